@@ -1,0 +1,54 @@
+"""The command line: ``itn screen`` archives screenings, ``itn figures`` runs notebooks."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from itn.messages import UsageError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+ProfileOption = Annotated[str, typer.Option(help="Name of a file in profiles/.")]
+
+
+@app.callback()
+def _about() -> None:
+    """How far can you change a picture before a trained CNN changes its mind?"""
+
+
+@app.command("screen")
+def screen_profile(
+    profile: ProfileOption = "imagenet",
+    transformation: Annotated[
+        list[str] | None, typer.Option(help="Which to screen; may be repeated. Default: all.")
+    ] = None,
+    network: Annotated[
+        list[str] | None, typer.Option(help="Which to screen; may be repeated. Default: all.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Also what is archived already.")] = False,
+) -> None:
+    """Screen a profile's networks and archive the results under results/<profile>/."""
+    import itn
+
+    networks = network or itn.load_profile(profile).networks
+    names = transformation or list(itn.TRANSFORMATIONS)
+    for name in names:
+        itn.find_transformation(name)
+    for each in networks:
+        for name in names:
+            path = itn.archive_file(profile, each, name)
+            if path.is_file() and not force:
+                typer.echo(f"{path.name} is there already")
+                continue
+            parameters = itn.read_parameters({"profile": profile, "network": each})
+            itn.save_screening(itn.compute_screening(parameters, name), path)
+            typer.echo(f"{path.name} written")
+
+
+def main() -> None:
+    """Run the command line; a wrong argument is explained in one line."""
+    try:
+        app()
+    except UsageError as error:
+        sys.exit(f"itn: {error}")

@@ -1,0 +1,455 @@
+"""Pictures: reading one, and loading a labeled set of them into one array."""
+
+import functools
+import hashlib
+import operator
+import os
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+from tqdm import tqdm
+
+from itn.data_sets import (
+    DATA_SETS,
+    data_set_folder,
+    imagenet_class,
+    imagenet_classes,
+    read_table,
+)
+from itn.messages import UsageError, unknown
+
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
+NOT_PICTURES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"}  # and all hidden files
+# The published evaluation resizes the shorter side to 256 and cuts out 227 x 227.
+SHORTER_SIDE_PER_SIZE = 256 / 227
+WORKERS = min(4, os.cpu_count() or 1)  # each holds one decoded picture at full size
+
+_Outcome: TypeAlias = npt.NDArray[np.float32] | str  # a picture, or why there is none
+
+
+class PicturesLeftOut(UserWarning):
+    """Some files could not be read as pictures; they are in ``Pictures.left_out``."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pictures:
+    """Labeled pictures of one size.
+
+    Parameters
+    ----------
+    images : array of float32, shape [N, H, W, 3]
+        RGB in [0, 1].
+    labels : array of int, shape [N]
+        Position of each picture's class in ``class_names``.
+    class_names : tuple of str
+        Names of the classes.
+    paths : tuple of str
+        N paths relative to the data set, with forward slashes: ``class/file``.
+    name : str
+        Name of the data set or the folder.
+    targets : dict of str to str, optional
+        The WordNet id of each class that is an ImageNet class.
+    left_out : tuple of (str, str), optional
+        Path and reason of every file that could not be read.
+
+    Examples
+    --------
+    >>> grey = np.full((2, 8, 8, 3), 0.5, np.float32)
+    >>> pictures = Pictures(grey, np.array([0, 1]), ("a", "b"), ("a/1.png", "b/1.png"), "mine")
+    >>> pictures
+    <Pictures 'mine': 2 of 8 × 8 pixels in 2 classes>
+    >>> len(pictures.select("b"))
+    1
+    """
+
+    images: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+    class_names: tuple[str, ...]
+    paths: tuple[str, ...]
+    name: str
+    targets: dict[str, str] = field(default_factory=dict)
+    left_out: tuple[tuple[str, str], ...] = ()
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        return len(self.images)
+
+    def __repr__(self) -> str:
+        """Summarize in one line."""
+        count, height, width, _ = self.images.shape
+        classes = f"{len(self.class_names)} class{'es' if len(self.class_names) != 1 else ''}"
+        return f"<Pictures '{self.name}': {count} of {width} × {height} pixels in {classes}>"
+
+    def select(self, class_name: str | int) -> "Pictures":
+        """Take the pictures of one class.
+
+        Parameters
+        ----------
+        class_name : str or int
+            The class; where classes are WordNet ids also an ImageNet label or index.
+
+        Returns
+        -------
+        Pictures
+            What loading this class alone would have given; shares memory if it can.
+
+        Raises
+        ------
+        UsageError
+            If there is no such class.
+        """
+        chosen = _choose_class(class_name, self.class_names)
+        rows = np.flatnonzero(self.labels == self.class_names.index(chosen))
+        together = len(rows) and rows[-1] - rows[0] == len(rows) - 1
+        return Pictures(
+            images=self.images[rows[0] : rows[-1] + 1] if together else self.images[rows],
+            labels=np.zeros(len(rows), np.int64),
+            class_names=(chosen,),
+            paths=tuple(self.paths[row] for row in rows),
+            name=self.name,
+            targets={name: wnid for name, wnid in self.targets.items() if name == chosen},
+            left_out=tuple(one for one in self.left_out if one[0].startswith(f"{chosen}/")),
+        )
+
+    @functools.cached_property
+    def data_hash(self) -> str:
+        """SHA-256 of the paths and pixels, 64 hexadecimal digits; computed once."""
+        digest = hashlib.sha256(str(self.images.shape).encode())
+        for path, image in zip(self.paths, self.images, strict=True):
+            digest.update(path.encode(errors="surrogateescape") + b"\0")
+            digest.update(np.ascontiguousarray(image, "<f4").data)
+        return digest.hexdigest()
+
+
+def read_picture(
+    path: str | Path, size: int | None = None, *, shorter_side: int | None = None
+) -> npt.NDArray[np.float32]:
+    """Read a picture file as float32 RGB in [0, 1].
+
+    The format is told from the content, not from the name: JPEG, PNG, GIF, WebP, BMP or TIFF.
+    The EXIF orientation is applied. Transparent pixels are laid over black, which is what the
+    transformations put outside the picture. Of an animation the first frame is taken. 16-bit
+    grey keeps its precision, 16-bit color is cut to 8 bits. Color profiles are ignored.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    size : int, optional
+        Height and width in pixels of the square to cut from the center of the picture
+        after resizing; by default the picture is left as it is.
+    shorter_side : int, optional
+        Length in pixels to which the shorter side is resized before, by Pillow's bilinear
+        filter, which antialiases; the longer side is rounded, and ``(length - size) // 2``
+        pixels are cut off left and above. By default ``round(size * 256 / 227)``.
+
+    Returns
+    -------
+    array of float32, shape [H, W, 3]
+        The picture.
+
+    Raises
+    ------
+    UsageError
+        If the file is no picture, broken, or has more than ``PIL.Image.MAX_IMAGE_PIXELS``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("RGB", (30, 20), (255, 0, 51)).save(Path(folder) / "one.png")
+    ...     picture = read_picture(Path(folder) / "one.png", size=8)
+    >>> picture.shape, picture[0, 0]
+    ((8, 8, 3), array([1. , 0. , 0.2], dtype=float32))
+    """
+    size, shorter_side = _check_sizes(size, shorter_side)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        outcome = _try_decode(Path(path), size, shorter_side)
+    if isinstance(outcome, str):
+        raise UsageError(f"{path}: {outcome}")
+    return outcome
+
+
+def load_images(
+    source: str | Path,
+    classes: str | int | Iterable[str | int] | None = None,
+    size: int | None = None,
+    limit: int | None = None,
+    progress: bool = True,
+    *,
+    shorter_side: int | None = None,
+) -> Pictures:
+    """Load the pictures of a data set or a folder, sorted by class and file name.
+
+    Hidden files are passed over. Files that cannot be read are left out, with one warning.
+
+    Parameters
+    ----------
+    source : str or Path
+        ``"caltech-101"``, ``"imagenet-sample"`` (downloaded if they are missing), or a folder
+        with one sub-folder per class.
+    classes : str, int or iterable of them, optional
+        Names of the sub-folders to load, by default all. Where these are WordNet ids, as in
+        ``imagenet-sample``, ImageNet labels and indices do as well.
+    size : int, optional
+        Height and width of the loaded pictures in pixels, see `read_picture`. By default they
+        are left as they are, and then must be of one size.
+    limit : int, optional
+        Load at most that many pictures of each class, the first ones.
+    progress : bool, default True
+        Show the progress if it takes longer than two seconds.
+    shorter_side : int, optional
+        Length in pixels to which the shorter side is resized before the center is cut out, see
+        `read_picture`.
+
+    Returns
+    -------
+    Pictures
+        ``images`` of shape [N, H, W, 3], ``labels`` of shape [N], and where they come from.
+
+    Raises
+    ------
+    UsageError
+        If there is no such data set, folder or class, a class has no readable picture, the
+        pictures differ in size and ``size`` is not given, or a download fails.
+
+    Warns
+    -----
+    PicturesLeftOut
+        If files could not be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name, color in [("cat", "white"), ("dog", "black")]:
+    ...         (Path(folder) / name).mkdir()
+    ...         Image.new("RGB", (40, 30), color).save(Path(folder) / name / "1.png")
+    ...     pictures = load_images(folder, size=8)
+    >>> pictures.images.shape, pictures.class_names, pictures.paths
+    ((2, 8, 8, 3), ('cat', 'dog'), ('cat/1.png', 'dog/1.png'))
+    >>> pictures.images.mean(axis=(1, 2, 3))
+    array([1., 0.], dtype=float32)
+    """
+    size, shorter_side = _check_sizes(size, shorter_side)
+    if limit is not None and (limit := operator.index(limit)) < 1:
+        raise UsageError(f"limit must be at least 1, got {limit}")
+    if classes is not None:
+        classes = [classes] if isinstance(classes, str | int) else list(classes)
+        if not classes:
+            raise UsageError("classes is empty: name at least one class, or leave it out for all")
+    folder, name = _find_source(source, classes, progress)
+    available = sorted(entry.name for entry in _entries(folder) if entry.is_dir())
+    if not available:
+        raise UsageError(f"{folder} has no sub-folders: one for each class is expected")
+    if classes is None:
+        class_names = available
+    else:
+        class_names = sorted({_choose_class(given, available) for given in classes})
+    files = [
+        sorted((entry for entry in _entries(folder / one) if entry.is_file()), key=_name_of)
+        for one in class_names
+    ]
+
+    images = np.empty((0, 0, 0, 3), np.float32)
+    labels: list[int] = []
+    paths: list[str] = []
+    left_out: list[tuple[str, str]] = []
+    first_files = [path for of_class in files for path in of_class[:limit]]
+    decode = functools.partial(_try_decode, size=size, shorter_side=shorter_side)
+    with (
+        warnings.catch_warnings(),  # here and not in the threads, which share the filters
+        ThreadPoolExecutor(WORKERS) as pool,
+        tqdm(total=len(first_files), unit="picture", delay=2, disable=not progress) as bar,
+    ):
+        warnings.simplefilter("ignore")  # of Pillow, about damage: what matters it raises
+        decoded = _map_in_order(pool, decode, first_files)
+        for label, of_class in enumerate(files):
+            before = len(paths)
+            at_first = len(of_class[:limit])
+            # Files beyond the limit are read only in place of unreadable ones.
+            outcomes = chain(islice(decoded, at_first), map(decode, of_class[at_first:]))
+            for path, outcome in zip(of_class, outcomes, strict=True):
+                bar.update()
+                relative = f"{class_names[label]}/{path.name}"
+                if isinstance(outcome, str):
+                    left_out.append((relative, outcome))
+                    continue
+                if not paths:
+                    images = np.empty((len(first_files), *outcome.shape), np.float32)
+                elif outcome.shape != images.shape[1:]:
+                    raise UsageError(
+                        f"the pictures of {name} differ in size: {paths[0]} has "
+                        f"{images.shape[2]} × {images.shape[1]} pixels, {relative} "
+                        f"{outcome.shape[1]} × {outcome.shape[0]}; give size=..."
+                    )
+                images[len(paths)] = outcome
+                labels.append(label)
+                paths.append(relative)
+                if len(paths) - before == limit:
+                    break
+            if len(paths) == before:
+                raise UsageError(_explain_empty(folder / class_names[label], left_out))
+    if left_out:
+        shown = ", ".join(f"{path} ({reason})" for path, reason in left_out[:3])
+        more = ", …" if len(left_out) > 3 else ""
+        message = f"{len(left_out)} unreadable files of {name} left out: {shown}{more}"
+        warnings.warn(message, PicturesLeftOut, stacklevel=2)
+    return Pictures(
+        images=images[: len(paths)],
+        labels=np.array(labels, np.int64),
+        class_names=tuple(class_names),
+        paths=tuple(paths),
+        name=name,
+        targets=_find_targets(name if source in DATA_SETS else "", class_names),
+        left_out=tuple(left_out),
+    )
+
+
+def _check_sizes(size: int | None, shorter_side: int | None) -> tuple[int | None, int | None]:
+    if size is None:
+        if shorter_side is not None:
+            raise UsageError(f"shorter_side is {shorter_side}, but size is not given")
+        return None, None
+    size = operator.index(size)
+    if size < 1:
+        raise UsageError(f"size must be at least 1 pixel, got {size}")
+    if shorter_side is None:
+        return size, round(size * SHORTER_SIDE_PER_SIZE)
+    shorter_side = operator.index(shorter_side)
+    if shorter_side < size:
+        raise UsageError(f"shorter_side must be at least size, {size} pixels, got {shorter_side}")
+    return size, shorter_side
+
+
+def _find_source(
+    source: str | Path, classes: Sequence[str | int] | None, progress: bool
+) -> tuple[Path, str]:
+    if isinstance(source, str) and source in DATA_SETS:
+        wnids = None
+        if source == "imagenet-sample" and classes is not None:
+            wnids = [imagenet_class(given).wnid for given in classes]
+        return data_set_folder(source, wnids, progress), source
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder, folder.resolve().name
+    raise unknown("data set or folder", source, DATA_SETS)
+
+
+def _entries(folder: Path) -> list[Path]:
+    return [
+        entry
+        for entry in folder.iterdir()
+        if not entry.name.startswith(".") and entry.name.casefold() not in NOT_PICTURES
+    ]
+
+
+def _name_of(path: Path) -> str:
+    return path.name  # Windows compares whole paths without regard to case
+
+
+@functools.cache
+def _wordnet_ids() -> frozenset[str]:
+    return frozenset(entry.wnid for entry in imagenet_classes())
+
+
+def _choose_class(given: str | int, available: Sequence[str]) -> str:
+    if given in available:
+        return str(given)
+    if _wordnet_ids().issuperset(available):
+        wnid = imagenet_class(given).wnid
+        if wnid in available:
+            return wnid
+    raise unknown("class", given, available)
+
+
+def _find_targets(data_set: str, class_names: Iterable[str]) -> dict[str, str]:
+    if data_set == "caltech-101":
+        table = {row["category"]: row["wnid"] for row in read_table("caltech_imagenet")}
+    else:
+        table = {wnid: wnid for wnid in _wordnet_ids()}
+    return {name: table[name] for name in class_names if name in table}
+
+
+def _explain_empty(folder: Path, left_out: Sequence[tuple[str, str]]) -> str:
+    reasons = [one for one in left_out if one[0].startswith(f"{folder.name}/")]
+    found = f"{reasons[0][0]}: {reasons[0][1]}" if reasons else "it is empty"
+    return f"class '{folder.name}' in {folder.parent} has no readable picture; {found}"
+
+
+def _map_in_order(
+    pool: ThreadPoolExecutor, decode: Callable[[Path], _Outcome], paths: Iterable[Path]
+) -> Iterator[_Outcome]:
+    """Like ``pool.map``, but never more than a few results ahead of the consumer."""
+    waiting: deque[Future[_Outcome]] = deque()
+    for path in paths:
+        waiting.append(pool.submit(decode, path))
+        if len(waiting) > 2 * WORKERS:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _try_decode(path: Path, size: int | None, shorter_side: int | None) -> _Outcome:
+    """Return the picture, or why there is none, in words that name no folder."""
+    try:
+        return _decode(path, size, shorter_side)
+    except MemoryError:
+        raise
+    except UnidentifiedImageError:
+        return f"not a {', '.join(FORMATS)} file" if path.stat().st_size else "empty file"
+    except OSError as error:
+        return error.strerror or str(error)
+    except Exception as error:  # decoders of damaged files raise nearly anything
+        return f"{type(error).__name__}: {error}"
+
+
+def _decode(path: Path, size: int | None, shorter_side: int | None) -> npt.NDArray[np.float32]:
+    with Image.open(path, formats=FORMATS) as image:
+        _check_pixel_count(*image.size)
+        image.load()
+        with suppress(Exception):  # damaged EXIF data does not make the pixels worse
+            ImageOps.exif_transpose(image, in_place=True)
+        plain = _to_plain(image)
+    if size is not None and shorter_side is not None:
+        width, height = plain.size
+        shorter, longer = sorted(plain.size)
+        longer = round(shorter_side * longer / shorter)
+        width, height = (shorter_side, longer) if width <= height else (longer, shorter_side)
+        _check_pixel_count(width, height)
+        plain = plain.resize((width, height), Image.Resampling.BILINEAR)
+        left, top = (width - size) // 2, (height - size) // 2
+        plain = plain.crop((left, top, left + size, top + size))
+    if plain.mode == "F":
+        grey = np.asarray(plain).clip(0, 1)
+        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
+    return np.divide(np.asarray(plain, np.uint8), np.float32(255), dtype=np.float32)
+
+
+def _check_pixel_count(width: int, height: int) -> None:
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and width * height > limit:
+        raise ValueError(f"{width} × {height} pixels are more than PIL.Image.MAX_IMAGE_PIXELS")
+
+
+def _to_plain(image: Image.Image) -> Image.Image:
+    """Convert to mode RGB, or to mode F in [0, 1] where 8 bits would not do."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray(np.asarray(image, np.float32) / np.float32(65535))
+    if image.mode in ("I", "F"):
+        raise ValueError(f"it is not known which value is white in pixels of mode {image.mode}")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
+    return image.convert("RGB")

@@ -1,0 +1,314 @@
+"""Profiles say what a run looks at; notebook parameters deviate from them.
+
+A profile is a file ``profiles/<name>.yaml``. Its screenings are archived as
+``results/<profile>/<network>_<transformation>.nc``.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import pydantic
+import xarray as xr
+import yaml
+
+from itn.classifiers import list_classifiers, load_classifier
+from itn.images import load_images
+from itn.messages import UsageError, unknown
+from itn.screening import load_screening, screen, select_categories
+from itn.transformations import find_transformation
+from itn.warp import check_fill
+
+
+class _Strict(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+Checked = TypeVar("Checked", bound=_Strict)
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], pydantic.BeforeValidator(_listed), pydantic.Field(min_length=1)]
+
+
+class Profile(_Strict):
+    """Which networks look at which pictures.
+
+    Attributes
+    ----------
+    description : str
+        One line for the reader of a figure.
+    networks : tuple of str
+        Names for `itn.load_classifier`; the first is the default.
+    pictures : str
+        Data set or folder for `itn.load_images`.
+    classes : tuple of str
+        The classes that are screened.
+    fill : str
+        What lies outside a picture, see `itn.warp.affine_warp`.
+    seed : int
+        Seed of the noise.
+    """
+
+    description: str
+    networks: Names
+    pictures: str
+    classes: Names
+    fill: str = "zeros"
+    seed: Annotated[int, pydantic.Field(ge=0)] = 0
+
+
+class Parameters(_Strict):
+    """What a notebook lets its user choose; None stands for the profile's own choice.
+
+    Attributes
+    ----------
+    profile : str
+        Name of a file in ``profiles/``.
+    network : str or None
+        Name for `itn.load_classifier`.
+    pictures : str or None
+        Data set or folder for `itn.load_images`.
+    classes : tuple of str or None
+        Classes to show.
+    magnitudes : tuple of float or None
+        Magnitudes to screen; None is the transformation's default sweep.
+    fill : str or None
+        What lies outside a picture.
+    seed : int or None
+        Seed of the noise.
+    limit : int or None
+        At most that many pictures per class; None is all.
+    """
+
+    profile: str
+    network: str | None = None
+    pictures: str | None = None
+    classes: Names | None = None
+    magnitudes: tuple[float, ...] | None = None
+    fill: str | None = None
+    seed: Annotated[int, pydantic.Field(ge=0)] | None = None
+    limit: Annotated[int, pydantic.Field(ge=1)] | None = None
+
+
+def project_folder() -> Path:
+    """Return the project's top folder: the closest one around here that has ``profiles/``.
+
+    Returns
+    -------
+    Path
+        Folder with ``profiles/`` and ``results/``.
+
+    Raises
+    ------
+    UsageError
+        If neither the working directory nor a folder around it has ``profiles/``.
+
+    Examples
+    --------
+    >>> (project_folder() / "profiles" / "imagenet.yaml").is_file()
+    True
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "profiles").is_dir():
+            return folder
+    raise UsageError(f"no folder profiles/ in {here} or around it: run inside the project")
+
+
+def load_profile(name: str) -> Profile:
+    """Read a profile.
+
+    Parameters
+    ----------
+    name : str
+        Name of a file in ``profiles/``, without its ending.
+
+    Returns
+    -------
+    Profile
+        Its contents, checked.
+
+    Raises
+    ------
+    UsageError
+        If there is no such profile or its contents are wrong; the message says what.
+
+    Examples
+    --------
+    >>> load_profile("imagenet").networks
+    ('squeezenet',)
+    """
+    folder = project_folder() / "profiles"
+    names = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name not in names:
+        raise unknown("profile", name, names)
+    path = folder / f"{name}.yaml"
+    try:
+        contents = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise UsageError(f"profiles/{path.name} is not YAML: {error}") from error
+    return _checked(Profile, contents, f"profiles/{path.name}: ")
+
+
+def read_parameters(namespace: Mapping[str, Any]) -> Parameters:
+    """Check the parameters of a notebook.
+
+    Papermill only prints a line about a parameter that a notebook does not have. This stops.
+
+    Parameters
+    ----------
+    namespace : mapping of str to object
+        ``globals()`` of the notebook, before it defines anything else.
+
+    Returns
+    -------
+    Parameters
+        The parameters, checked against the profile.
+
+    Raises
+    ------
+    UsageError
+        For an unknown parameter, profile, network, class or fill, or a value of another
+        type; the message says what was given, what is possible and what is closest.
+
+    Examples
+    --------
+    >>> read_parameters({"profile": "imagenet", "clases": ["starfish"]})
+    Traceback (most recent call last):
+    itn.messages.UsageError: unknown parameter 'clases'; closest: 'classes'; possible: \
+profile, network, pictures, classes, magnitudes, fill, seed, limit
+    """
+    data = (str, int, float, list, tuple, dict, type(None))
+    given = {
+        name: value
+        for name, value in namespace.items()
+        if isinstance(value, data) and not name.startswith("_") and name not in ("In", "Out")
+    }
+    parameters = _checked(Parameters, given, "")
+    profile = load_profile(parameters.profile)
+    if parameters.network not in (None, *list_classifiers()):
+        raise unknown("network", parameters.network, list_classifiers())
+    if parameters.fill is not None:
+        check_fill(parameters.fill)
+    if parameters.pictures is None:
+        for name in parameters.classes or ():
+            if name not in profile.classes:
+                raise unknown("class", name, profile.classes)
+    return parameters
+
+
+def archive_file(profile: str, network: str, transformation: str) -> Path:
+    """Return where the screening of a profile is archived.
+
+    Parameters
+    ----------
+    profile, network, transformation : str
+        Names.
+
+    Returns
+    -------
+    Path
+        The NetCDF file, which need not exist.
+
+    Examples
+    --------
+    >>> archive_file("imagenet", "squeezenet", "blur").name
+    'squeezenet_blur.nc'
+    """
+    return project_folder() / "results" / profile / f"{network}_{transformation}.nc"
+
+
+def obtain_screening(parameters: Parameters, transformation: str) -> xr.Dataset:
+    """Take a screening from the archive where it is there, else compute it.
+
+    The archive serves when nothing that it depends on deviates from the profile; fewer
+    classes than the profile's are a selection from it.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        From `read_parameters`.
+    transformation : str
+        A key of `itn.TRANSFORMATIONS`.
+
+    Returns
+    -------
+    xarray.Dataset
+        As returned by `itn.screen`. Its attribute ``origin`` says "archived" or "computed".
+
+    Examples
+    --------
+    >>> parameters = read_parameters({"profile": "imagenet", "classes": ["starfish"]})
+    >>> obtain_screening(parameters, "rotation").category.values.tolist()
+    ['starfish']
+    """
+    find_transformation(transformation)
+    profile = load_profile(parameters.profile)
+    network = parameters.network or profile.networks[0]
+    classes = parameters.classes or profile.classes
+    archive = archive_file(parameters.profile, network, transformation)
+    deviations = parameters.model_dump(exclude={"profile", "network", "classes"}, exclude_none=True)
+    if archive.is_file() and not deviations:
+        screening = select_categories(load_screening(archive), classes)
+        return screening.assign_attrs(origin="archived")
+    screening = compute_screening(parameters, transformation)
+    if parameters.classes is not None:
+        screening = select_categories(screening, parameters.classes)
+    return screening.assign_attrs(origin="computed")
+
+
+def compute_screening(parameters: Parameters, transformation: str) -> xr.Dataset:
+    """Screen the network and pictures that the parameters ask for.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        From `read_parameters`.
+    transformation : str
+        A key of `itn.TRANSFORMATIONS`.
+
+    Returns
+    -------
+    xarray.Dataset
+        As returned by `itn.screen`.
+
+    Examples
+    --------
+    >>> parameters = Parameters(profile="imagenet", limit=2)
+    >>> compute_screening(parameters, "rotation")  # doctest: +SKIP
+    """
+    profile = load_profile(parameters.profile)
+    classifier = load_classifier(parameters.network or profile.networks[0])
+    own_pictures = parameters.pictures is not None
+    pictures = load_images(
+        parameters.pictures or profile.pictures,
+        classes=parameters.classes or (None if own_pictures else profile.classes),
+        size=classifier.input_size,
+        limit=parameters.limit,
+    )
+    return screen(
+        classifier,
+        pictures,
+        transformation,
+        parameters.magnitudes,
+        fill=parameters.fill or profile.fill,
+        seed=profile.seed if parameters.seed is None else parameters.seed,
+    )
+
+
+def _checked(model: type[Checked], contents: Any, where: str) -> Checked:
+    if not isinstance(contents, Mapping):
+        raise UsageError(f"{where}must map names to values, got {contents!r}")
+    for name in contents:
+        if name not in model.model_fields:
+            raise unknown(f"{where}parameter", name, model.model_fields)
+    try:
+        return model.model_validate(dict(contents))
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise UsageError(f"{where}{name}: {first['msg']}, got {first['input']!r}") from error

@@ -1,0 +1,396 @@
+"""Strategy 1, screening: what a classifier says of pictures transformed more and more.
+
+References
+----------
+Bunne, Rahmann, Wolf (2018), sections 3.3 and 4.1.
+"""
+
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import xarray as xr
+from keras import ops
+from tqdm.auto import tqdm
+
+from itn.classifiers import Classifier, batches
+from itn.images import Pictures
+from itn.messages import UsageError, unknown
+from itn.provenance import installed_version, source_hash
+from itn.transformations import Transformation, find_transformation, noise_fields, seed_of
+from itn.warp import Tensor, check_fill
+
+# The identity has to reproduce the clean softmax to this; float32 sums differ by about 1e-6
+# when a compiler orders them differently.
+CLEAN_TOLERANCE = 1e-5
+
+# (pictures [B, H, W, 3], their noise or None, magnitude) -> softmax [B, K]
+Step = Callable[[np.ndarray, np.ndarray | None, float], np.ndarray]
+
+
+def screen(
+    classifier: Classifier,
+    pictures: Pictures,
+    name: str,
+    magnitudes: Sequence[float] | np.ndarray | None = None,
+    *,
+    fill: str = "zeros",
+    seed: int = 0,
+    clip: bool = False,
+    rivals: int = 3,
+    batch_size: int = 16,
+    progress: bool = True,
+) -> xr.Dataset:
+    """Screen a classifier with one transformation over pictures of one or more classes.
+
+    Every picture is looked at under every magnitude, so comparisons between magnitudes are
+    paired; a picture keeps its noise field over all magnitudes.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        The network to screen.
+    pictures : Pictures
+        Pictures of the classifier's input size; each of its classes is one category.
+    name : str
+        Transformation, a key of `itn.TRANSFORMATIONS`.
+    magnitudes : array of float [M], optional
+        Magnitudes in the transformation's unit; by default its full sweep. They are sorted,
+        and the identity is added where it is missing.
+    fill : {"zeros", "edge", "reflect", "mean"}, default "zeros"
+        What lies outside a picture, see `itn.warp.affine_warp`.
+    seed : int, default 0
+        Seed of the noise, not negative.
+    clip : bool, default False
+        Whether to clip transformed pictures to [0, 1]. The paper clips nothing.
+    rivals : int, default 3
+        Number R of rivals kept for each category: the classes, other than the true one, whose
+        mean softmax over the category's pictures rises highest anywhere in the sweep.
+    batch_size : int, default 16
+        Pictures per forward pass.
+    progress : bool, default True
+        Whether to show a progress bar when it takes more than two seconds.
+
+    Returns
+    -------
+    xarray.Dataset
+        With the dimensions ``image`` (N, ordered by category), ``magnitude`` (M),
+        ``category`` (C), ``class`` (K) and ``rank`` (R):
+
+        - ``softmax`` (image, magnitude): softmax of the true class;
+        - ``rival_softmax`` (image, rank, magnitude): of the rivals of the image's category;
+        - ``predicted`` (image, magnitude): index of the class with the highest softmax;
+        - ``mean_softmax`` (category, magnitude, class): mean over the category's pictures;
+        - ``rival`` (category, rank), ``target`` (category): indices of classes;
+        - ``label`` (image): index of the category.
+
+        Its attributes say how it was made. Save it with `save_screening`.
+
+    Raises
+    ------
+    UsageError
+        For an unknown transformation, fill or class, a magnitude out of range, pictures of
+        another size.
+    RuntimeError
+        If the identity does not reproduce the softmax of the untouched pictures.
+
+    Examples
+    --------
+    >>> from itn.images import Pictures
+    >>> network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()])
+    >>> classifier = Classifier(network, lambda x: 5 * x, 8, ("red", "green", "blue"))
+    >>> images = np.zeros((2, 8, 8, 3), "float32")
+    >>> images[..., 0] = 1
+    >>> pictures = Pictures(images, np.zeros(2, int), ("red",), ("red/a.png", "red/b.png"), "demo")
+    >>> screening = screen(classifier, pictures, "contrast", [1, 0.5])
+    >>> screening.softmax.mean("image").values.round(3)
+    array([0.859, 0.987], dtype=float32)
+    """
+    transformation = find_transformation(name)
+    check_fill(fill)
+    classifier.check_size(pictures.images.shape)
+    targets = [
+        classifier.index_of(pictures.targets.get(category, category))
+        for category in pictures.class_names
+    ]
+    if not 1 <= rivals < len(classifier.class_names):
+        raise UsageError(
+            f"rivals must be 1 to {len(classifier.class_names) - 1} "
+            f"({classifier.name} has {len(classifier.class_names)} classes), got {rivals}"
+        )
+    sweep = _sweep(transformation, magnitudes, classifier.input_size)
+    step = _compiled_step(classifier, transformation, fill, clip)
+
+    images, classes = len(pictures), len(classifier.class_names)
+    softmax = np.empty((images, len(sweep)), np.float32)
+    rival_softmax = np.empty((images, rivals, len(sweep)), np.float32)
+    predicted = np.empty((images, len(sweep)), np.int32)
+    mean_softmax = np.empty((len(targets), len(sweep), classes), np.float32)
+    rival = np.empty((len(targets), rivals), np.int32)
+    with tqdm(
+        total=images * len(sweep),
+        desc=f"{classifier.name}, {name}",
+        unit="pass",
+        delay=2,
+        disable=not progress,
+    ) as bar:
+        for category, target in enumerate(targets):
+            members = np.flatnonzero(pictures.labels == category)
+            # The rivals are known only after the sweep. What they are chosen from lies on
+            # disk, so that memory does not grow with the number of pictures.
+            with tempfile.TemporaryFile() as file:
+                everything = np.memmap(file, np.float32, shape=(len(members), len(sweep), classes))
+                for start, stop in batches(len(members), batch_size):
+                    batch = members[start:stop]
+                    everything[start:stop] = _screen_batch(
+                        step, classifier, transformation, pictures, batch, sweep, seed, batch_size
+                    )
+                    bar.update(len(batch) * len(sweep))
+                mean = everything.mean(axis=0, dtype=np.float64)
+                peaks = mean.max(axis=0)
+                peaks[target] = -1
+                rival[category] = np.argsort(-peaks, kind="stable")[:rivals]
+                mean_softmax[category] = mean
+                softmax[members] = everything[:, :, target]
+                rival_softmax[members] = everything[:, :, rival[category]].transpose(0, 2, 1)
+                predicted[members] = everything.argmax(axis=2)
+
+    return xr.Dataset(
+        {
+            "softmax": (("image", "magnitude"), softmax),
+            "rival_softmax": (("image", "rank", "magnitude"), rival_softmax),
+            "predicted": (("image", "magnitude"), predicted),
+            "mean_softmax": (("category", "magnitude", "class"), mean_softmax),
+            "rival": (("category", "rank"), rival),
+            "target": ("category", np.array(targets, np.int32)),
+            "label": ("image", np.asarray(pictures.labels, np.int32)),
+        },
+        coords={
+            "magnitude": ("magnitude", sweep, {"units": transformation.unit}),
+            "image": list(pictures.paths),
+            "category": list(pictures.class_names),
+            "class": list(classifier.class_names),
+        },
+        attrs={
+            "transformation": name,
+            "identity": transformation.identity,
+            "fill": fill,
+            "seed": seed,
+            "clip": int(clip),
+            "network": classifier.name,
+            "weights_sha256": classifier.weights_hash(),
+            "data": pictures.name,
+            "data_sha256": pictures.data_hash,
+            "pictures": images,
+            "pictures_left_out": json.dumps(pictures.left_out),
+            **_environment(),
+        },
+    )
+
+
+def _sweep(
+    transformation: Transformation, magnitudes: Sequence[float] | np.ndarray | None, width: int
+) -> np.ndarray:
+    if magnitudes is None:
+        return transformation.sweep(width)
+    checked = transformation.checked(magnitudes).reshape(-1)
+    return np.union1d(checked, [transformation.identity])
+
+
+def _screen_batch(
+    step: Step,
+    classifier: Classifier,
+    transformation: Transformation,
+    pictures: Pictures,
+    batch: np.ndarray,
+    sweep: np.ndarray,
+    seed: int,
+    batch_size: int,
+) -> np.ndarray:
+    """Return the softmax [B, M, K] of one batch under every magnitude."""
+    # A last batch that is not full is filled up, so that nothing is compiled twice.
+    full = np.resize(batch, batch_size)
+    images = np.asarray(pictures.images[full])
+    noise = None
+    if transformation.name == "noise":
+        seeds = [seed_of(seed, pictures.paths[index]) for index in full]
+        noise = noise_fields(seeds, images.shape[1:])
+    softmax = np.stack([step(images, noise, magnitude)[: len(batch)] for magnitude in sweep], 1)
+
+    # Identity is identity: one picture of each batch is also looked at untouched.
+    clean = classifier.predict(images[:1])[0]
+    identity = softmax[0, np.searchsorted(sweep, transformation.identity)]
+    deviation = float(np.abs(clean - identity).max())
+    if not deviation <= CLEAN_TOLERANCE:
+        raise RuntimeError(
+            f"{transformation.name} by {transformation.identity:g} should leave "
+            f"{pictures.paths[batch[0]]} as it is, but {classifier.name}'s softmax changed by "
+            f"{deviation:.2g} (tolerance {CLEAN_TOLERANCE:g})"
+        )
+    return softmax
+
+
+class _Compiled(keras.Model):
+    """A function of named tensors, compiled the way Keras compiles a model."""
+
+    def __init__(self, function: Callable[..., Tensor], network: Any, jit_compile: bool) -> None:
+        super().__init__(name="compiled")
+        self.function = function
+        self.network = network  # tracked, so that JAX passes the weights as arguments
+        self.compile(jit_compile=jit_compile)
+
+    def call(self, inputs: dict[str, Tensor]) -> Tensor:
+        return self.function(**inputs)
+
+
+def _compiled_step(
+    classifier: Classifier, transformation: Transformation, fill: str, clip: bool
+) -> Step:
+    def prepare(images: Tensor, magnitude: Tensor, noise: Tensor = None) -> Tensor:
+        transformed = transformation.apply(images, magnitude, fill, noise)
+        return classifier.preprocess(ops.clip(transformed, 0, 1) if clip else transformed)
+
+    def look(images: Tensor) -> Tensor:
+        return ops.softmax(classifier.network(images, training=False))
+
+    def look_prepared(**inputs: Tensor) -> Tensor:
+        return look(prepare(**inputs))
+
+    if keras.backend.backend() == "tensorflow":
+        # `make bench`: on a CPU, XLA makes the warp three times as fast as TensorFlow's own
+        # operations, and the convolutions slower. So each is compiled its own way.
+        first = _Compiled(prepare, None, jit_compile=True)
+        second = _Compiled(look, classifier.network, jit_compile=False)
+        run = lambda inputs: second.predict_on_batch({"images": first.predict_on_batch(inputs)})  # noqa: E731
+    else:
+        run = _Compiled(look_prepared, classifier.network, jit_compile=True).predict_on_batch
+
+    def step(images: np.ndarray, noise: np.ndarray | None, magnitude: float) -> np.ndarray:
+        inputs = {"images": images, "magnitude": np.full((1, 1, 1, 1), magnitude, np.float32)}
+        return np.asarray(run(inputs if noise is None else inputs | {"noise": noise}))
+
+    return step
+
+
+def _environment() -> dict[str, str]:
+    backend = keras.backend.backend()
+    packages = ("itn", "keras", backend, "numpy")
+    return {
+        "source_sha256": source_hash(),
+        "versions": ", ".join(f"{name} {installed_version(name)}" for name in packages),
+        "device": f"{keras.distribution.list_devices()[0]} ({platform.machine()})",
+    }
+
+
+def save_screening(screening: xr.Dataset, path: str | Path) -> None:
+    """Write a screening as NetCDF, with softmax values rounded to 16 bits.
+
+    Same screening, same bytes. The file appears under its name only when it is complete.
+
+    Parameters
+    ----------
+    screening : xarray.Dataset
+        Result of `screen`.
+    path : str or Path
+        File to write, ending in ``.nc``; its folder is made if need be.
+
+    Examples
+    --------
+    >>> save_screening(screening, "results/rotation.nc")  # doctest: +SKIP
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    compressed = {"zlib": True, "complevel": 9, "shuffle": True}
+    packed = compressed | {
+        "dtype": "uint16",
+        "scale_factor": np.float32(1 / 65534),
+        "_FillValue": np.uint16(65535),
+    }
+    encoding = {
+        name: packed if name.endswith("softmax") else compressed
+        for name, variable in screening.data_vars.items()
+        if variable.dtype.kind in "fi"
+    }
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        screening.to_netcdf(unfinished, engine="h5netcdf", encoding=encoding)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load_screening(path: str | Path) -> xr.Dataset:
+    """Read a screening written by `save_screening` into memory.
+
+    Parameters
+    ----------
+    path : str or Path
+        NetCDF file.
+
+    Returns
+    -------
+    xarray.Dataset
+        As returned by `screen`, softmax values to within 1e-5.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file, or it is no screening.
+
+    Examples
+    --------
+    >>> load_screening("missing.nc")
+    Traceback (most recent call last):
+    itn.messages.UsageError: no screening missing.nc
+    """
+    if not Path(path).is_file():
+        raise UsageError(f"no screening {path}")
+    try:
+        screening = xr.load_dataset(path, engine="h5netcdf")
+    except OSError as error:
+        raise UsageError(f"{path} is not a readable NetCDF file: {error}") from error
+    if "mean_softmax" not in screening:
+        raise UsageError(f"{path} is not a screening: it has no mean_softmax")
+    return screening
+
+
+def select_categories(screening: xr.Dataset, categories: Sequence[str]) -> xr.Dataset:
+    """Return the part of a screening that belongs to some of its categories.
+
+    Parameters
+    ----------
+    screening : xarray.Dataset
+        Result of `screen`.
+    categories : sequence of str
+        Names of categories, in the order wanted.
+
+    Returns
+    -------
+    xarray.Dataset
+        With these categories and their images alone.
+
+    Raises
+    ------
+    UsageError
+        If one of them was not screened; the message names the closest.
+
+    Examples
+    --------
+    >>> select_categories(load_screening("results/imagenet/squeezenet_blur.nc"), ["tick"])
+    ... # doctest: +SKIP
+    """
+    names = screening.category.values.tolist()
+    for category in categories:
+        if category not in names:
+            raise unknown("class", category, names)
+    indices = [names.index(category) for category in categories]
+    members = [np.flatnonzero(screening.label.values == index) for index in indices]
+    selected = screening.isel(category=indices, image=np.concatenate(members))
+    selected["label"] = ("image", np.repeat(np.arange(len(indices)), [len(m) for m in members]))
+    return selected.assign_attrs(pictures=selected.sizes["image"])

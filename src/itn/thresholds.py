@@ -1,0 +1,256 @@
+"""Thresholds: the magnitude at which a prediction is lost.
+
+Two criteria, each a curve over the magnitudes that is negative where the prediction is lost:
+
+- *switch*: mean softmax of the true class minus the highest mean softmax of any other class;
+- *half*: accuracy minus half of the accuracy at the identity.
+
+References
+----------
+Bunne, Rahmann, Wolf (2018), section 3.3 ("thresholds ... at which the network is not able to
+output correct prediction results any more"); the criteria are ours.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+
+from itn.transformations import Transformation, find_transformation
+
+Scale = Callable[[np.ndarray], np.ndarray]
+
+CRITERIA = ("switch", "half")
+DIRECTIONS = ("down", "up")
+
+REACHED = "reached"
+NOT_REACHED = "not reached"
+LOST_AT_IDENTITY = "lost at identity"
+NOT_SCREENED = "not screened"
+
+
+def accuracy(screening: xr.Dataset) -> xr.DataArray:
+    """Return the share of each category's pictures that are predicted correctly.
+
+    Parameters
+    ----------
+    screening : xarray.Dataset
+        Result of `itn.screen`.
+
+    Returns
+    -------
+    xarray.DataArray (category, magnitude), float64 in [0, 1]
+        Accuracy.
+
+    Examples
+    --------
+    >>> screening = xr.Dataset(
+    ...     {
+    ...         "predicted": (("image", "magnitude"), [[4, 4], [4, 7]]),
+    ...         "target": ("category", [4]),
+    ...         "label": ("image", [0, 0]),
+    ...     },
+    ...     coords={"category": ["lamp"]},
+    ... )
+    >>> accuracy(screening).values
+    array([[1. , 0.5]])
+    """
+    label = screening.label.values
+    correct = screening.predicted.values == screening.target.values[label][:, None]
+    return xr.DataArray(
+        [correct[label == category].mean(axis=0) for category in range(screening.sizes["category"])],
+        dims=("category", "magnitude"),
+        coords={name: screening[name] for name in ("category", "magnitude") if name in screening},
+    )
+
+
+def margins(screening: xr.Dataset) -> xr.DataArray:
+    """Return by how much the prediction is kept, by each criterion; negative where it is lost.
+
+    Parameters
+    ----------
+    screening : xarray.Dataset
+        Result of `itn.screen`.
+
+    Returns
+    -------
+    xarray.DataArray (criterion, category, magnitude), float64
+        *switch* is in units of softmax, *half* in units of accuracy.
+
+    Examples
+    --------
+    >>> margins(load_screening("results/imagenet/squeezenet_blur.nc"))  # doctest: +SKIP
+    """
+    mean = screening.mean_softmax.values.astype(np.float64)  # [C, M, K]
+    target = screening.target.values[:, None, None]
+    true = np.take_along_axis(mean, target, axis=2)[..., 0]
+    others = mean.copy()
+    np.put_along_axis(others, target, -np.inf, axis=2)
+    correct = accuracy(screening)
+    identity = screening.magnitude.values == screening.attrs["identity"]
+    clean = correct.values[:, identity]  # [C, 1]
+    half = (correct - clean / 2).where(clean > 0)  # nothing to lose: no margin
+    return xr.concat(
+        [correct.copy(data=true - others.max(axis=2)), half],
+        xr.DataArray(list(CRITERIA), dims="criterion", name="criterion"),
+    )
+
+
+def thresholds(screening: xr.Dataset) -> xr.Dataset:
+    """Find where each category's prediction is lost, going outward from the identity.
+
+    Between the last magnitude that holds and the first that fails the margin is interpolated
+    linearly, over the logarithm of the magnitude where that is a factor. Directions are
+    ``up`` (magnitudes above the identity) and ``down``. A periodic magnitude is unrolled
+    about the identity: rotations run from -180° to 180°.
+
+    Parameters
+    ----------
+    screening : xarray.Dataset
+        Result of `itn.screen`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over ``category``, ``criterion`` ("switch", "half") and ``direction`` ("down", "up"):
+
+        - ``threshold``: the magnitude at which the margin crosses zero, NaN if it does not;
+        - ``status``: "reached"; "not reached" (censored: the prediction holds as far as was
+          looked, which is no number); "lost at identity" (there was nothing to lose); "not
+          screened" (no magnitude on this side);
+        - ``first_failure``: the magnitude closest to the identity that fails, else NaN;
+        - ``last_success``: the one farthest from the identity that holds, else NaN;
+        - ``limit``: the farthest magnitude looked at.
+
+        Over ``category``, ``criterion`` and ``interval``: ``safe_start`` and ``safe_end`` of
+        the intervals in which the prediction holds, padded with NaN; curves need not be
+        monotone.
+
+    Examples
+    --------
+    >>> thresholds(load_screening("results/imagenet/squeezenet_blur.nc"))  # doctest: +SKIP
+    """
+    transformation = find_transformation(screening.attrs["transformation"])
+    margin = margins(screening)
+    axis, order = unrolled(screening.magnitude.values, transformation)
+    # Interpolation happens on the scale on which the magnitude is swept and drawn.
+    to_scale, from_scale = (np.log, np.exp) if transformation.logarithmic else (np.array, np.array)
+    identity = int(np.flatnonzero(axis == transformation.identity)[0])
+    outward = {"down": slice(identity, None, -1), "up": slice(identity, None)}
+
+    found = []  # in the order of categories, criteria and directions
+    safe = []  # in the order of categories and criteria
+    for category in range(margin.sizes["category"]):
+        for criterion in range(margin.sizes["criterion"]):
+            values = margin.values[criterion, category, order]
+            safe.append(from_scale(_safe_intervals(to_scale(axis), values)))
+            for direction in DIRECTIONS:
+                side = outward[direction]
+                found.append(_loss(axis[side], values[side], to_scale, from_scale))
+
+    shape = (margin.sizes["category"], len(CRITERIA), len(DIRECTIONS))
+    names = ("status", "threshold", "first_failure", "last_success", "limit")
+    columns = {
+        name: (("category", "criterion", "direction"), np.array(column).reshape(shape))
+        for name, column in zip(names, zip(*found, strict=True), strict=True)
+    }
+    padded = np.full((len(safe), max(map(len, safe)), 2), np.nan)
+    for row, intervals in zip(padded, safe, strict=True):
+        row[: len(intervals)] = intervals
+    padded = padded.reshape(*shape[:2], -1, 2)
+    columns["safe_start"] = (("category", "criterion", "interval"), padded[..., 0])
+    columns["safe_end"] = (("category", "criterion", "interval"), padded[..., 1])
+    return xr.Dataset(
+        columns,
+        coords={
+            "category": screening.category.values,
+            "criterion": list(CRITERIA),
+            "direction": list(DIRECTIONS),
+        },
+        attrs={**screening.attrs, "units": transformation.unit},
+    )
+
+
+def unrolled(
+    magnitudes: np.ndarray, transformation: Transformation
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lay magnitudes out so that both directions lead away from the identity.
+
+    Parameters
+    ----------
+    magnitudes : ndarray [M], float64
+        Magnitudes of a screening, increasing.
+    transformation : Transformation
+        Where its magnitude has a period P, magnitudes are moved by whole periods into
+        identity ± P/2, and the far end stands at both ends.
+
+    Returns
+    -------
+    axis : ndarray [L], float64
+        Magnitudes, increasing, each once.
+    order : ndarray [L], int
+        Which of the given magnitudes each one is.
+
+    Examples
+    --------
+    >>> axis, order = unrolled(np.array([0.0, 90, 180, 270, 360]), find_transformation("rotation"))
+    >>> axis
+    array([-180.,  -90.,    0.,   90.,  180.])
+    >>> order
+    array([2, 3, 0, 1, 2])
+    """
+    period = transformation.period
+    if period is None:
+        return magnitudes, np.arange(len(magnitudes))
+    half, identity = period / 2, transformation.identity
+    moved = np.mod(magnitudes - identity + half, period) - half + identity
+    far = np.flatnonzero(moved == identity - half)
+    moved = np.concatenate([moved, moved[far] + period])
+    order = np.concatenate([np.arange(len(magnitudes)), far])
+    axis, first = np.unique(moved, return_index=True)
+    return axis, order[first]
+
+
+def _loss(
+    axis: np.ndarray, margin: np.ndarray, to_scale: Scale, from_scale: Scale
+) -> tuple[str, float, float, float, float]:
+    """Describe the way outward: status, threshold, first failure, last success, limit.
+
+    `axis` and `margin` begin at the identity.
+    """
+    nothing = float("nan")
+    failures, successes = np.flatnonzero(margin < 0), np.flatnonzero(margin >= 0)
+    first_failure = axis[failures[0]] if len(failures) else nothing
+    last_success = axis[successes[-1]] if len(successes) else nothing
+    if not margin[0] > 0:
+        status, threshold = LOST_AT_IDENTITY, nothing
+    elif len(axis) == 1:
+        status, threshold = NOT_SCREENED, nothing
+    elif not len(failures):
+        status, threshold = NOT_REACHED, nothing
+    else:
+        last, first = failures[0] - 1, failures[0]
+        crossing = _crossing(to_scale(axis), margin, last, first)
+        status, threshold = REACHED, float(from_scale(crossing))
+    return status, threshold, first_failure, last_success, axis[-1]
+
+
+def _crossing(position: np.ndarray, margin: np.ndarray, inside: int, outside: int) -> float:
+    share = margin[inside] / (margin[inside] - margin[outside])
+    return float(position[inside] + share * (position[outside] - position[inside]))
+
+
+def _safe_intervals(position: np.ndarray, margin: np.ndarray) -> np.ndarray:
+    """Return the start and end [I, 2] of every interval on which the margin is not negative."""
+    holds = np.concatenate([[False], margin >= 0, [False]])
+    starts = np.flatnonzero(~holds[:-1] & holds[1:])
+    ends = np.flatnonzero(holds[:-1] & ~holds[1:]) - 1
+    return np.array(
+        [
+            (
+                _crossing(position, margin, start, start - 1) if start > 0 else position[0],
+                _crossing(position, margin, end, end + 1) if end + 1 < len(margin) else position[-1],
+            )
+            for start, end in zip(starts, ends, strict=True)
+        ]
+    ).reshape(-1, 2)

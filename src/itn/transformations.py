@@ -1,0 +1,476 @@
+"""The eleven transformations of the paper, in nine families.
+
+Every transformation takes pictures ``[N, H, W, 3]`` and one magnitude, or one per picture,
+and returns its input unchanged at the identity magnitude. `transform` is the way in;
+`TRANSFORMATIONS` says of each one what its magnitude means and where it is swept.
+
+References
+----------
+Bunne, Rahmann, Wolf (2018), section 3.3.
+"""
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import ops
+
+from itn.messages import UsageError, unknown
+from itn.warp import Tensor, affine_warp, check_fill
+
+GRAY_WEIGHTS = (0.2989, 0.587, 0.114)  # of red, green and blue
+
+
+@dataclass(frozen=True)
+class Transformation:
+    """What one transformation does, and what its magnitude means.
+
+    Attributes
+    ----------
+    name : str
+        The name `transform` knows it by.
+    effect : str
+        What happens to the picture as the magnitude grows.
+    magnitude : str
+        What the magnitude measures, for the axis of a figure.
+    unit : str
+        Unit of the magnitude, empty for plain numbers.
+    identity : float
+        The magnitude that leaves the picture as it is.
+    lower, upper : float
+        Smallest and largest possible magnitude.
+    lower_included : bool
+        Whether `lower` itself is possible.
+    logarithmic : bool
+        Whether the magnitude is a factor, swept and drawn on a logarithmic scale.
+    period : float or None
+        The magnitude after which the transformation repeats itself.
+    sweep : callable
+        Width of the pictures in pixels -> default magnitudes, float64, increasing, the
+        identity among them.
+    apply : callable
+        (images [N, H, W, 3], magnitude [N, 1, 1, 1] or [1, 1, 1, 1], fill, noise) -> pictures.
+        Differentiable; checks nothing.
+    """
+
+    name: str
+    effect: str
+    magnitude: str
+    unit: str
+    identity: float
+    sweep: Callable[[int], np.ndarray]
+    apply: Callable[[Tensor, Tensor, str, Tensor], Tensor]
+    lower: float = -np.inf
+    upper: float = np.inf
+    lower_included: bool = True
+    logarithmic: bool = False
+    period: float | None = None
+
+    def checked(self, magnitude: object) -> np.ndarray:
+        """Return the magnitude as a float64 array after checking its range.
+
+        Parameters
+        ----------
+        magnitude : float or array
+            One magnitude or several.
+
+        Returns
+        -------
+        ndarray, float64
+            The same values.
+
+        Raises
+        ------
+        UsageError
+            If a value is not a finite number within the range, which the message states.
+
+        Examples
+        --------
+        >>> TRANSFORMATIONS["blur"].checked([0, 2])
+        array([0., 2.])
+        """
+        try:
+            values = np.asarray(magnitude, dtype=np.float64)
+        except (TypeError, ValueError):
+            values = np.array(np.nan)
+        above = values >= self.lower if self.lower_included else values > self.lower
+        if not np.all(np.isfinite(values) & above & (values <= self.upper)):
+            raise UsageError(f"magnitude of {self.name} must be {self._range()}, got {magnitude}")
+        return values
+
+    def _range(self) -> str:
+        if np.isinf(self.lower):
+            return "a finite number"
+        if np.isinf(self.upper):
+            return f"a finite number {'≥' if self.lower_included else '>'} {self.lower:g}"
+        return f"a number from {self.lower:g} to {self.upper:g}"
+
+
+def transform(
+    images: Tensor,
+    name: str,
+    magnitude: float | Sequence[float] | np.ndarray,
+    fill: str = "zeros",
+    seed: int | Sequence[int] | np.ndarray = 0,
+    clip: bool = False,
+) -> Tensor:
+    """Transform pictures by one of the eleven transformations.
+
+    Parameters
+    ----------
+    images : array or tensor [N, H, W, 3], float32 or float64
+        RGB pictures, usually in [0, 1].
+    name : str
+        A key of `TRANSFORMATIONS`.
+    magnitude : float or array [N]
+        One magnitude for all pictures or one for each, in the transformation's own unit.
+    fill : {"zeros", "edge", "reflect", "mean"}, default "zeros"
+        What lies outside the picture, see `itn.warp.affine_warp`. Used by the transformations
+        that move pixels, and by blur.
+    seed : int or array of int [N], default 0
+        Seed of the noise fields, used by noise only: picture i gets the field of
+        ``(seed, i)``, or of its own seed where there is one for each.
+    clip : bool, default False
+        Whether to clip the result to [0, 1]. The paper clips nothing.
+
+    Returns
+    -------
+    tensor [N, H, W, 3] of the Keras backend, dtype of `images`
+        The transformed pictures; `numpy.asarray` makes them an array.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name or fill, a magnitude out of its range, or pictures of another
+        shape or dtype.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images = np.zeros((1, 3, 3, 3), "float32")
+    >>> images[0, 0, 0] = 1  # upper left corner
+    >>> np.asarray(transform(images, "rotation", 90))[0, :, :, 0]  # counter-clockwise
+    array([[0., 0., 0.],
+           [0., 0., 0.],
+           [1., 0., 0.]], dtype=float32)
+    """
+    transformation = find_transformation(name)
+    check_fill(fill)
+    images = _checked_images(images)
+    values = transformation.checked(magnitude)
+    if values.ndim > 1 or values.size not in (1, len(images)):
+        raise UsageError(
+            f"magnitude must be one number or one for each of the {len(images)} pictures, "
+            f"got shape {values.shape}"
+        )
+    noise = None
+    if name == "noise":
+        seeds = [(seed, i) for i in range(len(images))] if np.ndim(seed) == 0 else list(seed)  # type: ignore[arg-type]
+        noise = ops.convert_to_tensor(noise_fields(seeds, images.shape[1:]), images.dtype)
+    values = ops.convert_to_tensor(values.reshape(-1, 1, 1, 1), images.dtype)
+    transformed = transformation.apply(images, values, fill, noise)
+    return ops.clip(transformed, 0, 1) if clip else transformed
+
+
+def find_transformation(name: str) -> Transformation:
+    """Return the transformation of a name.
+
+    Parameters
+    ----------
+    name : str
+        A key of `TRANSFORMATIONS`.
+
+    Returns
+    -------
+    Transformation
+        Its description.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name; the message names the closest.
+
+    Examples
+    --------
+    >>> find_transformation("zoom").identity
+    1.0
+    """
+    if name not in TRANSFORMATIONS:
+        raise unknown("transformation", name, TRANSFORMATIONS)
+    return TRANSFORMATIONS[name]
+
+
+def noise_fields(seeds: Sequence[object], shape: tuple[int, ...]) -> np.ndarray:
+    """Draw one field of standard normal noise per seed.
+
+    The fields come from numpy, so that they are the same on every backend.
+
+    Parameters
+    ----------
+    seeds : sequence of int or of tuples of int, length N
+        One seed for each field.
+    shape : tuple of int
+        Shape of one field.
+
+    Returns
+    -------
+    ndarray [N, *shape], float32
+        ε ~ N(0, 1), independent for each value.
+
+    Examples
+    --------
+    >>> noise_fields([(0, 0), (0, 1)], (4, 5, 3)).shape
+    (2, 4, 5, 3)
+    """
+    fields = np.empty((len(seeds), *shape), np.float32)
+    for field, seed in zip(fields, seeds, strict=True):
+        np.random.default_rng(seed).standard_normal(out=field, dtype=np.float32)  # type: ignore[arg-type]
+    return fields
+
+
+def seed_of(seed: int, path: str) -> tuple[int, int]:
+    """Return the noise seed of a picture, from the run's seed and the picture's own name.
+
+    A picture keeps its noise field whatever else is looked at beside it.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the run, not negative.
+    path : str
+        Name of the picture within its data set.
+
+    Returns
+    -------
+    tuple of int
+        Seed for `noise_fields`.
+
+    Examples
+    --------
+    >>> seed_of(0, "soccer_ball/image_0001.jpg")
+    (0, 1204371806)
+    """
+    return seed, zlib.crc32(path.encode())
+
+
+def _checked_images(images: Tensor) -> Tensor:
+    images = ops.convert_to_tensor(images)
+    if len(images.shape) != 4 or images.shape[-1] != 3:
+        raise UsageError(f"pictures must have the shape [N, H, W, 3], got {tuple(images.shape)}")
+    if keras.backend.standardize_dtype(images.dtype) not in ("float32", "float64"):
+        raise UsageError(
+            f"pictures must be float32 or float64, usually in [0, 1], got {images.dtype}; "
+            "divide 8-bit pictures by 255"
+        )
+    return images
+
+
+def _affine(images: Tensor, rows: Sequence[Sequence[Tensor]], fill: str) -> Tensor:
+    """Warp with a matrix given by its entries, each a number or a tensor [N, 1, 1, 1]."""
+    shape = next(entry.shape for row in rows for entry in row if hasattr(entry, "shape"))
+    one = ops.ones(shape, images.dtype)
+    entries = [ops.reshape(one * entry, (-1,)) for row in rows for entry in row]
+    return affine_warp(images, ops.reshape(ops.stack(entries, axis=-1), (-1, 2, 3)), fill)
+
+
+def _translation_x(images: Tensor, share: Tensor, fill: str, _: Tensor) -> Tensor:
+    return _affine(images, [(1, 0, -share * images.shape[2]), (0, 1, 0)], fill)
+
+
+def _translation_y(images: Tensor, share: Tensor, fill: str, _: Tensor) -> Tensor:
+    return _affine(images, [(1, 0, 0), (0, 1, -share * images.shape[1])], fill)
+
+
+def _rotation(images: Tensor, degrees: Tensor, fill: str, _: Tensor) -> Tensor:
+    # Whole quarter turns are split off, so that multiples of 90° hit pixel centers exactly.
+    quarters = ops.round(degrees / 90)
+    radians = (degrees - 90 * quarters) * (np.pi / 180)
+    quadrant = ops.cast(ops.mod(quarters, 4), "int32")
+    quarter_cos = ops.take(ops.convert_to_tensor((1.0, 0.0, -1.0, 0.0), images.dtype), quadrant)
+    quarter_sin = ops.take(ops.convert_to_tensor((0.0, 1.0, 0.0, -1.0), images.dtype), quadrant)
+    cos = ops.cos(radians) * quarter_cos - ops.sin(radians) * quarter_sin
+    sin = ops.sin(radians) * quarter_cos + ops.cos(radians) * quarter_sin
+    # y runs down, so this reads clockwise and thereby turns the content counter-clockwise.
+    return _affine(images, [(cos, -sin, 0), (sin, cos, 0)], fill)
+
+
+def _scale_x(images: Tensor, factor: Tensor, fill: str, _: Tensor) -> Tensor:
+    return _affine(images, [(1 / factor, 0, 0), (0, 1, 0)], fill)
+
+
+def _scale_y(images: Tensor, factor: Tensor, fill: str, _: Tensor) -> Tensor:
+    return _affine(images, [(1, 0, 0), (0, 1 / factor, 0)], fill)
+
+
+def _zoom(images: Tensor, factor: Tensor, fill: str, _: Tensor) -> Tensor:
+    return _affine(images, [(1 / factor, 0, 0), (0, 1 / factor, 0)], fill)
+
+
+def _brightness(images: Tensor, shift: Tensor, _fill: str, _: Tensor) -> Tensor:
+    return images + shift
+
+
+def _contrast(images: Tensor, factor: Tensor, _fill: str, _: Tensor) -> Tensor:
+    return factor * images
+
+
+def _grayscale(images: Tensor, share: Tensor, _fill: str, _: Tensor) -> Tensor:
+    weights = ops.convert_to_tensor(GRAY_WEIGHTS, images.dtype)
+    gray = ops.sum(images * weights, axis=-1, keepdims=True)
+    return (1 - share) * images + share * gray
+
+
+def _noise(images: Tensor, deviation: Tensor, _fill: str, noise: Tensor) -> Tensor:
+    return images + deviation * noise
+
+
+def _blur(images: Tensor, sigma: Tensor, fill: str, _: Tensor) -> Tensor:
+    """Convolve with a Gaussian, one axis after the other, each as a product with a matrix.
+
+    A product with a matrix ``[H, H]`` takes any σ, also one per picture, at the same cost,
+    and cuts the kernel off nowhere inside the picture.
+    """
+    _, height, width, channels = images.shape
+    sigma = ops.reshape(sigma, (-1, 1, 1))
+    rows, columns = (_blur_matrix(sigma, size, fill) for size in (height, width))
+    # [N, H, W, C] -> blurred along H -> [N, W, H, C] -> blurred along W -> [N, H, W, C]
+    blurred = ops.matmul(rows, ops.reshape(images, (-1, height, width * channels)))
+    blurred = ops.transpose(ops.reshape(blurred, (-1, height, width, channels)), (0, 2, 1, 3))
+    blurred = ops.matmul(columns, ops.reshape(blurred, (-1, width, height * channels)))
+    blurred = ops.transpose(ops.reshape(blurred, (-1, width, height, channels)), (0, 2, 1, 3))
+    if fill == "mean":
+        mean = ops.mean(images, axis=(1, 2), keepdims=True)
+        inside = ops.sum(rows, -1)[:, :, None, None] * ops.sum(columns, -1)[:, None, :, None]
+        blurred = blurred + (1 - inside) * mean
+    return blurred
+
+
+def _blur_matrix(sigma: Tensor, size: int, fill: str) -> Tensor:
+    """Return the weights [N or 1, size, size] of every input pixel in every output pixel."""
+    # The kernel reaches one picture beyond either border; as far as σ ≤ size / 4 that is all
+    # of it. A σ below a thousandth of a pixel has no weight but at its center, exactly.
+    offsets = np.arange(-size, 2 * size)[None, :] - np.arange(size)[:, None]
+    sigma = ops.maximum(sigma, 1e-3)
+    weights = ops.exp(-ops.convert_to_tensor(offsets**2, sigma.dtype) / (2 * sigma**2))
+    reach = ops.convert_to_tensor(np.arange(-2 * size, 2 * size + 1) ** 2, sigma.dtype)
+    weights = weights / ops.sum(ops.exp(-reach / (2 * sigma**2)), axis=-1, keepdims=True)
+    if fill in ("zeros", "mean"):
+        return weights[..., size : 2 * size]
+    # What lies outside repeats pixels of the picture: add its weights to theirs.
+    source = np.pad(np.arange(size), size, mode="edge" if fill == "edge" else "symmetric")
+    return ops.matmul(weights, ops.convert_to_tensor(np.eye(size)[source], sigma.dtype))
+
+
+def _steps(first: int, last: int, per_unit: float) -> Callable[[int], np.ndarray]:
+    return lambda width: np.arange(first, last + 1) / per_unit
+
+
+def _octaves(first: int, last: int) -> Callable[[int], np.ndarray]:
+    return lambda width: 2.0 ** (np.arange(8 * first, 8 * last + 1) / 8)
+
+
+_ALL = (
+    Transformation(
+        "translation_x",
+        "content moves right",
+        "shift to the right, share of the width",
+        "",
+        0.0,
+        _steps(-20, 20, 40),
+        _translation_x,
+    ),
+    Transformation(
+        "translation_y",
+        "content moves down",
+        "shift downwards, share of the height",
+        "",
+        0.0,
+        _steps(-20, 20, 40),
+        _translation_y,
+    ),
+    Transformation(
+        "rotation",
+        "content turns counter-clockwise about the center",
+        "rotation, degrees counter-clockwise",
+        "°",
+        0.0,
+        _steps(0, 72, 0.2),
+        _rotation,
+        period=360.0,
+    ),
+    *(
+        Transformation(
+            name,
+            f"content is stretched {along}",
+            f"scale {along}, factor",
+            "×",
+            1.0,
+            _octaves(-2, 2),
+            apply,
+            lower=0.0,
+            lower_included=False,
+            logarithmic=True,
+        )
+        for name, along, apply in (
+            ("scale_x", "horizontally", _scale_x),
+            ("scale_y", "vertically", _scale_y),
+            ("zoom", "in both directions", _zoom),
+        )
+    ),
+    Transformation(
+        "brightness",
+        "a constant is added to every value",
+        "added brightness, full range = 1",
+        "",
+        0.0,
+        _steps(-20, 20, 20),
+        _brightness,
+    ),
+    Transformation(
+        "contrast",
+        "every value is multiplied",
+        "contrast, factor",
+        "×",
+        1.0,
+        _octaves(-4, 2),
+        _contrast,
+        lower=0.0,
+        lower_included=False,
+        logarithmic=True,
+    ),
+    Transformation(
+        "grayscale",
+        "colors fade to gray",
+        "share of gray",
+        "",
+        0.0,
+        _steps(0, 20, 20),
+        _grayscale,
+        lower=0.0,
+        upper=1.0,
+    ),
+    Transformation(
+        "blur",
+        "convolution with a Gaussian",
+        "standard deviation of the blur, pixels",
+        "px",
+        0.0,
+        lambda width: np.arange(41) / 400 * width,
+        _blur,
+        lower=0.0,
+    ),
+    Transformation(
+        "noise",
+        "Gaussian noise is added to every value",
+        "standard deviation of the noise, full range = 1",
+        "",
+        0.0,
+        _steps(0, 40, 40),
+        _noise,
+        lower=0.0,
+    ),
+)
+
+TRANSFORMATIONS: dict[str, Transformation] = {each.name: each for each in _ALL}
