@@ -3,14 +3,13 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 
 import keras
 import numpy as np
 from keras import ops
 
-from itn.data_sets import weight_file
+from itn.data_sets import imagenet_classes, weight_file
 from itn.messages import UsageError, unknown
 from itn.squeezenet import CHANNEL_MEANS_BGR, INPUT_SIZE, build_squeezenet, load_deep_compression
 from itn.warp import Tensor
@@ -230,17 +229,16 @@ def batches(count: int, batch_size: int) -> list[tuple[int, int]]:
 
 
 def _squeezenet(weights: str | Path | None) -> Classifier:
-    table = resources.files("itn").joinpath("tables/imagenet_classes.tsv").read_text().splitlines()
-    _, ids, names = zip(*(line.split("\t") for line in table[1:]), strict=True)
-    network = build_squeezenet(len(names))
+    classes = imagenet_classes()
+    network = build_squeezenet(len(classes))
     load_deep_compression(network, weights or weight_file("squeezenet"))
     means = np.array(CHANNEL_MEANS_BGR, np.float32)
     return Classifier(
         network,
         lambda images: images[..., ::-1] * 255 - means,
         INPUT_SIZE,
-        names,
-        class_ids=ids,
+        [each.label for each in classes],
+        class_ids=[each.wnid for each in classes],
         name="squeezenet",
     )
 

@@ -15,8 +15,8 @@ import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
+from dataclasses import astuple, dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import NamedTuple
 
 import pooch
 from tqdm import tqdm
@@ -43,10 +43,11 @@ PARALLEL_DOWNLOADS = 8
 _TABLES = Path(__file__).with_name("tables")
 
 
-class ImagenetClass(NamedTuple):
-    """One of the 1000 classes of ILSVRC 2012: its number (0 ... 999), WordNet id and label."""
+@dataclass(frozen=True)
+class ImagenetClass:
+    """One of the 1000 classes of ILSVRC 2012: its index (0 ... 999), WordNet id and label."""
 
-    number: int  # tuples have a method `index`
+    index: int
     wnid: str
     label: str
 
@@ -81,12 +82,12 @@ def imagenet_classes() -> tuple[ImagenetClass, ...]:
     Returns
     -------
     tuple of ImagenetClass
-        Number, WordNet id and label of each class.
+        Index, WordNet id and label of each class.
 
     Examples
     --------
     >>> imagenet_classes()[805]
-    ImagenetClass(number=805, wnid='n04254680', label='soccer_ball')
+    ImagenetClass(index=805, wnid='n04254680', label='soccer_ball')
     """
     rows = read_table("imagenet_classes")
     return tuple(ImagenetClass(int(row["index"]), row["wnid"], row["label"]) for row in rows)
@@ -112,7 +113,7 @@ def imagenet_class(given: str | int) -> ImagenetClass:
 
     Examples
     --------
-    >>> imagenet_class("soccer_ball").number
+    >>> imagenet_class("soccer_ball").index
     805
     >>> imagenet_class("crane")
     Traceback (most recent call last):
@@ -120,11 +121,11 @@ def imagenet_class(given: str | int) -> ImagenetClass:
     itn.messages.UsageError: two ImageNet classes are called 'crane': say n02012849 (134) or \
 n03126707 (517)
     """
-    found = [entry for entry in imagenet_classes() if str(given) in map(str, entry)]
+    found = [entry for entry in imagenet_classes() if str(given) in map(str, astuple(entry))]
     if not found:
-        raise unknown("ImageNet class", given, (entry.label for entry in imagenet_classes()))
+        raise unknown("class", given, (entry.label for entry in imagenet_classes()))
     if len(found) > 1:
-        candidates = " or ".join(f"{entry.wnid} ({entry.number})" for entry in found)
+        candidates = " or ".join(f"{entry.wnid} ({entry.index})" for entry in found)
         raise UsageError(f"two ImageNet classes are called '{given}': say {candidates}")
     return found[0]
 
@@ -212,7 +213,9 @@ def weight_file(name: str, progress: bool = True) -> Path:
     return path
 
 
-def data_set_folder(name: str, classes: Sequence[str] | None = None, progress: bool = True) -> Path:
+def data_set_folder(
+    name: str, classes: Iterable[str | int] | None = None, progress: bool = True
+) -> Path:
     """Find the folder of a data set, downloading what is missing.
 
     ``caltech-101`` is one archive of 137 MB: if its folder is there it is used as it is, even
@@ -222,9 +225,9 @@ def data_set_folder(name: str, classes: Sequence[str] | None = None, progress: b
     ----------
     name : str
         ``"caltech-101"`` or ``"imagenet-sample"``.
-    classes : sequence of str, optional
-        WordNet ids of the classes of ``imagenet-sample`` that must be there. By default
-        all 1000, unless the cache was filled by other means: then those that it holds.
+    classes : iterable of str or int, optional
+        Labels, WordNet ids or indices of the classes of ``imagenet-sample`` that must be there.
+        By default all 1000, unless the cache was filled by other means: then what it holds.
     progress : bool, default True
         Show the progress of a download.
 
@@ -236,7 +239,7 @@ def data_set_folder(name: str, classes: Sequence[str] | None = None, progress: b
     Raises
     ------
     UsageError
-        If the name is unknown, or a download fails or differs from what was published.
+        If a name is unknown, or a download fails or differs from what was published.
 
     Examples
     --------
@@ -247,13 +250,13 @@ def data_set_folder(name: str, classes: Sequence[str] | None = None, progress: b
         raise unknown("data set", name, DATA_SETS)
     if name == "caltech-101":
         url, folder = CALTECH_URL, cache_directory() / name / CALTECH_FOLDER
+        get = functools.partial(_get_caltech, folder, progress)
     else:
         url, folder = SAMPLE_URL, cache_directory() / name
+        wnids = None if classes is None else {imagenet_class(given).wnid for given in classes}
+        get = functools.partial(_complete_sample, folder, wnids, progress)
     try:
-        if name == "imagenet-sample":
-            _complete_sample(folder, classes, progress)
-        elif not folder.is_dir():
-            _get_caltech(folder, progress)
+        get()
     except (OSError, ValueError) as error:
         raise _not_downloaded(f"the data set '{name}'", url, folder, error) from error
     return folder
@@ -291,40 +294,44 @@ def _download(files: Sequence[tuple[str, str, Path]], progress: bool) -> None:
         logger.setLevel(level)
 
 
-def _complete_sample(folder: Path, classes: Iterable[str] | None, progress: bool) -> None:
-    files = {row["file"].partition("_")[0]: row for row in read_table("imagenet_sample")}
+def _complete_sample(folder: Path, wnids: Iterable[str] | None, progress: bool) -> None:
+    rows = read_table("imagenet_sample")
+    files = {row["file"].partition("_")[0]: (row["file"], row["sha256"]) for row in rows}
     # Tells a sample that we download, maybe class by class, from a part that somebody put
     # there on purpose and that must not grow to 1000 files.
     unfinished = folder / ".incomplete"
     ours = unfinished.exists() or not any(folder.glob("n*"))
-    if classes is None and not ours:
+    if wnids is None and not ours:
         return
     missing = []
-    for wnid in files if classes is None else classes:
-        if wnid not in files:
-            raise unknown("WordNet id", wnid, files)
-        file, target = files[wnid]["file"], folder / wnid / files[wnid]["file"]
-        if not target.is_file():
-            missing.append((SAMPLE_URL + file, f"sha256:{files[wnid]['sha256']}", target))
+    for wnid in files if wnids is None else wnids:
+        file, checksum = files[wnid]
+        if not (folder / wnid / file).is_file():
+            missing.append((SAMPLE_URL + file, f"sha256:{checksum}", folder / wnid / file))
     if missing:
         if ours:
             folder.mkdir(parents=True, exist_ok=True)
             unfinished.touch()
         _download(missing, progress)
-    if classes is None:
+    if wnids is None:
         unfinished.unlink(missing_ok=True)
 
 
 def _get_caltech(folder: Path, progress: bool) -> None:
+    if folder.is_dir():
+        return
     cache = folder.parent.parent
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".caltech-101-", dir=cache) as temporary:
         archive = Path(temporary) / "caltech-101.zip"
         _download([(CALTECH_URL, CALTECH_HASH, archive)], progress)
-        unpack_zipped_tar(archive, CALTECH_MEMBER, Path(temporary) / "unpacked", progress)
+        unpacked = Path(temporary) / "unpacked"
+        unpack_zipped_tar(archive, CALTECH_MEMBER, unpacked, progress)
+        if not (unpacked / CALTECH_FOLDER).is_dir():
+            raise UsageError(f"{archive.name} holds no folder {CALTECH_FOLDER}")
         folder.parent.mkdir(exist_ok=True)
         try:
-            (Path(temporary) / "unpacked" / CALTECH_FOLDER).replace(folder)
+            (unpacked / CALTECH_FOLDER).replace(folder)
         except OSError:
             if not folder.is_dir():  # otherwise another process was faster, and that is fine
                 raise

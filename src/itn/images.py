@@ -30,7 +30,7 @@ from itn.messages import UsageError, unknown
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 NOT_PICTURES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"}  # and all hidden files
-# The published evaluation resizes the shorter side to 256 and cuts out 227 x 227.
+# The published evaluation resizes the shorter side to 256 and cuts out 227 × 227.
 SHORTER_SIDE_PER_SIZE = 256 / 227
 WORKERS = min(4, os.cpu_count() or 1)  # each holds one decoded picture at full size
 
@@ -193,6 +193,7 @@ def load_images(
     """Load the pictures of a data set or a folder, sorted by class and file name.
 
     Hidden files are passed over. Files that cannot be read are left out, with one warning.
+    Memory for the pictures is taken once, and they are decoded into it.
 
     Parameters
     ----------
@@ -337,14 +338,13 @@ def _find_source(
     source: str | Path, classes: Sequence[str | int] | None, progress: bool
 ) -> tuple[Path, str]:
     if isinstance(source, str) and source in DATA_SETS:
-        wnids = None
-        if source == "imagenet-sample" and classes is not None:
-            wnids = [imagenet_class(given).wnid for given in classes]
-        return data_set_folder(source, wnids, progress), source
+        return data_set_folder(source, classes, progress), source
     folder = Path(source).expanduser()
     if folder.is_dir():
         return folder, folder.resolve().name
-    raise unknown("data set or folder", source, DATA_SETS)
+    if isinstance(source, Path) or folder.name != source:
+        raise UsageError(f"there is no folder {folder}")
+    raise unknown("data set", source, (*DATA_SETS, "a folder with one sub-folder for each class"))
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -365,7 +365,7 @@ def _wordnet_ids() -> frozenset[str]:
 
 
 def _choose_class(given: str | int, available: Sequence[str]) -> str:
-    if given in available:
+    if str(given) in available:
         return str(given)
     if _wordnet_ids().issuperset(available):
         wnid = imagenet_class(given).wnid
@@ -409,8 +409,8 @@ def _try_decode(path: Path, size: int | None, shorter_side: int | None) -> _Outc
         raise
     except UnidentifiedImageError:
         return f"not a {', '.join(FORMATS)} file" if path.stat().st_size else "empty file"
-    except OSError as error:
-        return error.strerror or str(error)
+    except (OSError, UsageError) as error:
+        return getattr(error, "strerror", None) or str(error)
     except Exception as error:  # decoders of damaged files raise nearly anything
         return f"{type(error).__name__}: {error}"
 
@@ -440,7 +440,7 @@ def _decode(path: Path, size: int | None, shorter_side: int | None) -> npt.NDArr
 def _check_pixel_count(width: int, height: int) -> None:
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and width * height > limit:
-        raise ValueError(f"{width} × {height} pixels are more than PIL.Image.MAX_IMAGE_PIXELS")
+        raise UsageError(f"{width} × {height} pixels are more than PIL.Image.MAX_IMAGE_PIXELS")
 
 
 def _to_plain(image: Image.Image) -> Image.Image:
@@ -448,7 +448,7 @@ def _to_plain(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         return Image.fromarray(np.asarray(image, np.float32) / np.float32(65535))
     if image.mode in ("I", "F"):
-        raise ValueError(f"it is not known which value is white in pixels of mode {image.mode}")
+        raise UsageError(f"it is not known which value is white in pixels of mode {image.mode}")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)

@@ -47,6 +47,8 @@ class Profile(_Strict):
         Data set or folder for `itn.load_images`.
     classes : tuple of str
         The classes that are screened.
+    highlights : tuple of str
+        Those of them that the main figures show.
     fill : str
         What lies outside a picture, see `itn.warp.affine_warp`.
     seed : int
@@ -57,11 +59,12 @@ class Profile(_Strict):
     networks: Names
     pictures: str
     classes: Names
+    highlights: Names
     fill: str = "zeros"
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
 
 
-class Parameters(_Strict):
+class FigureParameters(_Strict):
     """What a notebook lets its user choose; None stands for the profile's own choice.
 
     Attributes
@@ -154,7 +157,7 @@ def load_profile(name: str) -> Profile:
     return _checked(Profile, contents, f"profiles/{path.name}: ")
 
 
-def read_parameters(namespace: Mapping[str, Any]) -> Parameters:
+def read_parameters(namespace: Mapping[str, Any]) -> FigureParameters:
     """Check the parameters of a notebook.
 
     Papermill only prints a line about a parameter that a notebook does not have. This stops.
@@ -166,7 +169,7 @@ def read_parameters(namespace: Mapping[str, Any]) -> Parameters:
 
     Returns
     -------
-    Parameters
+    FigureParameters
         The parameters, checked against the profile.
 
     Raises
@@ -188,7 +191,7 @@ profile, network, pictures, classes, magnitudes, fill, seed, limit
         for name, value in namespace.items()
         if isinstance(value, data) and not name.startswith("_") and name not in ("In", "Out")
     }
-    parameters = _checked(Parameters, given, "")
+    parameters = _checked(FigureParameters, given, "")
     profile = load_profile(parameters.profile)
     if parameters.network not in (None, *list_classifiers()):
         raise unknown("network", parameters.network, list_classifiers())
@@ -222,7 +225,7 @@ def archive_file(profile: str, network: str, transformation: str) -> Path:
     return project_folder() / "results" / profile / f"{network}_{transformation}.nc"
 
 
-def obtain_screening(parameters: Parameters, transformation: str) -> xr.Dataset:
+def obtain_screening(parameters: FigureParameters, transformation: str) -> xr.Dataset:
     """Take a screening from the archive where it is there, else compute it.
 
     The archive serves when nothing that it depends on deviates from the profile; fewer
@@ -230,7 +233,7 @@ def obtain_screening(parameters: Parameters, transformation: str) -> xr.Dataset:
 
     Parameters
     ----------
-    parameters : Parameters
+    parameters : FigureParameters
         From `read_parameters`.
     transformation : str
         A key of `itn.TRANSFORMATIONS`.
@@ -261,12 +264,39 @@ def obtain_screening(parameters: Parameters, transformation: str) -> xr.Dataset:
     return screening.assign_attrs(origin="computed")
 
 
-def compute_screening(parameters: Parameters, transformation: str) -> xr.Dataset:
+def highlighted(screening: xr.Dataset, parameters: FigureParameters) -> xr.Dataset:
+    """Return the part of a screening that a main figure shows.
+
+    Parameters
+    ----------
+    screening : xarray.Dataset
+        From `obtain_screening`.
+    parameters : FigureParameters
+        From `read_parameters`.
+
+    Returns
+    -------
+    xarray.Dataset
+        The profile's highlights, or all that was screened where the parameters name classes
+        or pictures of their own.
+
+    Examples
+    --------
+    >>> parameters = read_parameters({"profile": "imagenet"})
+    >>> highlighted(obtain_screening(parameters, "zoom"), parameters).category.values.tolist()
+    ['soccer_ball', 'grand_piano']
+    """
+    if parameters.classes is not None or parameters.pictures is not None:
+        return screening
+    return select_categories(screening, load_profile(parameters.profile).highlights)
+
+
+def compute_screening(parameters: FigureParameters, transformation: str) -> xr.Dataset:
     """Screen the network and pictures that the parameters ask for.
 
     Parameters
     ----------
-    parameters : Parameters
+    parameters : FigureParameters
         From `read_parameters`.
     transformation : str
         A key of `itn.TRANSFORMATIONS`.
@@ -278,7 +308,7 @@ def compute_screening(parameters: Parameters, transformation: str) -> xr.Dataset
 
     Examples
     --------
-    >>> parameters = Parameters(profile="imagenet", limit=2)
+    >>> parameters = FigureParameters(profile="imagenet", limit=2)
     >>> compute_screening(parameters, "rotation")  # doctest: +SKIP
     """
     profile = load_profile(parameters.profile)

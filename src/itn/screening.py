@@ -71,7 +71,8 @@ def screen(
         Whether to clip transformed pictures to [0, 1]. The paper clips nothing.
     rivals : int, default 3
         Number R of rivals kept for each category: the classes, other than the true one, whose
-        mean softmax over the category's pictures rises highest anywhere in the sweep.
+        mean softmax over the category's pictures rises highest anywhere in the sweep. All of
+        them where there are fewer.
     batch_size : int, default 16
         Pictures per forward pass.
     progress : bool, default True
@@ -119,11 +120,12 @@ def screen(
         classifier.index_of(pictures.targets.get(category, category))
         for category in pictures.class_names
     ]
-    if not 1 <= rivals < len(classifier.class_names):
+    if rivals < 1 or len(classifier.class_names) < 2:
         raise UsageError(
-            f"rivals must be 1 to {len(classifier.class_names) - 1} "
-            f"({classifier.name} has {len(classifier.class_names)} classes), got {rivals}"
+            f"rivals must be at least 1 and {classifier.name} have at least 2 classes, "
+            f"got {rivals} and {len(classifier.class_names)}"
         )
+    rivals = min(rivals, len(classifier.class_names) - 1)
     sweep = _sweep(transformation, magnitudes, classifier.input_size)
     step = _compiled_step(classifier, transformation, fill, clip)
 
@@ -267,7 +269,9 @@ def _compiled_step(
         # operations, and the convolutions slower. So each is compiled its own way.
         first = _Compiled(prepare, None, jit_compile=True)
         second = _Compiled(look, classifier.network, jit_compile=False)
-        run = lambda inputs: second.predict_on_batch({"images": first.predict_on_batch(inputs)})  # noqa: E731
+
+        def run(inputs: dict[str, np.ndarray]) -> Any:
+            return second.predict_on_batch({"images": first.predict_on_batch(inputs)})
     else:
         run = _Compiled(look_prepared, classifier.network, jit_compile=True).predict_on_batch
 
@@ -313,7 +317,7 @@ def save_screening(screening: xr.Dataset, path: str | Path) -> None:
         "_FillValue": np.uint16(65535),
     }
     encoding = {
-        name: packed if name.endswith("softmax") else compressed
+        name: packed if str(name).endswith("softmax") else compressed
         for name, variable in screening.data_vars.items()
         if variable.dtype.kind in "fi"
     }

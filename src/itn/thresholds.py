@@ -12,13 +12,14 @@ output correct prediction results any more"); the criteria are ours.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from itn.transformations import Transformation, find_transformation
 
-Scale = Callable[[np.ndarray], np.ndarray]
+Scale = Callable[[Any], Any]
 
 CRITERIA = ("switch", "half")
 DIRECTIONS = ("down", "up")
@@ -58,7 +59,10 @@ def accuracy(screening: xr.Dataset) -> xr.DataArray:
     label = screening.label.values
     correct = screening.predicted.values == screening.target.values[label][:, None]
     return xr.DataArray(
-        [correct[label == category].mean(axis=0) for category in range(screening.sizes["category"])],
+        [
+            correct[label == category].mean(axis=0)
+            for category in range(screening.sizes["category"])
+        ],
         dims=("category", "magnitude"),
         coords={name: screening[name] for name in ("category", "magnitude") if name in screening},
     )
@@ -134,7 +138,9 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
     margin = margins(screening)
     axis, order = unrolled(screening.magnitude.values, transformation)
     # Interpolation happens on the scale on which the magnitude is swept and drawn.
-    to_scale, from_scale = (np.log, np.exp) if transformation.logarithmic else (np.array, np.array)
+    to_scale, from_scale = (
+        (np.log, np.exp) if transformation.logarithmic else (np.asarray, np.asarray)
+    )
     identity = int(np.flatnonzero(axis == transformation.identity)[0])
     outward = {"down": slice(identity, None, -1), "up": slice(identity, None)}
 
@@ -157,9 +163,9 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
     padded = np.full((len(safe), max(map(len, safe)), 2), np.nan)
     for row, intervals in zip(padded, safe, strict=True):
         row[: len(intervals)] = intervals
-    padded = padded.reshape(*shape[:2], -1, 2)
-    columns["safe_start"] = (("category", "criterion", "interval"), padded[..., 0])
-    columns["safe_end"] = (("category", "criterion", "interval"), padded[..., 1])
+    for end, name in enumerate(("safe_start", "safe_end")):
+        values = padded[..., end].reshape(*shape[:2], -1)
+        columns[name] = (("category", "criterion", "interval"), values)
     return xr.Dataset(
         columns,
         coords={
@@ -169,6 +175,48 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
         },
         attrs={**screening.attrs, "units": transformation.unit},
     )
+
+
+def median_threshold(column: xr.Dataset) -> tuple[str, float]:
+    """Return the median threshold over categories, counting censored ones.
+
+    Parameters
+    ----------
+    column : xarray.Dataset
+        Result of `thresholds` for one criterion and direction, over ``category``. Categories
+        with status "lost at identity" or "not screened" do not count; "not reached" counts
+        as farther out than every number.
+
+    Returns
+    -------
+    status : str
+        "reached"; "not reached" if the middle is censored; "not screened" if none counts.
+    threshold : float
+        The median, NaN unless it is reached.
+
+    Examples
+    --------
+    >>> column = xr.Dataset(
+    ...     {
+    ...         "status": ("category", ["reached", "not reached", "reached"]),
+    ...         "threshold": ("category", [10.0, np.nan, 30.0]),
+    ...     },
+    ...     coords={"direction": "up"},
+    ... )
+    >>> median_threshold(column)
+    ('reached', 30.0)
+    """
+    status = column.status.values
+    count = int(np.isin(status, (REACHED, NOT_REACHED)).sum())
+    if count == 0:
+        return NOT_SCREENED, float("nan")
+    outward = np.sort(column.threshold.values[status == REACHED])
+    if column.direction.item() == "down":
+        outward = outward[::-1]
+    middle = outward[(count - 1) // 2 : count // 2 + 1]  # one, or two of an even number
+    if count // 2 >= len(outward):
+        return NOT_REACHED, float("nan")
+    return REACHED, float(middle.mean())
 
 
 def unrolled(
@@ -230,8 +278,7 @@ def _loss(
         status, threshold = NOT_REACHED, nothing
     else:
         last, first = failures[0] - 1, failures[0]
-        crossing = _crossing(to_scale(axis), margin, last, first)
-        status, threshold = REACHED, float(from_scale(crossing))
+        status, threshold = REACHED, from_scale(_crossing(to_scale(axis), margin, last, first))
     return status, threshold, first_failure, last_success, axis[-1]
 
 
@@ -249,8 +296,10 @@ def _safe_intervals(position: np.ndarray, margin: np.ndarray) -> np.ndarray:
         [
             (
                 _crossing(position, margin, start, start - 1) if start > 0 else position[0],
-                _crossing(position, margin, end, end + 1) if end + 1 < len(margin) else position[-1],
+                _crossing(position, margin, end, end + 1)
+                if end + 1 < len(margin)
+                else position[-1],
             )
-            for start, end in zip(starts, ends, strict=True)
+            for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
         ]
     ).reshape(-1, 2)

@@ -1,0 +1,90 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Translation
+#
+# How far can a picture be shifted, to the right and downwards?
+# Lines are the true class, its three strongest rivals, and the strongest of all others;
+# where the ground is shaded, another class has the highest mean softmax.
+
+# %% tags=["parameters"]
+profile: str = "imagenet"  # which networks look at which pictures: a file in profiles/
+network: str | None = None  # name of a classifier; None: the profile's first
+pictures: str | None = None  # a data set, or a folder of class folders; None: the profile's
+classes: list[str] | None = None  # None: all of the profile's, its highlights in the first figure
+magnitudes: list[float] | None = None  # shares of the width and the height; None: the default sweep
+fill: str | None = None  # outside a picture: zeros, edge, reflect or mean; None: the profile's
+seed: int | None = None  # of the noise; None: the profile's
+limit: int | None = None  # at most that many pictures per class; None: all of them
+
+# %%
+from IPython.display import SVG
+
+import itn
+
+parameters = itn.read_parameters(globals())
+
+# %% [markdown]
+# ## To the right
+
+# %%
+right = itn.obtain_screening(parameters, "translation_x")
+itn.describe(right)
+
+# %%
+SVG(itn.save_figure(itn.plot_softmax(itn.highlighted(right, parameters)), "translation_x"))
+
+# %% [markdown]
+# Accuracy over all classes, with the two that lose least and most:
+
+# %%
+SVG(itn.save_figure(itn.plot_accuracy(right), "translation_x_accuracy"))
+
+# %% [markdown]
+# Thresholds: *switch*, where another class takes the lead; *half*, where half of the clean
+# accuracy is lost. *Up* and *down* are the two directions away from the untouched picture.
+
+# %%
+itn.threshold_table(right)
+
+# %%
+itn.glue_numbers(itn.key_numbers(right), prefix="translation_x_")
+
+# %% [markdown]
+# ## Downwards
+
+# %%
+down = itn.obtain_screening(parameters, "translation_y")
+itn.describe(down)
+
+# %%
+SVG(itn.save_figure(itn.plot_softmax(itn.highlighted(down, parameters)), "translation_y"))
+
+# %% [markdown]
+# Accuracy over all classes, with the two that lose least and most:
+
+# %%
+SVG(itn.save_figure(itn.plot_accuracy(down), "translation_y_accuracy"))
+
+# %% [markdown]
+# Thresholds: *switch*, where another class takes the lead; *half*, where half of the clean
+# accuracy is lost. *Up* and *down* are the two directions away from the untouched picture.
+
+# %%
+itn.threshold_table(down)
+
+# %%
+itn.glue_numbers(itn.key_numbers(down), prefix="translation_y_")

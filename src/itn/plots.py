@@ -1,0 +1,269 @@
+"""Figures: the paper's softmax curves, and accuracy against magnitude.
+
+Every figure starts from a screening and runs no network. Colors are those of Okabe and Ito,
+told apart by the color-blind, and every line also has a dash pattern of its own.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MultipleLocator, NullLocator
+from scipy import stats
+
+from itn.thresholds import REACHED, accuracy, thresholds
+from itn.transformations import Transformation, find_transformation
+
+TRUE_STYLE: dict[str, Any] = {"color": "#000000", "linewidth": 2.2}
+RIVAL_STYLES: tuple[dict[str, Any], ...] = (
+    {"color": "#D55E00", "linestyle": "-"},
+    {"color": "#0072B2", "linestyle": (0, (5, 1.5))},
+    {"color": "#009E73", "linestyle": (0, (3, 1, 1, 1))},
+)
+OTHERS_STYLE: dict[str, Any] = {"color": "#777777", "linestyle": (0, (1, 1.2)), "linewidth": 1.2}
+LOST_COLOR = "#EFEBE4"
+STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "svg.hashsalt": "itn",  # same figure, same bytes
+}
+PANEL_WIDTH, PANEL_HEIGHT = 3.5, 3.6  # inches
+
+
+def plot_softmax(screening: xr.Dataset, columns: int = 2) -> Figure:
+    """Draw the paper's figure: mean softmax against magnitude, one panel per category.
+
+    Lines are the true class, the rivals, and *others*: the highest mean softmax among all
+    remaining classes. Magnitudes at which a rival has the upper hand are shaded; vertical
+    lines mark the thresholds *switch* (solid) and *half* (dotted).
+
+    Parameters
+    ----------
+    screening : xarray.Dataset
+        Result of `itn.screen`.
+    columns : int, default 2
+        Panels side by side.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure, not shown.
+
+    Examples
+    --------
+    >>> plot_softmax(load_screening("results/imagenet/squeezenet_blur.nc"))  # doctest: +SKIP
+    """
+    found = thresholds(screening)
+    count = screening.sizes["category"]
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(PANEL_WIDTH * columns, PANEL_HEIGHT * rows), layout="constrained")
+        panels = figure.subplots(rows, columns, squeeze=False)
+        for category, axes in enumerate(panels.flat):
+            if category < count:
+                _draw_softmax(axes, screening, found, category)
+            else:
+                axes.set_axis_off()
+    return figure
+
+
+def plot_accuracy(screening: xr.Dataset) -> Figure:
+    """Draw accuracy against magnitude: each category, and all pictures together.
+
+    The band is the 95 % Clopper-Pearson interval of the accuracy over all pictures. The
+    categories that keep and lose most accuracy over the sweep are named.
+
+    Parameters
+    ----------
+    screening : xarray.Dataset
+        Result of `itn.screen`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure, not shown.
+
+    Examples
+    --------
+    >>> plot_accuracy(load_screening("results/imagenet/squeezenet_blur.nc"))  # doctest: +SKIP
+    """
+    transformation = find_transformation(screening.attrs["transformation"])
+    magnitude = screening.magnitude.values
+    each = accuracy(screening).values  # [C, M]
+    correct = screening.predicted.values == screening.target.values[screening.label.values][:, None]
+    hits, count = correct.sum(axis=0), len(correct)
+    low = stats.beta.ppf(0.025, hits, count - hits + 1)
+    high = stats.beta.ppf(0.975, hits + 1, count - hits)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(2 * PANEL_WIDTH, PANEL_HEIGHT), layout="constrained")
+        axes = figure.subplots()
+        axes.fill_between(
+            magnitude, np.nan_to_num(low, nan=0), np.nan_to_num(high, nan=1),
+            color="#0072B2", alpha=0.25, linewidth=0,
+        )  # fmt: skip
+        axes.plot(magnitude, each.T, color="#777777", linewidth=0.6, alpha=0.6)
+        order = np.argsort(each.mean(axis=1))
+        if len(order) > 1:
+            for category, style in ((order[-1], RIVAL_STYLES[2]), (order[0], RIVAL_STYLES[0])):
+                name = _readable(screening.category.values[category])
+                axes.plot(magnitude, each[category], label=name, linewidth=1.4, **style)
+        label = f"all {count} pictures"
+        axes.plot(magnitude, hits / count, color="#0072B2", linewidth=2.4, label=label)
+        _draw_axes(axes, transformation, magnitude)
+        axes.set_ylabel("accuracy")
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def save_figure(figure: Figure, name: str) -> Path:
+    """Write a figure as SVG; same figure, same bytes.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        What to write.
+    name : str
+        File name without ending. The file goes to the folder that the environment variable
+        ``ITN_FIGURES`` names, else to the working directory.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Examples
+    --------
+    >>> save_figure(Figure(), "rotation")  # doctest: +SKIP
+    """
+    path = Path(os.environ.get("ITN_FIGURES", "")) / f"{name}.svg"
+    with mpl.rc_context(STYLE):
+        figure.savefig(path, metadata={"Date": None})
+    return path
+
+
+def format_magnitude(magnitude: float, transformation: Transformation) -> str:
+    """Write a magnitude with its unit, to three significant digits.
+
+    Parameters
+    ----------
+    magnitude : float
+        The magnitude.
+    transformation : Transformation
+        Whose magnitude it is.
+
+    Returns
+    -------
+    str
+        For a reader.
+
+    Examples
+    --------
+    >>> format_magnitude(-23.736, find_transformation("rotation"))
+    '−23.7°'
+    >>> format_magnitude(5, find_transformation("blur"))
+    '5.00 px'
+    """
+    digits = f"{magnitude:#.3g}".rstrip(".").replace("-", "−")
+    unit = transformation.unit
+    return f"{digits} {unit}" if unit == "px" else f"{digits}{unit}"
+
+
+def _draw_softmax(axes: Axes, screening: xr.Dataset, found: xr.Dataset, category: int) -> None:
+    transformation = find_transformation(screening.attrs["transformation"])
+    names = screening["class"].values
+    magnitude = screening.magnitude.values
+    mean = screening.mean_softmax.values[category]  # [M, K]
+    target, rivals = screening.target.values[category], screening.rival.values[category]
+    others = np.delete(mean, [target, *rivals], axis=1)
+
+    _shade_lost(axes, found.isel(category=category), magnitude, transformation)
+    if others.size:
+        axes.plot(magnitude, others.max(axis=1), label="others (highest)", **OTHERS_STYLE)
+    for rank, rival in enumerate(rivals):
+        style = RIVAL_STYLES[rank % len(RIVAL_STYLES)]
+        axes.plot(magnitude, mean[:, rival], label=_readable(names[rival]), linewidth=1.5, **style)
+    axes.plot(magnitude, mean[:, target], label=f"{_readable(names[target])} (true)", **TRUE_STYLE)
+    _mark_thresholds(axes, found.isel(category=category), transformation)
+    _draw_axes(axes, transformation, magnitude)
+    axes.set_ylabel("mean softmax")
+    pictures = int((screening.label.values == category).sum())
+    axes.set_title(
+        f"{_readable(screening.category.values[category])} ({pictures} pictures)", pad=22
+    )
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(
+        handles[::-1], labels[::-1], loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2,
+        columnspacing=1, handlelength=2.4,
+    )  # fmt: skip
+
+
+def _readable(name: str) -> str:
+    return str(name).replace("_", " ")
+
+
+def _on_axis(magnitude: float, transformation: Transformation) -> float:
+    """Bring an unrolled magnitude back to where the sweep shows it."""
+    return magnitude % transformation.period if transformation.period else magnitude
+
+
+def _shade_lost(
+    axes: Axes, found: xr.Dataset, magnitude: np.ndarray, transformation: Transformation
+) -> None:
+    """Shade where the margin of the criterion *switch* is negative."""
+    switch = found.sel(criterion="switch")
+    axes.axvspan(magnitude[0], magnitude[-1], color=LOST_COLOR, linewidth=0, zorder=0)
+    for start, end in zip(switch.safe_start.values, switch.safe_end.values, strict=True):
+        if np.isnan(start):
+            continue
+        shifts = (0, transformation.period) if transformation.period else (0,)
+        for shift in shifts:  # a periodic sweep shows an interval about the identity twice
+            left, right = max(start + shift, magnitude[0]), min(end + shift, magnitude[-1])
+            if left < right:
+                axes.axvspan(left, right, color="white", linewidth=0, zorder=0.5)
+
+
+def _mark_thresholds(axes: Axes, found: xr.Dataset, transformation: Transformation) -> None:
+    for criterion, style, height in (("half", ":", 1.01), ("switch", "-", 1.06)):
+        for direction in found.direction.values:
+            one = found.sel(criterion=criterion, direction=direction)
+            if one.status.item() != REACHED:
+                continue
+            threshold = one.threshold.item()
+            at = _on_axis(threshold, transformation)
+            axes.axvline(at, color="#444444", linewidth=0.9, linestyle=style)
+            axes.annotate(
+                f"{criterion} {format_magnitude(threshold, transformation)}",
+                (at, height),
+                xycoords=("data", "axes fraction"),
+                fontsize=7,
+                ha="center",
+                va="bottom",
+                color="#444444",
+            )
+
+
+def _draw_axes(axes: Axes, transformation: Transformation, magnitude: np.ndarray) -> None:
+    axes.set_xlabel(transformation.magnitude)
+    if transformation.logarithmic:
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter(FuncFormatter(_factor))
+        axes.xaxis.set_minor_locator(NullLocator())
+    elif transformation.unit == "°":
+        axes.xaxis.set_major_locator(MultipleLocator(90 if np.ptp(magnitude) > 180 else 30))
+    if len(magnitude) > 1:
+        axes.set_xlim(magnitude[0], magnitude[-1])
+    axes.set_ylim(0, 1)
+
+
+def _factor(value: float, _position: int) -> str:
+    return f"{value:g}" if value >= 1 else f"1/{1 / value:g}"

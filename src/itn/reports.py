@@ -1,0 +1,149 @@
+"""What a page says of a screening in words and numbers."""
+
+import pandas as pd
+import xarray as xr
+
+from itn.plots import format_magnitude
+from itn.thresholds import REACHED, accuracy, median_threshold, thresholds
+from itn.transformations import Transformation, find_transformation
+
+
+def threshold_table(screening: xr.Dataset) -> pd.DataFrame:
+    """Tabulate the thresholds of every category, each as a reader wants to see it.
+
+    Parameters
+    ----------
+    screening : xarray.Dataset
+        Result of `itn.screen`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per category; clean accuracy, and per criterion and direction the threshold
+        with its unit, or why there is none.
+
+    Examples
+    --------
+    >>> threshold_table(load_screening("results/imagenet/squeezenet_blur.nc"))  # doctest: +SKIP
+    """
+    transformation = find_transformation(screening.attrs["transformation"])
+    found = thresholds(screening)
+    clean = accuracy(screening).sel(magnitude=screening.attrs["identity"]).values
+    table = pd.DataFrame({"clean accuracy": [f"{share:.1%}" for share in clean]})
+    for criterion in found.criterion.values:
+        for direction in found.direction.values:
+            column = found.sel(criterion=criterion, direction=direction)
+            if (column.status != "not screened").any():
+                table[f"{criterion} {direction}"] = _texts(column, transformation)
+    table.index = pd.Index(found.category.values, name="category")
+    return table
+
+
+def key_numbers(screening: xr.Dataset) -> dict[str, float | str]:
+    """Collect the numbers that the book's prose takes from a screening.
+
+    Parameters
+    ----------
+    screening : xarray.Dataset
+        Result of `itn.screen`.
+
+    Returns
+    -------
+    dict
+        ``pictures``, ``top1`` (clean accuracy over all pictures), per category
+        ``<category>_softmax_identity`` and per category, criterion and direction
+        ``<category>_<criterion>_<direction>`` (text, like the table's), their
+        ``median_<criterion>_<direction>`` (text) and ``reached_<criterion>_<direction>``, the
+        number of categories that reach it; for rotations
+        ``<category>_softmax_180``.
+
+    Examples
+    --------
+    >>> key_numbers(load_screening("results/imagenet/squeezenet_blur.nc"))  # doctest: +SKIP
+    """
+    transformation = find_transformation(screening.attrs["transformation"])
+    found = thresholds(screening)
+    target = xr.DataArray(screening.target.values, dims="category")
+    true = screening.mean_softmax.isel({"class": target})  # (category, magnitude)
+    label = screening.label.values
+    identity = screening.attrs["identity"]
+    correct = screening.predicted.sel(magnitude=identity).values == target.values[label]
+    numbers: dict[str, float | str] = {
+        "pictures": len(label),
+        "categories": screening.sizes["category"],
+        "top1": float(correct.mean()),
+    }
+    shown = {"softmax_identity": identity}
+    if transformation.name == "rotation" and 180 in screening.magnitude:
+        shown["softmax_180"] = 180.0
+    for category in screening.category.values:
+        for key, magnitude in shown.items():
+            value = true.sel(category=category, magnitude=magnitude)
+            numbers[f"{category}_{key}"] = float(value)
+    for criterion in found.criterion.values:
+        for direction in found.direction.values:
+            column = found.sel(criterion=criterion, direction=direction)
+            key = f"{criterion}_{direction}"
+            for category, text in zip(
+                found.category.values, _texts(column, transformation), strict=True
+            ):
+                numbers[f"{category}_{key}"] = text
+            status, median = median_threshold(column)
+            numbers[f"median_{key}"] = _text(status, median, transformation)
+            numbers[f"reached_{key}"] = int((column.status == REACHED).sum())
+    return numbers
+
+
+def glue_numbers(numbers: dict[str, float | str], prefix: str = "") -> None:
+    """Store numbers in the notebook that runs, where the book's prose finds them.
+
+    Parameters
+    ----------
+    numbers : dict
+        From `key_numbers`.
+    prefix : str, default ""
+        Put before every key.
+
+    Examples
+    --------
+    >>> glue_numbers({}, prefix="rotation_")
+    """
+    from myst_nb import glue
+
+    for key, value in numbers.items():
+        glue(f"{prefix}{key}", value, display=False)
+
+
+def describe(screening: xr.Dataset) -> str:
+    """Say in one line which network looked at what, and whether this was computed just now.
+
+    Parameters
+    ----------
+    screening : xarray.Dataset
+        From `itn.obtain_screening`.
+
+    Returns
+    -------
+    str
+        One line.
+
+    Examples
+    --------
+    >>> describe(load_screening("results/imagenet/squeezenet_blur.nc"))  # doctest: +SKIP
+    """
+    attrs = screening.attrs
+    return (
+        f"{attrs['transformation']}: {attrs['network']} (weights {attrs['weights_sha256'][:12]}) "
+        f"on {attrs['pictures']} pictures of {attrs['data']} (data {attrs['data_sha256'][:12]}), "
+        f"{screening.sizes['magnitude']} magnitudes, fill {attrs['fill']}, seed {attrs['seed']}, "
+        f"{attrs.get('origin', 'computed')} with {attrs['versions']} on {attrs['device']}"
+    )
+
+
+def _texts(column: xr.Dataset, transformation: Transformation) -> list[str]:
+    pairs = zip(column.status.values, column.threshold.values, strict=True)
+    return [_text(status, threshold, transformation) for status, threshold in pairs]
+
+
+def _text(status: str, threshold: float, transformation: Transformation) -> str:
+    return format_magnitude(threshold, transformation) if status == REACHED else str(status)

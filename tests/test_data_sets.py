@@ -1,0 +1,439 @@
+"""The cache, downloads from a server on this machine, and archives that mean harm."""
+
+import gc
+import gzip
+import hashlib
+import http.server
+import io
+import os
+import tarfile
+import threading
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pooch
+import pytest
+from PIL import Image
+
+from itn import data_sets
+from itn.data_sets import (
+    cache_directory,
+    data_set_folder,
+    imagenet_class,
+    imagenet_classes,
+    read_table,
+    sha256_of,
+    unpack_zipped_tar,
+    weight_file,
+)
+from itn.images import load_images
+from itn.messages import UsageError
+
+# pooch leaves the socket of a failed download to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+
+def picture_bytes(value=100):
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((20, 30, 3), value, np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def zipped_tar(entries, member=data_sets.CALTECH_MEMBER):
+    """A zip of a tar.gz of (name or TarInfo, content)."""
+    inner, outer = io.BytesIO(), io.BytesIO()
+    with tarfile.open(fileobj=inner, mode="w:gz") as files:
+        for entry, content in entries:
+            if isinstance(entry, str):
+                entry = tarfile.TarInfo(entry)
+            entry.size = len(content)
+            files.addfile(entry, io.BytesIO(content))
+    with zipfile.ZipFile(outer, "w") as archive:
+        archive.writestr(member, inner.getvalue())
+    return outer.getvalue()
+
+
+def contents(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ITN_DATA", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Serve ``server.files``; those in ``server.broken`` break off half-way."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            served.requests.append(self.path)
+            content = served.files.get(self.path)
+            self.send_response(200 if content is not None else 404)
+            self.send_header("Content-Length", str(len(content or b"")))
+            self.end_headers()
+            if content is not None:
+                half = self.path in served.broken
+                self.wfile.write(content[: len(content) // 2] if half else content)
+
+        def log_message(self, *_):
+            pass
+
+    served = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    served.files, served.broken, served.requests = {}, set(), []
+    served.url = f"http://127.0.0.1:{served.server_port}"
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    thread = threading.Thread(target=served.serve_forever, args=(0.01,))
+    thread.start()
+    yield served
+    served.shutdown()
+    thread.join()
+    served.server_close()
+    gc.collect()  # here, and not in the middle of a test that allows no warnings
+
+
+@pytest.fixture
+def caltech(server, monkeypatch):
+    """Serve an archive in place of Caltech-101; its checksum is announced."""
+
+    def serve(archive):
+        server.files["/caltech.zip"] = archive
+        monkeypatch.setattr(data_sets, "CALTECH_URL", f"{server.url}/caltech.zip")
+        monkeypatch.setattr(data_sets, "CALTECH_HASH", f"md5:{hashlib.md5(archive).hexdigest()}")
+
+    return serve
+
+
+@pytest.fixture
+def sample(server, monkeypatch):
+    """Serve three small files in place of the ImageNet sample."""
+    rows = []
+    for value, entry in enumerate(imagenet_classes()[:3]):
+        content, file = picture_bytes(value), f"{entry.wnid}_{entry.label}.JPEG"
+        server.files[f"/sample/{file}"] = content
+        rows.append({"file": file, "sha256": hashlib.sha256(content).hexdigest()})
+    table = data_sets.read_table
+    monkeypatch.setattr(
+        data_sets, "read_table", lambda name: rows if name == "imagenet_sample" else table(name)
+    )
+    monkeypatch.setattr(data_sets, "SAMPLE_URL", f"{server.url}/sample/")
+    return [row["file"] for row in rows]
+
+
+@pytest.fixture
+def weights(server, monkeypatch):
+    content = bytes(range(256)) * 50
+    server.files["/net/small.net"] = content
+    announced = (f"{server.url}/net/small.net", hashlib.sha256(content).hexdigest())
+    monkeypatch.setitem(data_sets.WEIGHTS, "small", announced)
+    return content
+
+
+# Tables and names
+
+
+def test_tables():
+    classes = imagenet_classes()
+    assert [entry.index for entry in classes] == list(range(1000))
+    assert len({entry.wnid for entry in classes}) == 1000
+    sample = read_table("imagenet_sample")
+    assert {row["file"].split("_")[0] for row in sample} == {entry.wnid for entry in classes}
+    assert all(len(row["sha256"]) == 64 for row in sample)
+    caltech = {row["category"]: row for row in read_table("caltech_imagenet")}
+    categories = "accordion dalmatian grand_piano lamp nautilus revolver schooner soccer_ball "
+    categories += "starfish tick trilobite"
+    assert list(caltech) == categories.split()
+    indices = [401, 251, 579, 846, 117, 763, 780, 805, 327, 78, 69]
+    for category, index in zip(caltech, indices, strict=True):
+        row = caltech[category]
+        assert (classes[index].wnid, classes[index].label) == (row["wnid"], row["imagenet_label"])
+
+
+def test_imagenet_class():
+    for given in ["maillot", "crane"]:
+        same = [entry for entry in imagenet_classes() if entry.label == given]
+        with pytest.raises(UsageError) as caught:
+            imagenet_class(given)
+        for entry in same:
+            assert f"{entry.wnid} ({entry.index})" in str(caught.value)
+            assert imagenet_class(entry.wnid) == imagenet_class(entry.index) == entry
+    with pytest.raises(UsageError, match="unknown class '1000'"):
+        imagenet_class(1000)
+    with pytest.raises(UsageError, match="closest: 'grand_piano'"):
+        imagenet_class("grand piano")
+
+
+def test_cache_directory(monkeypatch, tmp_path):
+    monkeypatch.setenv("ITN_DATA", str(tmp_path))
+    assert cache_directory() == tmp_path
+    monkeypatch.setenv("ITN_DATA", "~/pictures")
+    assert cache_directory() == Path.home() / "pictures"
+    for unset in [
+        lambda: monkeypatch.setenv("ITN_DATA", ""),
+        lambda: monkeypatch.delenv("ITN_DATA"),
+    ]:
+        unset()
+        assert cache_directory() == Path(pooch.os_cache("itn"))
+
+
+def test_sha256_of(tmp_path):
+    (tmp_path / "x").write_bytes(b"abc")
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256_of(tmp_path / "x") == expected
+
+
+def test_unknown_names(cache):
+    with pytest.raises(UsageError, match="unknown data set 'caltech'; closest: 'caltech-101'"):
+        data_set_folder("caltech")
+    with pytest.raises(UsageError, match="unknown weights 'squeeze'; closest: 'squeezenet'"):
+        weight_file("squeeze")
+    with pytest.raises(UsageError, match="unknown class 'n0'"):
+        data_set_folder("imagenet-sample", classes=["n0"])
+    assert not cache.exists()
+
+
+# Weights
+
+
+def test_weights_are_downloaded_once(cache, server, weights, capfd):
+    path = weight_file("small", progress=False)
+    assert path == cache / "weights" / "small.net" and path.read_bytes() == weights
+    assert weight_file("small") == path
+    assert len(server.requests) == 1
+    assert contents(cache) == ["weights", "weights/small.net"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_progress_bar_names_no_folder(cache, weights, capfd):
+    weight_file("small")
+    shown = capfd.readouterr()
+    assert "100%" in shown.err and str(cache) not in shown.err + shown.out
+
+
+def test_weights_are_verified_when_present(cache, weights):
+    path = cache / "weights" / "small.net"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"other")
+    with pytest.raises(UsageError, match="delete it to have it downloaded again") as caught:
+        weight_file("small")
+    for part in [path, hashlib.sha256(b"other").hexdigest(), hashlib.sha256(weights).hexdigest()]:
+        assert str(part) in str(caught.value)
+    assert path.read_bytes() == b"other"
+
+
+@pytest.mark.parametrize("fault", ["wrong bytes", "broken off", "missing", "no server"])
+def test_failed_download_leaves_nothing(cache, server, weights, monkeypatch, fault):
+    if fault == "wrong bytes":
+        server.files["/net/small.net"] = weights[::-1]
+    elif fault == "broken off":
+        server.broken.add("/net/small.net")
+    elif fault == "missing":
+        server.files.clear()
+    else:
+        closed = ("http://127.0.0.1:9/net/small.net", "0" * 64)
+        monkeypatch.setitem(data_sets.WEIGHTS, "small", closed)
+    level = pooch.get_logger().level
+    with pytest.raises(UsageError, match="could not get the weights 'small' from http") as caught:
+        weight_file("small", progress=False)
+    assert str(cache / "weights" / "small.net") in str(caught.value)
+    assert ("does not match" in str(caught.value)) == (fault == "wrong bytes")
+    assert contents(cache) == []
+    assert pooch.get_logger().level == level
+
+
+# ImageNet sample
+
+
+def test_sample_class_by_class(cache, server, sample):
+    first, second, _ = imagenet_classes()[:3]
+    folder = data_set_folder("imagenet-sample", classes=[second.wnid], progress=False)
+    assert folder == cache / "imagenet-sample"
+    assert [path.name for path in folder.glob("*/*")] == [sample[1]]
+    pictures = load_images("imagenet-sample", classes=[first.label, 1, 1], progress=False)
+    assert pictures.paths == (f"{first.wnid}/{sample[0]}", f"{second.wnid}/{sample[1]}")
+    assert len(server.requests) == 2
+    # What was downloaded for some classes does not pass for the whole sample.
+    everything = load_images("imagenet-sample", size=8, progress=False)
+    assert [path.split("/")[1] for path in everything.paths] == sample
+    np.testing.assert_allclose(everything.images[:, 0, 0, 0], np.arange(3) / 255)
+    assert load_images("imagenet-sample", size=8).data_hash == everything.data_hash
+    assert len(server.requests) == 3
+    assert contents(folder)[0] != ".incomplete"
+
+
+def test_sample_filled_by_other_means_does_not_grow(cache, server, sample):
+    wnid = imagenet_classes()[2].wnid
+    path = cache / "imagenet-sample" / wnid / sample[2]
+    path.parent.mkdir(parents=True)
+    path.write_bytes(picture_bytes(7))
+    assert load_images("imagenet-sample").class_names == (wnid,)
+    assert load_images("imagenet-sample", classes=[2]).class_names == (wnid,)
+    assert server.requests == []
+    load_images("imagenet-sample", classes=[0, 2], progress=False)
+    assert len(load_images("imagenet-sample")) == 2
+    assert len(server.requests) == 1
+
+
+def test_interrupted_sample_is_resumed(cache, server, sample):
+    server.files[f"/sample/{sample[1]}"] += b"more"
+    with pytest.raises(UsageError, match="could not get the data set 'imagenet-sample' from http"):
+        data_set_folder("imagenet-sample", progress=False)
+    wnids = [entry.wnid for entry in imagenet_classes()[:3]]
+    assert not (cache / "imagenet-sample" / wnids[1]).exists()
+    server.files[f"/sample/{sample[1]}"] = picture_bytes(1)
+    folder = data_set_folder("imagenet-sample", progress=False)
+    assert contents(folder) == sorted(
+        [*wnids, *(f"{wnid}/{file}" for wnid, file in zip(wnids, sample, strict=True))]
+    )
+
+
+# Caltech-101
+
+
+def test_caltech(cache, server, caltech):
+    entries = [("101_ObjectCategories/b/1.jpg", picture_bytes(5))]
+    entries += [("101_ObjectCategories/a/1.jpg", picture_bytes(9))]
+    caltech(zipped_tar(entries))
+    pictures = load_images("caltech-101", progress=False)
+    assert pictures.paths == ("a/1.jpg", "b/1.jpg")
+    assert contents(cache)[:2] == ["caltech-101", "caltech-101/101_ObjectCategories"]
+    assert len(contents(cache)) == 6 and server.requests == ["/caltech.zip"]
+    assert data_set_folder("caltech-101") == cache / "caltech-101" / "101_ObjectCategories"
+    assert len(server.requests) == 1
+
+
+def test_part_of_caltech_is_used_as_it_is(cache, server, caltech):
+    caltech(zipped_tar([]))
+    (cache / "caltech-101" / "101_ObjectCategories" / "tick").mkdir(parents=True)
+    assert contents(data_set_folder("caltech-101")) == ["tick"]
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("fault", ["wrong bytes", "broken off", "missing"])
+def test_failed_caltech_leaves_nothing(cache, server, caltech, fault):
+    caltech(zipped_tar([("101_ObjectCategories/a/1.jpg", picture_bytes())]))
+    if fault == "wrong bytes":
+        server.files["/caltech.zip"] += b"more"
+    elif fault == "broken off":
+        server.broken.add("/caltech.zip")
+    else:
+        server.files.clear()
+    with pytest.raises(UsageError, match="could not get the data set 'caltech-101' from http"):
+        load_images("caltech-101", progress=False)
+    assert contents(cache) == []
+
+
+def test_another_process_was_faster(cache, caltech, monkeypatch):
+    caltech(zipped_tar([("101_ObjectCategories/a/1.jpg", picture_bytes())]))
+    unpack = data_sets.unpack_zipped_tar
+    existing = cache / "caltech-101" / "101_ObjectCategories" / "b" / "1.jpg"
+
+    def unpack_slowly(*arguments):
+        unpack(*arguments)
+        existing.parent.mkdir(parents=True)
+        existing.write_bytes(b"there")
+
+    monkeypatch.setattr(data_sets, "unpack_zipped_tar", unpack_slowly)
+    assert contents(data_set_folder("caltech-101", progress=False)) == ["b", "b/1.jpg"]
+    assert [path.name for path in cache.iterdir()] == ["caltech-101"]
+
+
+# Archives that mean harm
+
+
+def special(name, kind, target=""):
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = kind, target
+    return entry
+
+
+HARMFUL = {
+    "absolute path": "/itn-outside.txt",
+    "path of another drive": "C:\\itn-outside.txt",
+    "parent": "../itn-outside.txt",
+    "parent within": "101_ObjectCategories/a/../../../itn-outside.txt",
+    "backslashes": "101_ObjectCategories\\..\\..\\itn-outside.txt",
+    "symbolic link": special("101_ObjectCategories/link", tarfile.SYMTYPE, "/"),
+    "symbolic link inside": special("101_ObjectCategories/link", tarfile.SYMTYPE, "a/1.jpg"),
+    "hard link": special("101_ObjectCategories/link", tarfile.LNKTYPE, "101_ObjectCategories/a"),
+    "character device": special("101_ObjectCategories/null", tarfile.CHRTYPE),
+    "block device": special("101_ObjectCategories/disk", tarfile.BLKTYPE),
+    "pipe": special("101_ObjectCategories/pipe", tarfile.FIFOTYPE),
+}
+
+
+@pytest.mark.parametrize("kind", HARMFUL)
+def test_harmful_archive_leaves_nothing(tmp_path, cache, caltech, kind):
+    good = ("101_ObjectCategories/a/1.jpg", picture_bytes())
+    caltech(zipped_tar([good, (HARMFUL[kind], b""), good]))
+    with pytest.raises(UsageError, match=r"caltech-101\.zip is not to be trusted: it holds"):
+        data_set_folder("caltech-101", progress=False)
+    assert contents(tmp_path) == ["cache"]
+    assert not Path("/itn-outside.txt").exists()
+
+
+def damaged_archives():
+    whole = zipped_tar([("101_ObjectCategories/a/1.jpg", b"0123456789" * 20_000)])
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        inner = archive.read(data_sets.CALTECH_MEMBER)
+    for name, content in {
+        "half a tar": inner[: len(inner) // 2],
+        "broken compression": inner[:100] + bytes(100) + inner[200:],
+        "no tar": b"text",
+        "text in gzip": gzip.compress(b"text"),
+    }.items():
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr(data_sets.CALTECH_MEMBER, content)
+        yield name, buffer.getvalue()
+    yield "half a zip", whole[: len(whole) // 2]
+    yield "no zip", b"text"
+    yield "another zip", zipped_tar([], member="something/else.tar.gz")
+    yield "another folder", zipped_tar([("elsewhere/a/1.jpg", b"")])
+
+
+DAMAGED = dict(damaged_archives())
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_damaged_archive_leaves_nothing(cache, caltech, kind):
+    caltech(DAMAGED[kind])
+    with pytest.raises(UsageError, match="could not get the data set 'caltech-101'"):
+        data_set_folder("caltech-101", progress=False)
+    assert contents(cache) == []
+
+
+def test_other_members_of_the_zip_are_not_touched(tmp_path):
+    archive = tmp_path / "in" / "x.zip"
+    archive.parent.mkdir()
+    archive.write_bytes(zipped_tar([("a/b.txt", b"inside")], member="x/y.tar.gz"))
+    with zipfile.ZipFile(archive, "a") as outer:
+        outer.writestr("../outside.txt", b"outside")
+        outer.writestr("/outside.txt", b"outside")
+    unpack_zipped_tar(archive, "x/y.tar.gz", tmp_path / "out")
+    assert contents(tmp_path) == ["in", "in/x.zip", "out", "out/a", "out/a/b.txt"]
+
+
+# Real data
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not os.environ.get("ITN_DATA"), reason="ITN_DATA is not set")
+def test_real_weights():
+    assert weight_file("squeezenet").stat().st_size == 675_763
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not os.environ.get("ITN_DATA"), reason="ITN_DATA is not set")
+def test_real_sample_has_its_checksums():
+    folder = cache_directory() / "imagenet-sample"
+    present = 0
+    for row in read_table("imagenet_sample")[::20]:
+        path = folder / row["file"].split("_")[0] / row["file"]
+        if path.is_file():
+            present += 1
+            assert sha256_of(path) == row["sha256"]
+    assert present
