@@ -25,7 +25,7 @@ profile: str = "imagenet"  # which networks look at which pictures: a file in pr
 network: str | None = None  # name of a classifier; None: the profile's first
 pictures: str | None = None  # a data set, or a folder of class folders; None: the profile's
 classes: list[str] | None = None  # None: all of the profile's, its highlights in the first figure
-magnitudes: list[float] | None = None  # standard deviations, full range = 1; None: the default sweep
+magnitudes: list[float] | None = None  # standard deviations; 1 is the full range; None: the default sweep
 fill: str | None = None  # outside a picture: zeros, edge, reflect or mean; None: the profile's
 seed: int | None = None  # of the noise; None: the profile's
 limit: int | None = None  # at most that many pictures per class; None: all of them

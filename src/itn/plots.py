@@ -115,7 +115,7 @@ def plot_accuracy(screening: xr.Dataset) -> Figure:
         order = np.argsort(each.mean(axis=1))
         if len(order) > 1:
             for category, style in ((order[-1], RIVAL_STYLES[2]), (order[0], RIVAL_STYLES[0])):
-                name = _readable(screening.category.values[category])
+                name = readable(screening.category.values[category])
                 axes.plot(magnitude, each[category], label=name, linewidth=1.4, **style)
         label = f"all {count} pictures"
         axes.plot(magnitude, hits / count, color="#0072B2", linewidth=2.4, label=label)
@@ -178,6 +178,27 @@ def format_magnitude(magnitude: float, transformation: Transformation) -> str:
     return f"{digits} {unit}" if unit == "px" else f"{digits}{unit}"
 
 
+def readable(name: object) -> str:
+    """Write the name of a class as a reader wants to see it.
+
+    Parameters
+    ----------
+    name : str
+        Name of a class or category.
+
+    Returns
+    -------
+    str
+        With spaces for underscores.
+
+    Examples
+    --------
+    >>> readable("grand_piano")
+    'grand piano'
+    """
+    return str(name).replace("_", " ")
+
+
 def _draw_softmax(axes: Axes, screening: xr.Dataset, found: xr.Dataset, category: int) -> None:
     transformation = find_transformation(screening.attrs["transformation"])
     names = screening["class"].values
@@ -191,24 +212,18 @@ def _draw_softmax(axes: Axes, screening: xr.Dataset, found: xr.Dataset, category
         axes.plot(magnitude, others.max(axis=1), label="others (highest)", **OTHERS_STYLE)
     for rank, rival in enumerate(rivals):
         style = RIVAL_STYLES[rank % len(RIVAL_STYLES)]
-        axes.plot(magnitude, mean[:, rival], label=_readable(names[rival]), linewidth=1.5, **style)
-    axes.plot(magnitude, mean[:, target], label=f"{_readable(names[target])} (true)", **TRUE_STYLE)
+        axes.plot(magnitude, mean[:, rival], label=readable(names[rival]), linewidth=1.5, **style)
+    axes.plot(magnitude, mean[:, target], label=f"{readable(names[target])} (true)", **TRUE_STYLE)
     _mark_thresholds(axes, found.isel(category=category), transformation)
     _draw_axes(axes, transformation, magnitude)
     axes.set_ylabel("mean softmax")
     pictures = int((screening.label.values == category).sum())
-    axes.set_title(
-        f"{_readable(screening.category.values[category])} ({pictures} pictures)", pad=22
-    )
+    axes.set_title(f"{readable(screening.category.values[category])} ({pictures} pictures)", pad=22)
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(
         handles[::-1], labels[::-1], loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2,
         columnspacing=1, handlelength=2.4,
     )  # fmt: skip
-
-
-def _readable(name: str) -> str:
-    return str(name).replace("_", " ")
 
 
 def _on_axis(magnitude: float, transformation: Transformation) -> float:

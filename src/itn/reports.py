@@ -3,7 +3,7 @@
 import pandas as pd
 import xarray as xr
 
-from itn.plots import format_magnitude
+from itn.plots import format_magnitude, readable
 from itn.thresholds import REACHED, accuracy, median_threshold, thresholds
 from itn.transformations import Transformation, find_transformation
 
@@ -50,12 +50,13 @@ def key_numbers(screening: xr.Dataset) -> dict[str, float | str]:
     Returns
     -------
     dict
-        ``pictures``, ``top1`` (clean accuracy over all pictures), per category
-        ``<category>_softmax_identity`` and per category, criterion and direction
-        ``<category>_<criterion>_<direction>`` (text, like the table's), their
-        ``median_<criterion>_<direction>`` (text) and ``reached_<criterion>_<direction>``, the
-        number of categories that reach it; for rotations
-        ``<category>_softmax_180``.
+        ``pictures``, ``categories``, ``top1`` (clean accuracy over all pictures). Per category
+        ``<category>_pictures``, ``<category>_softmax_identity`` and, for rotations,
+        ``<category>_softmax_180``; per category, criterion and direction
+        ``<category>_<criterion>_<direction>``, a text like the table's. Over the categories
+        ``median_<criterion>_<direction>`` (text), ``reached_<criterion>_<direction>``, how
+        many reach it, and if any do, ``nearest_…`` and ``farthest_…`` of these (text) and
+        ``nearest_category_…`` and ``farthest_category_…``, whose they are.
 
     Examples
     --------
@@ -76,21 +77,16 @@ def key_numbers(screening: xr.Dataset) -> dict[str, float | str]:
     shown = {"softmax_identity": identity}
     if transformation.name == "rotation" and 180 in screening.magnitude:
         shown["softmax_180"] = 180.0
-    for category in screening.category.values:
+    for index, category in enumerate(screening.category.values):
+        numbers[f"{category}_pictures"] = int((label == index).sum())
         for key, magnitude in shown.items():
             value = true.sel(category=category, magnitude=magnitude)
             numbers[f"{category}_{key}"] = float(value)
     for criterion in found.criterion.values:
         for direction in found.direction.values:
             column = found.sel(criterion=criterion, direction=direction)
-            key = f"{criterion}_{direction}"
-            for category, text in zip(
-                found.category.values, _texts(column, transformation), strict=True
-            ):
-                numbers[f"{category}_{key}"] = text
-            status, median = median_threshold(column)
-            numbers[f"median_{key}"] = _text(status, median, transformation)
-            numbers[f"reached_{key}"] = int((column.status == REACHED).sum())
+            for key, number in _outward_numbers(column, transformation).items():
+                numbers[f"{key}_{criterion}_{direction}"] = number
     return numbers
 
 
@@ -138,6 +134,24 @@ def describe(screening: xr.Dataset) -> str:
         f"{screening.sizes['magnitude']} magnitudes, fill {attrs['fill']}, seed {attrs['seed']}, "
         f"{attrs.get('origin', 'computed')} with {attrs['versions']} on {attrs['device']}"
     )
+
+
+def _outward_numbers(column: xr.Dataset, transformation: Transformation) -> dict[str, float | str]:
+    """Summarize the thresholds of one criterion and direction."""
+    texts = _texts(column, transformation)
+    numbers: dict[str, float | str] = dict(zip(column.category.values, texts, strict=True))
+    numbers["median"] = _text(*median_threshold(column), transformation)
+    reached = column.isel(category=column.status.values == REACHED)
+    numbers["reached"] = reached.sizes["category"]
+    if reached.sizes["category"]:
+        outward = reached.sortby("threshold", ascending=column.direction.item() == "up")
+        for name, one in (
+            ("nearest", outward.isel(category=0)),
+            ("farthest", outward.isel(category=-1)),
+        ):
+            numbers[name] = format_magnitude(one.threshold.item(), transformation)
+            numbers[f"{name}_category"] = readable(one.category.item())
+    return numbers
 
 
 def _texts(column: xr.Dataset, transformation: Transformation) -> list[str]:

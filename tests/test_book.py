@@ -1,0 +1,165 @@
+"""The built book, looked at in a browser.
+
+These tests need ``make book`` to have run, and chromium. ``ITN_REQUIRE_BOOK=1`` makes their
+absence a failure instead of a skip.
+"""
+
+import html.parser
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HTML = ROOT / "_build" / "html"
+PHONE_WIDTH = 390  # CSS pixels
+CHAPTERS = (
+    "index introduction related_work transformations networks_and_data strategy_1 strategy_2 "
+    "results discussion summary appendix references"
+).split()
+
+# Looks at one page after the other in a frame as wide as a phone, waits for the formulas, and
+# leaves what it saw in its own document.
+HARNESS = """<!doctype html><meta charset="utf-8"><iframe id="f" style="width:%(width)dpx;
+height:800px;border:0"></iframe><pre id="report"></pre><script>
+const pages = %(pages)s, report = {}, frame = document.getElementById("f");
+const load = page => new Promise(done => { frame.onload = done; frame.src = page; });
+(async () => {
+  for (const page of pages) {
+    await load(page);
+    const inside = frame.contentWindow, dom = frame.contentDocument;
+    if (inside.MathJax && inside.MathJax.startup) await inside.MathJax.startup.promise;
+    const images = [...dom.querySelectorAll("article img")];
+    images.forEach(image => image.loading = "eager");
+    await Promise.all(images.map(image => image.decode().catch(() => 0)));
+    report[page.split("/").pop()] = {
+      width: dom.documentElement.scrollWidth,
+      formulas: dom.querySelectorAll("mjx-container").length,
+      unrendered: dom.querySelectorAll(".math").length
+        - dom.querySelectorAll(".math mjx-container").length,
+      failedFormulas: dom.querySelectorAll("mjx-merror, [data-mjx-error]").length,
+      brokenImages: images.filter(image => !image.naturalWidth).map(image => image.src),
+      imagesWithoutText: images.filter(image => !image.alt.trim()).map(image => image.src),
+    };
+  }
+  document.getElementById("report").textContent = JSON.stringify(report);
+})();
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def built() -> Path:
+    if not (HTML / "index.html").is_file():
+        if os.environ.get("ITN_REQUIRE_BOOK"):
+            pytest.fail("the book is not built: run `make book`")
+        pytest.skip("the book is not built: run `make book`")
+    return HTML
+
+
+@pytest.fixture(scope="module")
+def seen(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
+    """What chromium sees of every chapter, and under ``console`` what it complains about."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        if os.environ.get("ITN_REQUIRE_BOOK"):
+            pytest.fail("chromium is not installed")
+        pytest.skip("chromium is not installed")
+    folder = tmp_path_factory.mktemp("browser")
+    pages = json.dumps([(built / f"{chapter}.html").as_uri() for chapter in CHAPTERS])
+    harness = folder / "harness.html"
+    harness.write_text(HARNESS % {"width": PHONE_WIDTH, "pages": pages})
+    run = subprocess.run(
+        [
+            chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--allow-file-access-from-files", "--enable-logging=stderr", "--log-level=0",
+            f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=300000",
+            "--window-size=800,900", "--dump-dom", harness.as_uri(),
+        ],
+        capture_output=True, text=True, timeout=300, check=True,
+    )  # fmt: skip
+    found = re.search(r'<pre id="report">(\{.*?\})</pre>', run.stdout, re.DOTALL)
+    assert found, f"chromium did not get through the pages:\n{run.stderr[-2000:]}"
+    # The theme and its toggle buttons say on every page that they are there.
+    said = [line for line in run.stderr.splitlines() if "CONSOLE" in line]
+    chatter = ('"[PST]: ', '"[togglebutton]: ')
+    complaints = [line for line in said if not any(each in line for each in chatter)]
+    return json.loads(found[1]) | {"console": {"complaints": complaints}}
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_chapter_renders_on_a_phone(seen, chapter):
+    page = seen[f"{chapter}.html"]
+    assert page["failedFormulas"] == 0
+    assert page["unrendered"] == 0
+    assert page["brokenImages"] == []
+    assert page["imagesWithoutText"] == []
+    assert page["width"] <= PHONE_WIDTH, "the page scrolls sideways"
+
+
+def test_formulas_are_rendered(seen):
+    chapters = ("introduction", "transformations", "strategy_1", "strategy_2")
+    assert all(seen[f"{chapter}.html"]["formulas"] > 5 for chapter in chapters)
+
+
+def test_console_stays_silent(seen):
+    assert seen["console"]["complaints"] == []
+
+
+class _Loads(html.parser.HTMLParser):
+    """Collects what a page makes a browser load by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        source = given.get("src")
+        if tag == "link" and given.get("rel") not in ("canonical", "next", "prev", "author"):
+            source = given.get("href")
+        if source:
+            self.loaded.append(source)
+
+
+def test_nothing_is_loaded_from_elsewhere(built):
+    remote = re.compile(r"^(https?:)?//")
+    for page in built.rglob("*.html"):
+        parser = _Loads()
+        parser.feed(page.read_text())
+        assert [source for source in parser.loaded if remote.match(source)] == [], page.name
+
+
+def test_figures_are_numbered_in_order(built):
+    numbers: list[int] = []
+    for chapter in CHAPTERS:
+        text = (built / f"{chapter}.html").read_text()
+        numbers += map(int, re.findall(r'class="caption-number">Fig\. (\d+) ', text))
+    assert len(numbers) > 20
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_every_result_figure_names_its_source(built):
+    for chapter in ("index", "results", "appendix"):
+        text = (built / f"{chapter}.html").read_text()
+        figures = re.findall(r"</figure>\s*<p>(.*?)</p>", text, re.DOTALL)
+        assert figures
+        assert all("Source" in line and "download" in line for line in figures)
+
+
+def test_index_shows_soccer_ball_and_grand_piano_side_by_side(built):
+    drawing = next((built / "_images").glob("rotation.svg")).read_text()
+    archive = (ROOT / "book" / "results" / "imagenet" / "rotation.ipynb").read_text()
+    assert "rotation.svg" in (built / "index.html").read_text()
+    assert drawing.startswith("<?xml")
+    assert "soccer ball" in archive
+    assert "grand piano" in archive
+
+
+def test_no_claim_waits_for_its_result():
+    for page in (ROOT / "book").glob("*.md"):
+        assert "INTERPRET" not in page.read_text(), page.name
