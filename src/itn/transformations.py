@@ -12,6 +12,7 @@ Bunne, Rahmann, Wolf (2018), section 3.3.
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,6 +20,9 @@ from keras import ops
 
 from itn.messages import UsageError, unknown
 from itn.warp import Tensor, affine_warp, check_fill
+
+Sweep = Callable[[int], np.ndarray]
+Apply = Callable[[Tensor, Tensor, str, Tensor], Tensor]
 
 GRAY_WEIGHTS = (0.2989, 0.587, 0.114)  # of red, green and blue
 
@@ -60,8 +64,8 @@ class Transformation:
     magnitude: str
     unit: str
     identity: float
-    sweep: Callable[[int], np.ndarray]
-    apply: Callable[[Tensor, Tensor, str, Tensor], Tensor]
+    sweep: Sweep
+    apply: Apply
     lower: float = -np.inf
     upper: float = np.inf
     lower_included: bool = True
@@ -267,20 +271,21 @@ def _checked_images(images: Tensor) -> Tensor:
     return images
 
 
-def _affine(images: Tensor, rows: Sequence[Sequence[Tensor]], fill: str) -> Tensor:
-    """Warp with a matrix given by its entries, each a number or a tensor [N, 1, 1, 1]."""
-    shape = next(entry.shape for row in rows for entry in row if hasattr(entry, "shape"))
-    one = ops.ones(shape, images.dtype)
-    entries = [ops.reshape(one * entry, (-1,)) for row in rows for entry in row]
-    return affine_warp(images, ops.reshape(ops.stack(entries, axis=-1), (-1, 2, 3)), fill)
+def _affine(
+    images: Tensor, magnitude: Tensor, rows: Sequence[Sequence[Tensor | float]], fill: str
+) -> Tensor:
+    """Warp with the matrix of these entries, each a number or shaped like the magnitude."""
+    ones = ops.ones_like(magnitude)
+    entries = ops.stack([ops.reshape(ones * entry, (-1,)) for row in rows for entry in row], -1)
+    return affine_warp(images, ops.reshape(entries, (-1, 2, 3)), fill)
 
 
 def _translation_x(images: Tensor, share: Tensor, fill: str, _: Tensor) -> Tensor:
-    return _affine(images, [(1, 0, -share * images.shape[2]), (0, 1, 0)], fill)
+    return _affine(images, share, [(1, 0, -share * images.shape[2]), (0, 1, 0)], fill)
 
 
 def _translation_y(images: Tensor, share: Tensor, fill: str, _: Tensor) -> Tensor:
-    return _affine(images, [(1, 0, 0), (0, 1, -share * images.shape[1])], fill)
+    return _affine(images, share, [(1, 0, 0), (0, 1, -share * images.shape[1])], fill)
 
 
 def _rotation(images: Tensor, degrees: Tensor, fill: str, _: Tensor) -> Tensor:
@@ -293,19 +298,19 @@ def _rotation(images: Tensor, degrees: Tensor, fill: str, _: Tensor) -> Tensor:
     cos = ops.cos(radians) * quarter_cos - ops.sin(radians) * quarter_sin
     sin = ops.sin(radians) * quarter_cos + ops.cos(radians) * quarter_sin
     # y runs down, so this reads clockwise and thereby turns the content counter-clockwise.
-    return _affine(images, [(cos, -sin, 0), (sin, cos, 0)], fill)
+    return _affine(images, degrees, [(cos, -sin, 0), (sin, cos, 0)], fill)
 
 
 def _scale_x(images: Tensor, factor: Tensor, fill: str, _: Tensor) -> Tensor:
-    return _affine(images, [(1 / factor, 0, 0), (0, 1, 0)], fill)
+    return _affine(images, factor, [(1 / factor, 0, 0), (0, 1, 0)], fill)
 
 
 def _scale_y(images: Tensor, factor: Tensor, fill: str, _: Tensor) -> Tensor:
-    return _affine(images, [(1, 0, 0), (0, 1 / factor, 0)], fill)
+    return _affine(images, factor, [(1, 0, 0), (0, 1 / factor, 0)], fill)
 
 
 def _zoom(images: Tensor, factor: Tensor, fill: str, _: Tensor) -> Tensor:
-    return _affine(images, [(1 / factor, 0, 0), (0, 1 / factor, 0)], fill)
+    return _affine(images, factor, [(1 / factor, 0, 0), (0, 1 / factor, 0)], fill)
 
 
 def _brightness(images: Tensor, shift: Tensor, _fill: str, _: Tensor) -> Tensor:
@@ -363,114 +368,61 @@ def _blur_matrix(sigma: Tensor, size: int, fill: str) -> Tensor:
     return ops.matmul(weights, ops.convert_to_tensor(np.eye(size)[source], sigma.dtype))
 
 
-def _steps(first: int, last: int, per_unit: float) -> Callable[[int], np.ndarray]:
+def _steps(first: int, last: int, per_unit: float) -> Sweep:
     return lambda width: np.arange(first, last + 1) / per_unit
 
 
-def _octaves(first: int, last: int) -> Callable[[int], np.ndarray]:
+def _octaves(first: int, last: int) -> Sweep:
     return lambda width: 2.0 ** (np.arange(8 * first, 8 * last + 1) / 8)
 
 
+def _factor(name: str, effect: str, magnitude: str, octaves: int, apply: Apply) -> Transformation:
+    return Transformation(
+        name, effect, magnitude, "×", 1.0, _octaves(-octaves, 2), apply,
+        lower=0.0, lower_included=False, logarithmic=True,
+    )  # fmt: skip
+
+
+def _plain(
+    name: str, effect: str, magnitude: str, sweep: Sweep, apply: Apply, **limits: Any
+) -> Transformation:
+    unit = limits.pop("unit", "")
+    return Transformation(name, effect, magnitude, unit, 0.0, sweep, apply, **limits)
+
+
 _ALL = (
-    Transformation(
-        "translation_x",
-        "content moves right",
-        "shift to the right, share of the width",
-        "",
-        0.0,
-        _steps(-20, 20, 40),
-        _translation_x,
+    _plain(
+        "translation_x", "content moves right", "shift to the right, share of the width",
+        _steps(-20, 20, 40), _translation_x,
     ),
-    Transformation(
-        "translation_y",
-        "content moves down",
-        "shift downwards, share of the height",
-        "",
-        0.0,
-        _steps(-20, 20, 40),
-        _translation_y,
+    _plain(
+        "translation_y", "content moves down", "shift downwards, share of the height",
+        _steps(-20, 20, 40), _translation_y,
     ),
-    Transformation(
-        "rotation",
-        "content turns counter-clockwise about the center",
-        "rotation, degrees counter-clockwise",
-        "°",
-        0.0,
-        _steps(0, 72, 0.2),
-        _rotation,
-        period=360.0,
+    _plain(
+        "rotation", "content turns counter-clockwise", "rotation, degrees counter-clockwise",
+        _steps(0, 72, 0.2), _rotation, unit="°", period=360.0,
     ),
-    *(
-        Transformation(
-            name,
-            f"content is stretched {along}",
-            f"scale {along}, factor",
-            "×",
-            1.0,
-            _octaves(-2, 2),
-            apply,
-            lower=0.0,
-            lower_included=False,
-            logarithmic=True,
-        )
-        for name, along, apply in (
-            ("scale_x", "horizontally", _scale_x),
-            ("scale_y", "vertically", _scale_y),
-            ("zoom", "in both directions", _zoom),
-        )
+    _factor("scale_x", "content is stretched along x", "horizontal scale, factor", 2, _scale_x),
+    _factor("scale_y", "content is stretched along y", "vertical scale, factor", 2, _scale_y),
+    _factor("zoom", "content is stretched along both", "zoom, factor", 2, _zoom),
+    _plain(
+        "brightness", "a constant is added", "added brightness, full range = 1",
+        _steps(-20, 20, 20), _brightness,
     ),
-    Transformation(
-        "brightness",
-        "a constant is added to every value",
-        "added brightness, full range = 1",
-        "",
-        0.0,
-        _steps(-20, 20, 20),
-        _brightness,
+    _factor("contrast", "every value is multiplied", "contrast, factor", 4, _contrast),
+    _plain(
+        "grayscale", "colors fade to gray", "share of gray",
+        _steps(0, 20, 20), _grayscale, lower=0.0, upper=1.0,
     ),
-    Transformation(
-        "contrast",
-        "every value is multiplied",
-        "contrast, factor",
-        "×",
-        1.0,
-        _octaves(-4, 2),
-        _contrast,
-        lower=0.0,
-        lower_included=False,
-        logarithmic=True,
+    _plain(
+        "blur", "convolution with a Gaussian", "standard deviation of the blur, pixels",
+        lambda width: np.arange(41) / 400 * width, _blur, unit="px", lower=0.0,
     ),
-    Transformation(
-        "grayscale",
-        "colors fade to gray",
-        "share of gray",
-        "",
-        0.0,
-        _steps(0, 20, 20),
-        _grayscale,
-        lower=0.0,
-        upper=1.0,
+    _plain(
+        "noise", "Gaussian noise is added", "standard deviation of the noise, full range = 1",
+        _steps(0, 40, 40), _noise, lower=0.0,
     ),
-    Transformation(
-        "blur",
-        "convolution with a Gaussian",
-        "standard deviation of the blur, pixels",
-        "px",
-        0.0,
-        lambda width: np.arange(41) / 400 * width,
-        _blur,
-        lower=0.0,
-    ),
-    Transformation(
-        "noise",
-        "Gaussian noise is added to every value",
-        "standard deviation of the noise, full range = 1",
-        "",
-        0.0,
-        _steps(0, 40, 40),
-        _noise,
-        lower=0.0,
-    ),
-)
+)  # fmt: skip
 
 TRANSFORMATIONS: dict[str, Transformation] = {each.name: each for each in _ALL}
