@@ -17,10 +17,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / "_build" / "html"
 PHONE_WIDTH = 390  # CSS pixels
-CHAPTERS = (
-    "index introduction related_work transformations networks_and_data strategy_1 strategy_2 "
-    "results discussion summary appendix references"
-).split()
+CHAPTERS = [
+    *("index", "introduction", "related_work", "transformations", "networks_and_data"),
+    *("strategy_1", "strategy_2", "results", "discussion", "summary", "appendix", "references"),
+]
 
 # Looks at one page after the other in a frame as wide as a phone, waits for the formulas, and
 # leaves what it saw in its own document.

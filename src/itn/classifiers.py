@@ -126,16 +126,19 @@ class Classifier:
                     f"{self.name} has the classes 0 to {len(self.class_names) - 1}, got {name}"
                 )
             return int(name)
-        found = [
-            index
-            for names in (self.class_names, self.class_ids)
-            for index, candidate in enumerate(names)
-            if candidate == name
-        ]
+        found = sorted(
+            {
+                index
+                for names in (self.class_names, self.class_ids)
+                for index, candidate in enumerate(names)
+                if candidate == name
+            }
+        )
         if not found:
             raise unknown(f"class of {self.name}", name, self.class_names)
         if len(found) > 1:
-            candidates = " or ".join(f"{index} ({self.class_ids[index]})" for index in found)
+            ids = [f" ({self.class_ids[index]})" if self.class_ids else "" for index in found]
+            candidates = " or ".join(f"{i}{id_}" for i, id_ in zip(found, ids, strict=True))
             raise UsageError(f"class '{name}' of {self.name} is ambiguous: say {candidates}")
         return found[0]
 

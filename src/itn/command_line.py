@@ -1,5 +1,6 @@
 """The command line: ``itn screen`` archives screenings, ``itn figures`` runs notebooks."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -46,8 +47,26 @@ def screen_profile(
             typer.echo(f"{path.name} written")
 
 
+@app.command("figures")
+def run_notebooks(
+    profile: ProfileOption = "imagenet",
+    force: Annotated[bool, typer.Option(help="Also what is up to date.")] = False,
+    only: Annotated[
+        str | None, typer.Option(help="Name of the one notebook to run. Default: all.")
+    ] = None,
+) -> None:
+    """Run the notebooks for a profile; their figures go to book/results/<profile>/."""
+    from itn.runner import NotebookError, run_profile
+
+    try:
+        run_profile(profile, force, only)
+    except NotebookError as error:
+        sys.exit(f"itn: {error}")
+
+
 def main() -> None:
     """Run the command line; a wrong argument is explained in one line."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # else TensorFlow talks when it is imported
     try:
         app()
     except UsageError as error:

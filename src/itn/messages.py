@@ -14,7 +14,7 @@ class UsageError(ValueError):
         return [f"{type(self).__name__}: {self}"]
 
 
-def unknown(kind: str, given: object, possible: Iterable[object]) -> UsageError:
+def unknown(kind: str, given: object, possible: Iterable[object], where: str = "") -> UsageError:
     """Make the error for a name that is not among the possible ones.
 
     Parameters
@@ -25,6 +25,8 @@ def unknown(kind: str, given: object, possible: Iterable[object]) -> UsageError:
         What was given.
     possible : iterable of object
         What would have been accepted.
+    where : str, default ""
+        Put before the message.
 
     Returns
     -------
@@ -40,4 +42,4 @@ def unknown(kind: str, given: object, possible: Iterable[object]) -> UsageError:
     close = difflib.get_close_matches(str(given), names, n=1, cutoff=0.4)
     closest = f"; closest: '{close[0]}'" if close else ""
     listed = ", ".join(names[:40]) + (f", … ({len(names)} in all)" if len(names) > 40 else "")
-    return UsageError(f"unknown {kind} '{given}'{closest}; possible: {listed}")
+    return UsageError(f"{where}unknown {kind} '{given}'{closest}; possible: {listed}")

@@ -60,7 +60,10 @@ def plot_softmax(screening: xr.Dataset, columns: int = 2) -> Figure:
 
     Examples
     --------
-    >>> plot_softmax(load_screening("results/imagenet/squeezenet_blur.nc"))  # doctest: +SKIP
+    >>> from itn.screening import load_screening
+    >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
+    >>> len(plot_softmax(screening, columns=3).axes)
+    12
     """
     found = thresholds(screening)
     count = screening.sizes["category"]
@@ -95,7 +98,10 @@ def plot_accuracy(screening: xr.Dataset) -> Figure:
 
     Examples
     --------
-    >>> plot_accuracy(load_screening("results/imagenet/squeezenet_blur.nc"))  # doctest: +SKIP
+    >>> from itn.screening import load_screening
+    >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
+    >>> len(plot_accuracy(screening).axes)
+    1
     """
     transformation = find_transformation(screening.attrs["transformation"])
     magnitude = screening.magnitude.values

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import numpy as np
 import pydantic
 import xarray as xr
 import yaml
@@ -17,7 +18,7 @@ from itn.images import load_images
 from itn.messages import UsageError, unknown
 from itn.screening import load_screening, screen, select_categories
 from itn.transformations import find_transformation
-from itn.warp import check_fill
+from itn.warp import FILLS, check_fill
 
 
 class _Strict(pydantic.BaseModel):
@@ -153,8 +154,19 @@ def load_profile(name: str) -> Profile:
     try:
         contents = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
-        raise UsageError(f"profiles/{path.name} is not YAML: {error}") from error
-    return _checked(Profile, contents, f"profiles/{path.name}: ")
+        where = " ".join(str(error).split())
+        raise UsageError(f"profiles/{path.name} is not YAML: {where}") from error
+    where = f"profiles/{path.name}: "
+    profile = _checked(Profile, contents, where)
+    for kind, names, possible in (
+        ("network", profile.networks, list_classifiers()),
+        ("fill", (profile.fill,), FILLS),
+        ("highlight", profile.highlights, profile.classes),
+    ):
+        for given in names:
+            if given not in possible:
+                raise unknown(kind, given, possible, where)
+    return profile
 
 
 def read_parameters(namespace: Mapping[str, Any]) -> FigureParameters:
@@ -185,11 +197,12 @@ def read_parameters(namespace: Mapping[str, Any]) -> FigureParameters:
     itn.messages.UsageError: unknown parameter 'clases'; closest: 'classes'; possible: \
 profile, network, pictures, classes, magnitudes, fill, seed, limit
     """
-    data = (str, int, float, list, tuple, dict, type(None))
+    data = (str, int, float, list, tuple, dict, set, Path, np.ndarray, np.generic, type(None))
     given = {
         name: value
         for name, value in namespace.items()
-        if isinstance(value, data) and not name.startswith("_") and name not in ("In", "Out")
+        if name in FigureParameters.model_fields
+        or (isinstance(value, data) and not name.startswith("_") and name not in ("In", "Out"))
     }
     parameters = _checked(FigureParameters, given, "")
     profile = load_profile(parameters.profile)
@@ -254,14 +267,15 @@ def obtain_screening(parameters: FigureParameters, transformation: str) -> xr.Da
     network = parameters.network or profile.networks[0]
     classes = parameters.classes or profile.classes
     archive = archive_file(parameters.profile, network, transformation)
-    deviations = parameters.model_dump(exclude={"profile", "network", "classes"}, exclude_none=True)
+    deviations = [
+        name
+        for name in ("pictures", "magnitudes", "fill", "seed", "limit")
+        if getattr(parameters, name) not in (None, getattr(profile, name, None))
+    ]
     if archive.is_file() and not deviations:
         screening = select_categories(load_screening(archive), classes)
         return screening.assign_attrs(origin="archived")
-    screening = compute_screening(parameters, transformation)
-    if parameters.classes is not None:
-        screening = select_categories(screening, parameters.classes)
-    return screening.assign_attrs(origin="computed")
+    return compute_screening(parameters, transformation).assign_attrs(origin="computed")
 
 
 def highlighted(screening: xr.Dataset, parameters: FigureParameters) -> xr.Dataset:
@@ -313,14 +327,16 @@ def compute_screening(parameters: FigureParameters, transformation: str) -> xr.D
     """
     profile = load_profile(parameters.profile)
     classifier = load_classifier(parameters.network or profile.networks[0])
-    own_pictures = parameters.pictures is not None
+    classes = parameters.classes
+    if classes is None and parameters.pictures is None:
+        classes = profile.classes
     pictures = load_images(
         parameters.pictures or profile.pictures,
-        classes=parameters.classes or (None if own_pictures else profile.classes),
+        classes=classes,
         size=classifier.input_size,
         limit=parameters.limit,
     )
-    return screen(
+    screening = screen(
         classifier,
         pictures,
         transformation,
@@ -328,6 +344,10 @@ def compute_screening(parameters: FigureParameters, transformation: str) -> xr.D
         fill=parameters.fill or profile.fill,
         seed=profile.seed if parameters.seed is None else parameters.seed,
     )
+    # Pictures are sorted; the reader wants the order that was asked for. (Classes of one's own
+    # folders may have been asked for by another name.)
+    order = [name for name in classes or () if name in pictures.class_names]
+    return select_categories(screening, order) if order else screening
 
 
 def _checked(model: type[Checked], contents: Any, where: str) -> Checked:
@@ -335,7 +355,7 @@ def _checked(model: type[Checked], contents: Any, where: str) -> Checked:
         raise UsageError(f"{where}must map names to values, got {contents!r}")
     for name in contents:
         if name not in model.model_fields:
-            raise unknown(f"{where}parameter", name, model.model_fields)
+            raise unknown("parameter", name, model.model_fields, where)
     try:
         return model.model_validate(dict(contents))
     except pydantic.ValidationError as error:

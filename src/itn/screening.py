@@ -9,15 +9,18 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
+import h5netcdf
+import h5py
 import keras
 import numpy as np
 import xarray as xr
 from keras import ops
 from tqdm.auto import tqdm
+from xarray.backends import H5NetCDFStore
 
 from itn.classifiers import Classifier, batches
 from itn.images import Pictures
@@ -81,7 +84,7 @@ def screen(
     Returns
     -------
     xarray.Dataset
-        With the dimensions ``image`` (N, ordered by category), ``magnitude`` (M),
+        With the dimensions ``image`` (N, in the order given), ``magnitude`` (M),
         ``category`` (C), ``class`` (K) and ``rank`` (R):
 
         - ``softmax`` (image, magnitude): softmax of the true class;
@@ -126,6 +129,11 @@ def screen(
             f"got {rivals} and {len(classifier.class_names)}"
         )
     rivals = min(rivals, len(classifier.class_names) - 1)
+    if batch_size < 1:
+        raise UsageError(f"batch_size must be at least 1, got {batch_size}")
+    empty = set(range(len(targets))) - set(np.unique(pictures.labels).tolist())
+    if empty:
+        raise UsageError(f"class {pictures.class_names[min(empty)]} has no pictures")
     sweep = _sweep(transformation, magnitudes, classifier.input_size)
     step = _compiled_step(classifier, transformation, fill, clip)
 
@@ -323,10 +331,22 @@ def save_screening(screening: xr.Dataset, path: str | Path) -> None:
     }
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        screening.to_netcdf(unfinished, engine="h5netcdf", encoding=encoding)
+        _write(screening, unfinished, encoding)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _write(screening: xr.Dataset, path: Path, encoding: dict[Hashable, dict[str, Any]]) -> None:
+    # As `to_netcdf` does it, but without the times that HDF5 notes in the file otherwise.
+    properties = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    properties.set_obj_track_times(False)
+    in_order = h5py.h5p.CRT_ORDER_TRACKED | h5py.h5p.CRT_ORDER_INDEXED  # which NetCDF requires
+    properties.set_link_creation_order(in_order)
+    properties.set_attr_creation_order(in_order)
+    created = h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, fcpl=properties)
+    with h5py.File(created) as file, h5netcdf.File(file, "w") as store:
+        screening.dump_to_store(H5NetCDFStore(store), encoding=encoding)
 
 
 def load_screening(path: str | Path) -> xr.Dataset:
@@ -386,8 +406,9 @@ def select_categories(screening: xr.Dataset, categories: Sequence[str]) -> xr.Da
 
     Examples
     --------
-    >>> select_categories(load_screening("results/imagenet/squeezenet_blur.nc"), ["tick"])
-    ... # doctest: +SKIP
+    >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
+    >>> select_categories(screening, ["tick"]).sizes["image"]
+    49
     """
     names = screening.category.values.tolist()
     for category in categories:

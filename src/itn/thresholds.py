@@ -83,7 +83,10 @@ def margins(screening: xr.Dataset) -> xr.DataArray:
 
     Examples
     --------
-    >>> margins(load_screening("results/imagenet/squeezenet_blur.nc"))  # doctest: +SKIP
+    >>> from itn.screening import load_screening
+    >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
+    >>> margins(screening).sel(criterion="half", category="tick", magnitude=0).item() > 0
+    True
     """
     mean = screening.mean_softmax.values.astype(np.float64)  # [C, M, K]
     target = screening.target.values[:, None, None]
@@ -132,7 +135,11 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
 
     Examples
     --------
-    >>> thresholds(load_screening("results/imagenet/squeezenet_blur.nc"))  # doctest: +SKIP
+    >>> from itn.screening import load_screening
+    >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
+    >>> found = thresholds(screening).sel(category="tick", criterion="switch")
+    >>> found.status.values.tolist()
+    ['not screened', 'reached']
     """
     transformation = find_transformation(screening.attrs["transformation"])
     margin = margins(screening)

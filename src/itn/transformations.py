@@ -96,9 +96,11 @@ class Transformation:
         array([0., 2.])
         """
         try:
-            values = np.asarray(magnitude, dtype=np.float64)
-        except (TypeError, ValueError):
-            values = np.array(np.nan)
+            values = np.asarray(magnitude)
+        except ValueError:  # rows of unlike lengths
+            values = np.array(None)
+        # Text is refused although it may look like a number.
+        values = values.astype(np.float64) if values.dtype.kind in "iuf" else np.array(np.nan)
         above = values >= self.lower if self.lower_included else values > self.lower
         if not np.all(np.isfinite(values) & above & (values <= self.upper)):
             raise UsageError(f"magnitude of {self.name} must be {self._range()}, got {magnitude}")
@@ -172,6 +174,11 @@ def transform(
     noise = None
     if name == "noise":
         seeds = [(seed, i) for i in range(len(images))] if np.ndim(seed) == 0 else list(seed)  # type: ignore[arg-type]
+        if len(seeds) != len(images):
+            raise UsageError(
+                f"seed must be one number or one for each of the {len(images)} pictures, "
+                f"got {len(seeds)}"
+            )
         noise = ops.convert_to_tensor(noise_fields(seeds, images.shape[1:]), images.dtype)
     values = ops.convert_to_tensor(values.reshape(-1, 1, 1, 1), images.dtype)
     transformed = transformation.apply(images, values, fill, noise)
@@ -335,7 +342,7 @@ def _blur(images: Tensor, sigma: Tensor, fill: str, _: Tensor) -> Tensor:
     """Convolve with a Gaussian, one axis after the other, each as a product with a matrix.
 
     A product with a matrix ``[H, H]`` takes any σ, also one per picture, at the same cost,
-    and cuts the kernel off nowhere inside the picture.
+    and cuts the kernel off nowhere.
     """
     _, height, width, channels = images.shape
     sigma = ops.reshape(sigma, (-1, 1, 1))
@@ -354,18 +361,35 @@ def _blur(images: Tensor, sigma: Tensor, fill: str, _: Tensor) -> Tensor:
 
 def _blur_matrix(sigma: Tensor, size: int, fill: str) -> Tensor:
     """Return the weights [N or 1, size, size] of every input pixel in every output pixel."""
-    # The kernel reaches one picture beyond either border; as far as σ ≤ size / 4 that is all
-    # of it. A σ below a thousandth of a pixel has no weight but at its center, exactly.
-    offsets = np.arange(-size, 2 * size)[None, :] - np.arange(size)[:, None]
+    position = np.arange(size)
+    if fill == "reflect":
+        # The mirror images of all orders add their weights. From σ = 2 size on the sum is even.
+        sigma = ops.minimum(sigma, 2 * size)
+        images = np.arange(-16 * size, 17 * size)  # eight times the widest σ to either side
+        weights = _gaussian(images - position[:, None], sigma)
+        weights = ops.reshape(weights, (-1, size, 33, size))
+        odd, even = weights[:, :, 1::2], weights[:, :, 0::2]
+        return ops.sum(even, axis=2) + ops.flip(ops.sum(odd, axis=2), axis=-1)
+    weights = _gaussian(position - position[:, None], sigma)
+    if fill == "edge":
+        # The border pixels stand for all that lies behind them: the tails of the kernel.
+        kernel = _gaussian(position[None, :], sigma)  # [N or 1, 1, size]: distances 0 ... size - 1
+        tail = (1 + kernel[..., :1]) / 2 - (ops.cumsum(kernel, axis=-1) - kernel)
+        tail = ops.transpose(tail, (0, 2, 1))  # tail[d]: all weights at distance ≥ d on one side
+        inside = weights[..., 1:-1]
+        weights = ops.concatenate([tail, inside, ops.flip(tail, axis=1)], axis=-1)
+    return weights
+
+
+def _gaussian(distance: np.ndarray, sigma: Tensor) -> Tensor:
+    """Return normalized Gaussian weights at whole distances, [N or 1, *distance.shape]."""
+    # A σ below a thousandth of a pixel has no weight but at its center, exactly.
     sigma = ops.maximum(sigma, 1e-3)
-    weights = ops.exp(-ops.convert_to_tensor(offsets**2, sigma.dtype) / (2 * sigma**2))
-    reach = ops.convert_to_tensor(np.arange(-2 * size, 2 * size + 1) ** 2, sigma.dtype)
-    weights = weights / ops.sum(ops.exp(-reach / (2 * sigma**2)), axis=-1, keepdims=True)
-    if fill in ("zeros", "mean"):
-        return weights[..., size : 2 * size]
-    # What lies outside repeats pixels of the picture: add its weights to theirs.
-    source = np.pad(np.arange(size), size, mode="edge" if fill == "edge" else "symmetric")
-    return ops.matmul(weights, ops.convert_to_tensor(np.eye(size)[source], sigma.dtype))
+    near = ops.convert_to_tensor(np.arange(-8, 9) ** 2, sigma.dtype)
+    # From σ = 1 on the sum over all integers is the integral, to 5e-9 (Poisson's formula).
+    near_sum = ops.sum(ops.exp(-near / (2 * sigma**2)), axis=-1, keepdims=True)
+    total = ops.where(sigma < 1, near_sum, sigma * np.sqrt(2 * np.pi))
+    return ops.exp(-ops.convert_to_tensor(distance**2, sigma.dtype) / (2 * sigma**2)) / total
 
 
 def _steps(first: int, last: int, per_unit: float) -> Sweep:

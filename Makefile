@@ -1,0 +1,60 @@
+# What can be made; each sets up .venv by itself, with Python 3.11, 3.12 or 3.13 and nothing else.
+#
+#   make book      the page, in _build/html
+#   make test      style, types and tests
+#   make figures   only the notebooks that something changed for; FORCE=1: all of them
+#   make bench     speed
+#   make lock      requirements.lock from pyproject.toml
+#   make clean     removes what was built, not .venv
+
+PYTHON ?= python3
+PROFILE ?= imagenet
+FORCE ?=
+
+VENV := .venv/bin
+INSTALLED := .venv/.installed
+
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+
+.DEFAULT_GOAL := book
+.PHONY: book test figures bench lock clean
+
+book: figures
+	$(VENV)/jupyter-book build book -W -n --keep-going
+	@echo "The page is at $(CURDIR)/_build/html/index.html"
+
+figures: $(INSTALLED)
+	$(VENV)/itn figures --profile $(PROFILE) $(if $(FORCE),--force)
+
+test: $(INSTALLED)
+	$(VENV)/ruff check
+	$(VENV)/ruff format --check
+	$(VENV)/mypy
+	$(VENV)/pytest
+
+bench: $(INSTALLED)
+	$(VENV)/python benchmarks/screening.py
+
+# Pins that still fit stay as they are; remove the file first to get the newest of everything.
+lock: $(INSTALLED)
+	$(VENV)/python -m pip install --quiet uv
+	$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+	    --extra tensorflow --extra jax --extra book --extra test \
+	    --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf _build book/results
+
+# Debian's Python comes without what `venv` needs to install pip; its own pip can do it then.
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	    echo "Python 3.11, 3.12 or 3.13 is needed, but $(PYTHON) is" \
+	        "$$($(PYTHON) --version 2>&1 || true). Name another: make PYTHON=python3.12" >&2; \
+	    exit 1; }
+	test -x $(VENV)/pip || $(PYTHON) -m venv .venv \
+	    || { $(PYTHON) -m venv --clear --without-pip .venv \
+	    && $(PYTHON) -m pip --python $(VENV)/python install pip; }
+	$(VENV)/python -m pip install --quiet --requirement requirements.lock
+	$(VENV)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

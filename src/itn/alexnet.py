@@ -1,0 +1,215 @@
+"""AlexNet, for ImageNet at 227 pixels and for small pictures.
+
+References
+----------
+Krizhevsky, Sutskever, Hinton (2012), ImageNet Classification with Deep CNNs, NIPS.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from itn.warp import Tensor
+
+
+def build_alexnet(
+    class_count: int = 1000,
+    *,
+    input_size: int = 227,
+    filters: Sequence[int] = (96, 256, 384, 384, 256),
+    units: Sequence[int] = (4096, 4096),
+    groups: int = 2,
+    conv1_size: int = 11,
+    conv1_stride: int = 4,
+    conv1_padding: str = "valid",
+    dropout: float = 0.5,
+    seed: int = 0,
+    name: str = "alexnet",
+) -> keras.Model:
+    """Build AlexNet with untrained weights.
+
+    The defaults are the network of Caffe (BVLC), which normalizes before it pools.
+
+    Parameters
+    ----------
+    class_count : int, default 1000
+        Number of classes K.
+    input_size : int, default 227
+        Height and width of the pictures, pixels.
+    filters : sequence of 5 int
+        Channels of conv1 to conv5.
+    units : sequence of 2 int
+        Width of fc6 and fc7.
+    groups : int, default 2
+        Parts in which conv2, conv4 and conv5 see their input; divides `filters`.
+    conv1_size, conv1_stride : int, default 11 and 4
+        Kernel width and stride of conv1, pixels.
+    conv1_padding : {"valid", "same"}, default "valid"
+        "valid" as in Caffe, "same" as in the port to TensorFlow by M. Guerzhoy, where conv1
+        is 57 instead of 55 pixels wide; both give fc6 the same 6 x 6.
+    dropout : float, default 0.5
+        Share of fc6 and fc7 that is dropped in training.
+    seed : int, default 0
+        Seed of the initial weights and the dropout.
+    name : str, default "alexnet"
+        Name of the network.
+
+    Returns
+    -------
+    keras.Model
+        Maps preprocessed pictures ``[N, input_size, input_size, 3]`` to logits ``[N, K]``.
+        Its layers conv1 to fc8 take Caffe's arrays, ``[height, width, inputs / groups,
+        outputs]`` and one bias per output, with `set_weights`; fc6 reads height, width,
+        channel in this order.
+
+    Examples
+    --------
+    >>> network = build_alexnet(
+    ...     10, input_size=64, conv1_stride=2, filters=(8, 16, 16, 16, 8), units=(32, 32)
+    ... )
+    >>> network.output_shape, tuple(network.get_layer("conv2").kernel.shape)
+    ((None, 10), (5, 5, 4, 16))
+    """
+    seeds = map(int, np.random.SeedSequence(seed).generate_state(10))  # one a layer
+
+    def convolution(x: Tensor, number: int, size: int, groups: int = 1, **options: Any) -> Tensor:
+        return GroupedConv2D(
+            filters[number - 1],
+            size,
+            groups=groups,
+            activation="relu",
+            kernel_initializer=keras.initializers.HeNormal(next(seeds)),
+            name=f"conv{number}",
+            **{"padding": "same"} | options,
+        )(x)
+
+    def dense(x: Tensor, width: int, name: str, activation: str | None = "relu") -> Tensor:
+        initializer = keras.initializers.HeNormal(next(seeds))
+        return layers.Dense(width, activation, kernel_initializer=initializer, name=name)(x)
+
+    # The shapes are those of the defaults.
+    inputs = layers.Input((input_size, input_size, 3), name="pictures")  # [N, 227, 227, 3]
+    x = convolution(inputs, 1, conv1_size, strides=conv1_stride, padding=conv1_padding)  # 55 x 55
+    x = LocalResponseNormalization(name="norm1")(x)  # [N, 55, 55, 96]
+    x = layers.MaxPooling2D(3, strides=2, name="pool1")(x)  # [N, 27, 27, 96]
+    x = convolution(x, 2, 5, groups)  # [N, 27, 27, 256]
+    x = LocalResponseNormalization(name="norm2")(x)  # [N, 27, 27, 256]
+    x = layers.MaxPooling2D(3, strides=2, name="pool2")(x)  # [N, 13, 13, 256]
+    x = convolution(x, 3, 3)  # [N, 13, 13, 384]
+    x = convolution(x, 4, 3, groups)  # [N, 13, 13, 384]
+    x = convolution(x, 5, 3, groups)  # [N, 13, 13, 256]
+    x = layers.MaxPooling2D(3, strides=2, name="pool5")(x)  # [N, 6, 6, 256]
+    x = layers.Flatten(name="flatten")(x)  # [N, 9216]
+    x = dense(x, units[0], "fc6")  # [N, 4096]
+    x = layers.Dropout(dropout, seed=next(seeds), name="drop6")(x)
+    x = dense(x, units[1], "fc7")  # [N, 4096]
+    x = layers.Dropout(dropout, seed=next(seeds), name="drop7")(x)
+    logits = dense(x, class_count, "fc8", activation=None)  # [N, K]
+    return keras.Model(inputs, logits, name=name)
+
+
+@keras.saving.register_keras_serializable("itn")
+class GroupedConv2D(layers.Conv2D):
+    """A `keras.layers.Conv2D` whose groups also train on a CPU.
+
+    TensorFlow has no gradient for grouped convolutions there, so each group is convolved by
+    itself. The kernel is Caffe's, ``[height, width, inputs / groups, outputs]``.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As for `keras.layers.Conv2D`; channels come last.
+
+    Examples
+    --------
+    >>> layer = GroupedConv2D(4, 1, groups=2, kernel_initializer="ones")
+    >>> ops.convert_to_numpy(layer(np.array([[[[1, 2, 10, 20]]]], "float32")))
+    array([[[[ 3.,  3., 30., 30.]]]], dtype=float32)
+    """
+
+    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
+        """Convolve each group of channels by itself.
+
+        Parameters
+        ----------
+        inputs : tensor [N, H, W, C]
+            What `call` was given.
+        kernel : tensor [height, width, C / groups, outputs]
+            Kernel of all groups.
+
+        Returns
+        -------
+        tensor [N, h, w, outputs]
+            The groups' outputs, one after the other.
+        """
+        if self.groups == 1:
+            return super().convolution_op(inputs, kernel)
+        pairs = zip(
+            ops.split(inputs, self.groups, axis=-1),
+            ops.split(kernel, self.groups, axis=-1),
+            strict=True,
+        )
+        return ops.concatenate([super(GroupedConv2D, self).convolution_op(*p) for p in pairs], -1)
+
+
+@keras.saving.register_keras_serializable("itn")
+class LocalResponseNormalization(layers.Layer):
+    """Divide each value by the energy of its neighbor channels, in Caffe's convention.
+
+    ``x / (k + alpha / size * s) ** beta`` with s the sum of ``x ** 2`` over `size` channels
+    around this one; missing channels count as 0. `tf.nn.local_response_normalization` calls
+    ``alpha / size`` its alpha.
+
+    Parameters
+    ----------
+    size : int, default 5
+        Channels in the sum, odd.
+    alpha, beta, k : float, default 1e-4, 0.75, 1
+        Parameters of the formula.
+    **kwargs
+        As for `keras.layers.Layer`.
+
+    Examples
+    --------
+    >>> layer = LocalResponseNormalization(size=3, alpha=3, beta=1, k=0)
+    >>> ops.convert_to_numpy(layer(np.array([[1, 2, 2]], "float32"))).round(3)
+    array([[0.2  , 0.222, 0.25 ]], dtype=float32)
+    """
+
+    def __init__(
+        self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Normalize.
+
+        Parameters
+        ----------
+        inputs : tensor [..., C]
+            Activations.
+
+        Returns
+        -------
+        tensor [..., C]
+            Normalized activations.
+        """
+        reach, channels = self.size // 2, inputs.shape[-1]
+        squares = ops.pad(ops.square(inputs), [(0, 0)] * (inputs.ndim - 1) + [(reach, reach)])
+        total = sum(squares[..., i : i + channels] for i in range(self.size))
+        return inputs * ops.power(self.k + self.alpha / self.size * total, -self.beta)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that rebuild the layer.
+
+        Returns
+        -------
+        dict of str to object
+            For `from_config`.
+        """
+        config: dict[str, Any] = super().get_config()
+        return config | {"size": self.size, "alpha": self.alpha, "beta": self.beta, "k": self.k}

@@ -1,0 +1,365 @@
+"""Training of the 64-pixel networks: seeded, resumable, each weight file with a card."""
+
+import functools
+import hashlib
+import json
+import platform
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from itn.alexnet import build_alexnet
+from itn.data_sets import sha256_of
+from itn.images import Pictures
+from itn.messages import UsageError, unknown
+from itn.provenance import installed_version, source_hash
+from itn.resnet import build_resnet_v1
+from itn.warp import Tensor
+
+INPUT_SIZE = 64  # pixels
+WARM_UP = 0.05  # share of the training in which the learning rate rises to its height
+BUILDERS: dict[str, Callable[..., keras.Model]] = {
+    "alexnet_64": functools.partial(
+        build_alexnet,
+        input_size=INPUT_SIZE,
+        filters=(32, 64, 96, 96, 64),
+        units=(256, 256),
+        conv1_size=7,
+        conv1_stride=2,
+        conv1_padding="same",
+        dropout=0.25,
+        name="alexnet_64",
+    ),
+    "resnet_64": functools.partial(
+        build_resnet_v1,
+        input_size=INPUT_SIZE,
+        units=(2, 2, 2, 2),
+        depths=(8, 16, 32, 64),
+        root_filters=16,
+        root_size=3,
+        root_pooling=False,
+        momentum=0.95,  # a short training
+        name="resnet_64",
+    ),
+}
+
+
+def center(images: Tensor) -> Tensor:
+    """Preprocess pictures for the 64-pixel networks.
+
+    Parameters
+    ----------
+    images : tensor [N, 64, 64, 3]
+        Pictures in [0, 1].
+
+    Returns
+    -------
+    tensor [N, 64, 64, 3]
+        The same in [-1, 1].
+
+    Examples
+    --------
+    >>> center(np.array([0, 0.5, 1])).tolist()
+    [-1.0, 0.0, 1.0]
+    """
+    return 2 * images - 1
+
+
+def build_network(architecture: str, class_count: int, seed: int = 0) -> keras.Model:
+    """Build one of the 64-pixel networks with untrained weights.
+
+    Parameters
+    ----------
+    architecture : {"alexnet_64", "resnet_64"}
+        Its name.
+    class_count : int
+        Number of classes K.
+    seed : int, default 0
+        Seed of the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        Maps pictures from `center` to logits ``[N, K]``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such network.
+
+    Examples
+    --------
+    >>> build_network("resnet_64", 20).count_params() * 4 < 5e6  # bytes
+    True
+    """
+    if architecture not in BUILDERS:
+        raise unknown("architecture", architecture, BUILDERS)
+    return BUILDERS[architecture](class_count, seed=seed)
+
+
+def train(
+    architecture: str,
+    training: Pictures,
+    validation: Pictures,
+    *,
+    folder: str | Path,
+    epochs: int = 8,
+    batch_size: int = 32,
+    learning_rate: float = 1e-3,
+    seed: int = 0,
+    data: Mapping[str, Any] | None = None,
+    command: str | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Train a 64-pixel network and write its weights and their card.
+
+    Adam minimizes the cross-entropy; the learning rate warms up and falls like a cosine. The
+    same arguments give the same weights on one machine; no global seed is read or set. A
+    training that was stopped goes on after its last complete epoch when it is called again
+    with the same arguments, sources and versions, and ends with the same weights.
+
+    Parameters
+    ----------
+    architecture : {"alexnet_64", "resnet_64"}
+        Network to train.
+    training, validation : Pictures
+        To learn from and to test on. Nothing is chosen by the second (the weights are those
+        after the last epoch), so its accuracy is that on new pictures.
+    folder : str or Path
+        Gets ``<architecture>.weights.h5`` and ``<architecture>.json``, made if need be.
+    epochs, batch_size : int, default 8 and 32
+        How often each picture is seen, and at most how many at a time.
+    learning_rate : float, default 1e-3
+        Its height, after the warm-up.
+    seed : int, default 0
+        Seed of the initial weights, the dropout and the order of the pictures.
+    data : mapping of str to object, optional
+        Where the pictures come from, for the card: profile, seeds.
+    command : str, optional
+        What reproduces this, for the card.
+    callbacks : sequence of keras.callbacks.Callback, optional
+        More callbacks for `keras.Model.fit`.
+    progress : bool, default True
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    dict of str to object
+        The card; its ``history`` holds loss and accuracy after each epoch.
+
+    Raises
+    ------
+    UsageError
+        If the pictures do not fit the network or each other.
+
+    Examples
+    --------
+    >>> card = train("alexnet_64", training, validation, folder="weights")  # doctest: +SKIP
+    """
+    network = build_network(architecture, len(training.class_names), seed)
+    _check(training, validation, epochs, batch_size)
+    recipe = {
+        "architecture": architecture,
+        "class_names": list(training.class_names),
+        "data": dict(data or {})
+        | {
+            what: {"name": given.name, "pictures": len(given), "sha256": given.data_hash}
+            for what, given in (("training", training), ("validation", validation))
+        },
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "seed": seed,
+        "command": command,
+        "versions": {
+            package: installed_version(package)
+            for package in ("itn", "keras", keras.backend.backend(), "numpy")
+        },
+        "source_sha256": source_hash(),
+        "device": f"{keras.distribution.list_devices()[0]} ({platform.machine()})",
+    }
+    folder = Path(folder)
+    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+    state = folder / f".{architecture}-{digest[:16]}"  # another recipe starts afresh
+    state.mkdir(parents=True, exist_ok=True)
+
+    batches = _Batches(training, batch_size, seed)
+    steps = epochs * batches.num_batches
+    warm_up = max(1, round(WARM_UP * steps))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - warm_up), warmup_target=learning_rate, warmup_steps=warm_up
+    )
+    network.compile(
+        keras.optimizers.Adam(schedule),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=keras.backend.backend() == "jax",  # TensorFlow's is slower on a CPU
+    )
+    checkpoint = _Checkpoint(network, state, batches.num_batches)
+    with tqdm(
+        total=steps,
+        initial=checkpoint.epochs_done * batches.num_batches,
+        desc=architecture,
+        unit="batch",
+        disable=not progress,
+    ) as bar:
+        conductor = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: batches.shuffle(epoch),
+            on_train_batch_end=lambda batch, logs: bar.update(),
+            on_epoch_end=lambda epoch, logs: bar.set_postfix(logs),
+        )
+        network.fit(
+            batches,
+            validation_data=_Batches(validation, batch_size),
+            epochs=epochs,
+            initial_epoch=checkpoint.epochs_done,
+            callbacks=[conductor, checkpoint, *callbacks],
+            shuffle=False,
+            verbose=0,
+        )
+
+    # The optimizer's state would be in the file, too, and triple it; a new network has none.
+    trained = build_network(architecture, len(training.class_names))
+    trained.set_weights(network.get_weights())
+    logits = trained.predict(_Batches(validation, batch_size), verbose=0)
+    right = logits.argmax(axis=1) == validation.labels
+    weights = state / f"{architecture}.weights.h5"
+    trained.save_weights(weights)
+    card = recipe | {
+        "parameters": trained.count_params(),
+        "accuracy": float(right.mean()),
+        "accuracy_per_class": {
+            name: float(right[validation.labels == label].mean())
+            for label, name in enumerate(validation.class_names)
+        },
+        "history": checkpoint.history,
+        "weights_sha256": sha256_of(weights),
+    }
+    written = _write_json(state / f"{architecture}.json", card)
+    weights.replace(folder / weights.name)
+    written.replace(folder / written.name)
+    shutil.rmtree(state)
+    return card
+
+
+def load_trained(architecture: str, folder: str | Path) -> tuple[keras.Model, dict[str, Any]]:
+    """Load a network that `train` has written.
+
+    Parameters
+    ----------
+    architecture : {"alexnet_64", "resnet_64"}
+        Its name.
+    folder : str or Path
+        Folder of the weights and the card.
+
+    Returns
+    -------
+    keras.Model, dict of str to object
+        The network, which maps pictures from `center` to logits, and its card.
+
+    Raises
+    ------
+    UsageError
+        If a file is missing.
+    ValueError
+        If the weights are not those that the card describes.
+
+    Examples
+    --------
+    >>> load_trained("alexnet_64", "nowhere")
+    Traceback (most recent call last):
+    itn.messages.UsageError: no trained alexnet_64 in nowhere: alexnet_64.json is missing
+    """
+    files = [Path(folder, f"{architecture}{ending}") for ending in (".json", ".weights.h5")]
+    for path in files:
+        if not path.is_file():
+            raise UsageError(f"no trained {architecture} in {folder}: {path.name} is missing")
+    card = json.loads(files[0].read_text())
+    if (found := sha256_of(files[1])) != card["weights_sha256"]:
+        raise ValueError(
+            f"{files[1]} has sha256 {found}, its card says {card['weights_sha256']}: train again"
+        )
+    network = build_network(architecture, len(card["class_names"]))
+    network.load_weights(files[1])
+    return network, card
+
+
+class _Batches(keras.utils.PyDataset):
+    """Preprocessed pictures in batches of about equal size."""
+
+    def __init__(self, pictures: Pictures, batch_size: int, seed: int = 0) -> None:
+        super().__init__()
+        self.pictures, self.seed = pictures, seed
+        self.count = -(-len(pictures) // batch_size)
+        self.rows = np.array_split(np.arange(len(pictures)), self.count)
+
+    @property
+    def num_batches(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = self.rows[index]
+        return center(self.pictures.images[rows]), self.pictures.labels[rows]
+
+    def shuffle(self, epoch: int) -> None:
+        """Draw the order of an epoch, the same whether or not the training was resumed."""
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.pictures))
+        self.rows = np.array_split(order, self.count)
+
+
+class _Checkpoint(keras.callbacks.Callback):
+    """Keep what is needed to go on after the last complete epoch, and the history.
+
+    `keras.callbacks.BackupAndRestore` writes the weights and the number of the epoch one after
+    the other; stopped in between it would train an epoch twice. Here the optimizer's count of
+    steps, in one file with the weights, tells the epoch, and the file is replaced at once.
+    """
+
+    def __init__(self, network: keras.Model, folder: Path, steps_per_epoch: int) -> None:
+        super().__init__()
+        self.weights, self.logs = folder / "last.weights.h5", folder / "history.json"
+        self.history: dict[str, list[float]] = {}
+        network.optimizer.build(network.trainable_variables)
+        if self.weights.is_file():
+            network.load_weights(self.weights)
+            self.history = json.loads(self.logs.read_text())
+        self.epochs_done = int(network.optimizer.iterations) // steps_per_epoch
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        for name, value in (logs or {}).items():
+            self.history[name] = [*self.history.get(name, [])[:epoch], float(value)]
+        _write_json(self.logs, self.history)  # first: an epoch too many in it is cut off above
+        unfinished = self.weights.with_name("unfinished.weights.h5")
+        self.model.save_weights(unfinished)
+        unfinished.replace(self.weights)
+
+
+def _check(training: Pictures, validation: Pictures, epochs: int, batch_size: int) -> None:
+    for what, given in (("training", training), ("validation", validation)):
+        if given.images.shape[1:] != (INPUT_SIZE, INPUT_SIZE, 3) or not len(given):
+            raise UsageError(
+                f"{what} pictures must be [N, {INPUT_SIZE}, {INPUT_SIZE}, 3] and N > 0, "
+                f"got {list(given.images.shape)}"
+            )
+    if training.class_names != validation.class_names:
+        raise UsageError(
+            f"training and validation pictures must have the same classes, "
+            f"got {training.class_names} and {validation.class_names}"
+        )
+    shared = set(training.paths) & set(validation.paths)
+    if shared and training.name == validation.name:
+        raise UsageError(f"{len(shared)} pictures are in both sets, e.g. {min(shared)}")
+    if epochs < 1 or batch_size < 1:
+        raise UsageError(f"epochs and batch_size must be 1 or more, got {epochs}, {batch_size}")
+
+
+def _write_json(path: Path, content: object) -> Path:
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    return unfinished.replace(path)

@@ -1,0 +1,71 @@
+"""What several test modules share: the backend, tiny classifiers and pictures."""
+
+import os
+
+# Read when Keras and TensorFlow are first imported, which the test modules do.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pytest
+
+from itn.classifiers import Classifier
+from itn.images import Pictures
+
+
+def pytest_collection_modifyitems(items):
+    if not os.environ.get("ITN_DATA"):
+        for item in items:
+            if item.get_closest_marker("data"):
+                item.add_marker(pytest.mark.skip(reason="ITN_DATA is not set"))
+
+
+@pytest.fixture(scope="session")
+def tensorflow():
+    """TensorFlow, where it is the backend: float64 and its gradient tape need it."""
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("needs the TensorFlow backend")
+    import tensorflow
+
+    return tensorflow
+
+
+@pytest.fixture(scope="session")
+def color_classifier():
+    """A classifier known on paper: the logits are five times the mean of each channel."""
+    network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()])
+    return Classifier(network, lambda x: 5 * x, 8, ("red", "green", "blue"), name="color")
+
+
+@pytest.fixture(scope="session")
+def conv_classifier():
+    """A small convolutional classifier of seven classes that sees position and color."""
+    network = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(6, 3, activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(7),
+        ]
+    )
+    rng = np.random.default_rng(3)
+    network.set_weights(
+        [rng.normal(0, 1.2 / np.sqrt(np.prod(w.shape[:-1])), w.shape) for w in network.weights]
+    )
+    names = tuple("abcdefg")
+    return Classifier(network, lambda x: 4 * (x - 0.5), 8, names, name="conv")
+
+
+@pytest.fixture(scope="session")
+def two_kinds():
+    """Seven smooth pictures, three of class c and four of class a, not in order."""
+    rng = np.random.default_rng(7)
+    images = rng.random((7, 1, 1, 3)) + 0.3 * rng.standard_normal((7, 8, 8, 3))
+    return Pictures(
+        images=np.clip(images, 0, 1).astype(np.float32),
+        labels=np.array([0, 1, 1, 0, 1, 0, 1]),
+        class_names=("c", "a"),
+        paths=tuple(f"{'ca'[label]}/{i}.png" for i, label in enumerate([0, 1, 1, 0, 1, 0, 1])),
+        name="noisy",
+    )

@@ -1,0 +1,177 @@
+"""The same answers with JAX as with TensorFlow; each backend has a process of its own."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from itn.classifiers import Classifier
+from itn.images import Pictures
+from itn.screening import screen
+from itn.transformations import TRANSFORMATIONS, transform
+from itn.warp import FILLS, affine_warp
+
+MAGNITUDES = {
+    "translation_x": (-0.3, 0.11, 0.5),
+    "translation_y": (-0.3, 0.11, 0.5),
+    "rotation": (-40.0, 90.0, 200.0),
+    "scale_x": (0.4, 1.3, 3.0),
+    "scale_y": (0.4, 1.3, 3.0),
+    "zoom": (0.4, 1.3, 3.0),
+    "brightness": (-0.5, 0.0, 0.5),
+    "contrast": (0.2, 1.0, 2.0),
+    "grayscale": (0.0, 0.4, 1.0),
+    "blur": (0.0, 0.5, 1.1),
+    "noise": (0.0, 0.2, 1.0),
+}
+
+
+def all_answers():
+    """Compute everything that is compared, with the backend of this process."""
+    rng = np.random.default_rng(11)
+    images = rng.random((3, 9, 12, 3)).astype("float32")
+    answers = {}
+    for name, magnitudes in MAGNITUDES.items():
+        moves = name not in ("brightness", "contrast", "grayscale", "noise")
+        for fill in FILLS if moves else ["zeros"]:
+            answers[f"{name} {fill}"] = np.asarray(transform(images, name, magnitudes, fill=fill))
+        one = transform(images, name, magnitudes[0], seed=[3, 4, 5], clip=True)
+        answers[f"{name} clipped"] = np.asarray(one)
+
+    matrix = (np.eye(2, 3) + rng.normal(0, 0.3, (3, 2, 3))).astype("float32")
+    weights = rng.normal(size=images.shape).astype("float32")
+    for fill in FILLS:
+        of_images, of_matrix = gradients(
+            lambda i, m, fill=fill: keras.ops.sum(affine_warp(i, m, fill) * weights),
+            images,
+            matrix,
+        )
+        answers[f"gradient of images {fill}"] = of_images
+        answers[f"gradient of matrix {fill}"] = of_matrix
+
+    classifier, pictures = tiny_classifier(rng), tiny_pictures(rng)
+    for name in ("rotation", "blur", "noise", "grayscale"):
+        screening = screen(
+            classifier, pictures, name, MAGNITUDES[name], batch_size=3, fill="reflect", seed=2
+        )
+        for variable in screening.data_vars:
+            answers[f"screening {name} {variable}"] = screening[variable].values
+    answers["weights"] = np.array(classifier.weights_hash())
+    answers["predicted softmax"] = classifier.predict(pictures.images)
+    return answers
+
+
+def gradients(function, *arguments):
+    if keras.backend.backend() == "jax":
+        import jax
+
+        found = jax.grad(function, argnums=tuple(range(len(arguments))))(*arguments)
+    else:
+        import tensorflow
+
+        with tensorflow.GradientTape() as tape:
+            given = [tensorflow.constant(argument) for argument in arguments]
+            tape.watch(given)
+            found = tape.gradient(function(*given), given)
+    return [np.asarray(gradient) for gradient in found]
+
+
+def tiny_classifier(rng):
+    network = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(4, 3, padding="same", activation="relu"),
+            keras.layers.MaxPooling2D(2),
+            keras.layers.BatchNormalization(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(5),
+        ]
+    )
+    draw = {"moving_variance": lambda shape: rng.uniform(0.5, 1.5, shape)}
+    network.set_weights(
+        [
+            draw.get(w.name, lambda shape: rng.normal(0, 0.3, shape))(w.shape)
+            for w in network.weights
+        ]
+    )
+    return Classifier(network, lambda x: 2 * x - 1, 8, tuple("abcde"), name="tiny")
+
+
+def tiny_pictures(rng):
+    images = rng.random((5, 8, 8, 3)).astype("float32")
+    paths = tuple(f"{i}.png" for i in range(5))
+    return Pictures(images, np.array([0, 0, 0, 0, 1]), ("b", "d"), paths, "tiny")
+
+
+@pytest.fixture(scope="module")
+def answers_of_jax(tmp_path_factory):
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("jax is not installed")
+    path = tmp_path_factory.mktemp("jax") / "answers.npz"
+    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    # Keras 3.15 itself calls numpy's older way to make an array of a JAX variable.
+    of_keras = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-W", of_keras, __file__, str(path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    with np.load(path) as file:
+        return dict(file)
+
+
+@pytest.fixture(scope="module")
+def answers_of_tensorflow(tensorflow):
+    return all_answers()
+
+
+def compare(jax, tensorflow, prefix, atol=1e-4):
+    names = [name for name in tensorflow if name.startswith(prefix)]
+    assert names
+    for name in names:
+        assert jax[name].shape == tensorflow[name].shape
+        np.testing.assert_allclose(jax[name], tensorflow[name], atol=atol, rtol=1e-4, err_msg=name)
+
+
+def test_the_other_process_ran_without_tensorflow(answers_of_jax):
+    assert str(answers_of_jax["backend"]) == "jax"
+    assert not answers_of_jax["tensorflow was imported"]
+
+
+@pytest.mark.parametrize("name", TRANSFORMATIONS)
+def test_transformations_agree(answers_of_jax, answers_of_tensorflow, name):
+    compare(answers_of_jax, answers_of_tensorflow, f"{name} ")
+    assert answers_of_jax[f"{name} zeros"].dtype == np.float32
+
+
+@pytest.mark.parametrize("what", ["images", "matrix"])
+def test_gradients_of_the_warp_agree(answers_of_jax, answers_of_tensorflow, what):
+    compare(answers_of_jax, answers_of_tensorflow, f"gradient of {what}")
+    for fill in FILLS:
+        assert np.abs(answers_of_jax[f"gradient of {what} {fill}"]).max() > 0.1
+
+
+@pytest.mark.parametrize("name", ["rotation", "blur", "noise", "grayscale"])
+def test_screenings_agree(answers_of_jax, answers_of_tensorflow, name):
+    compare(answers_of_jax, answers_of_tensorflow, f"screening {name} ")
+    softmax = answers_of_jax[f"screening {name} softmax"]
+    assert softmax.std(axis=1).max() > 0.003
+
+
+def test_predictions_and_the_hash_of_the_weights_agree(answers_of_jax, answers_of_tensorflow):
+    compare(answers_of_jax, answers_of_tensorflow, "predicted softmax", atol=1e-5)
+    assert str(answers_of_jax["weights"]) == str(answers_of_tensorflow["weights"])
+
+
+if __name__ == "__main__":
+    everything = all_answers()
+    everything["backend"] = np.array(keras.backend.backend())
+    everything["tensorflow was imported"] = np.array("tensorflow" in sys.modules)
+    np.savez(sys.argv[1], **everything)

@@ -1,0 +1,183 @@
+"""Classifiers: what they predict, and which class is meant."""
+
+import keras
+import numpy as np
+import pytest
+
+import itn
+from itn.classifiers import Classifier, batches, list_classifiers, load_classifier
+from itn.data_sets import imagenet_classes
+from itn.messages import UsageError
+
+
+def pictures(count=7, size=8):
+    return np.random.default_rng(0).random((count, size, size, 3)).astype("float32")
+
+
+def softmax_of(logits):
+    odds = np.exp(np.asarray(logits, float) - np.max(logits, axis=-1, keepdims=True))
+    return odds / odds.sum(axis=-1, keepdims=True)
+
+
+def with_names(names, ids=()):
+    network = keras.Sequential(
+        [
+            keras.Input((4, 4, 3)),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(len(names)),
+        ]
+    )
+    return Classifier(network, lambda x: x, 4, names, class_ids=ids, name="toy")
+
+
+@pytest.fixture(scope="module")
+def imagenet_names():
+    classes = imagenet_classes()
+    return with_names([each.label for each in classes], [each.wnid for each in classes])
+
+
+def test_predict_is_the_softmax_of_the_logits(color_classifier):
+    images = pictures()
+    expected = softmax_of(5 * images.mean(axis=(1, 2), dtype=float))
+    softmax = color_classifier.predict(images)
+    assert softmax.dtype == np.float32
+    np.testing.assert_allclose(softmax, expected, atol=1e-6)
+    np.testing.assert_allclose(softmax.sum(axis=1), 1, atol=1e-6)
+
+
+def test_predict_preprocesses_the_pictures(conv_classifier):
+    images = pictures()
+    logits = conv_classifier.network(4 * (images - 0.5), training=False)
+    unprocessed = conv_classifier.network(images, training=False)
+    softmax = conv_classifier.predict(images)
+    np.testing.assert_allclose(softmax, softmax_of(logits), atol=1e-6)
+    assert np.abs(softmax - softmax_of(unprocessed)).max() > 0.01
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 7, 100])
+def test_predict_does_not_depend_on_the_batch_size(conv_classifier, batch_size):
+    images = pictures()
+    expected = np.concatenate([conv_classifier.predict(images[i : i + 1]) for i in range(7)])
+    softmax = conv_classifier.predict(images, batch_size=batch_size)
+    np.testing.assert_allclose(softmax, expected, atol=1e-6)
+
+
+def test_no_pictures_have_no_softmax(conv_classifier):
+    assert conv_classifier.predict(pictures(0)).shape == (0, 7)
+
+
+def test_batches_cover_everything_once_in_order():
+    for count in range(8):
+        for size in range(1, 10):
+            pairs = batches(count, size)
+            assert [i for pair in pairs for i in range(*pair)] == list(range(count))
+            assert all(0 < stop - start <= size for start, stop in pairs)
+
+
+@pytest.mark.parametrize("shape", [(2, 9, 9, 3), (2, 8, 9, 3), (8, 8, 3), (2, 8, 8, 1)])
+def test_pictures_of_another_size_are_refused(color_classifier, shape):
+    with pytest.raises(UsageError) as caught:
+        color_classifier.predict(np.zeros(shape, "float32"))
+    message = str(caught.value)
+    assert "color looks at pictures of shape [N, 8, 8, 3]" in message
+    assert str(list(shape)) in message and "size=8" in message
+
+
+def test_another_number_of_names_than_logits_is_refused(color_classifier):
+    network = color_classifier.network
+    with pytest.raises(UsageError, match="toy has 3 logits but 2 class_names"):
+        Classifier(network, lambda x: x, 8, ("red", "green"), name="toy")
+    with pytest.raises(UsageError, match="toy has 3 logits but 1 class_ids"):
+        Classifier(network, lambda x: x, 8, ("r", "g", "b"), class_ids=("n1",), name="toy")
+
+
+@pytest.mark.parametrize("index", [0, 2, np.int64(1)])
+def test_a_class_is_found_by_name_by_id_and_by_index(index):
+    names, ids = ("a", "b", "c"), ("n01", "n02", "n03")
+    classifier = with_names(names, ids)
+    assert classifier.index_of(names[index]) == index
+    assert classifier.index_of(ids[index]) == index
+    assert classifier.index_of(index) == index
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("crane", "134 (n02012849)", "517 (n03126707)"),  # a bird, a machine
+        ("maillot", "638 (n03710637)", "639 (n03710721)"),
+    ],
+)
+def test_a_name_of_two_classes_is_refused_naming_both(imagenet_names, name, first, second):
+    with pytest.raises(UsageError) as caught:
+        imagenet_names.index_of(name)
+    assert all(part in str(caught.value) for part in (f"'{name}'", first, second))
+
+
+def test_an_ambiguous_class_is_found_by_its_id_or_index(imagenet_names):
+    assert imagenet_names.index_of("n03126707") == imagenet_names.index_of(517) == 517
+    assert imagenet_names.index_of("n02012849") == imagenet_names.index_of(134) == 134
+
+
+def test_an_ambiguous_name_without_ids_is_refused_naming_the_indices():
+    with pytest.raises(UsageError, match=r"'a'.*0.*2"):
+        with_names(("a", "b", "a")).index_of("a")
+
+
+def test_a_name_that_is_its_own_id_is_not_ambiguous():
+    ids = ("n01", "n02", "n03")
+    assert with_names(ids, ids).index_of("n02") == 1
+
+
+def test_an_unknown_class_names_the_closest(imagenet_names):
+    with pytest.raises(UsageError, match=r"class of toy 'soccerball'; closest: 'soccer_ball'"):
+        imagenet_names.index_of("soccerball")
+
+
+@pytest.mark.parametrize("index", [-1, 3, 1000])
+def test_an_index_beyond_the_classes_is_refused(index):
+    with pytest.raises(UsageError, match=f"classes 0 to 2, got {index}"):
+        with_names(("a", "b", "c")).index_of(index)
+
+
+def test_the_hash_of_the_weights_changes_with_any_of_them(conv_classifier):
+    network = keras.models.clone_model(conv_classifier.network)
+    network.set_weights(conv_classifier.network.get_weights())
+    copy = Classifier(network, lambda x: x, 8, conv_classifier.class_names)
+    assert copy.weights_hash() == conv_classifier.weights_hash() == copy.weights_hash()
+    assert len(copy.weights_hash()) == 64
+    weights = network.get_weights()
+    for weight in weights:
+        weight.flat[-1] += 1e-3
+        network.set_weights(weights)
+        assert copy.weights_hash() != conv_classifier.weights_hash()
+        weight.flat[-1] -= 1e-3
+
+
+def test_an_unknown_classifier_names_the_closest():
+    assert "squeezenet" in list_classifiers()
+    with pytest.raises(UsageError, match="unknown classifier 'squeeznet'; closest: 'squeezenet'"):
+        load_classifier("squeeznet")
+
+
+def test_a_missing_weight_file_is_named(tmp_path):
+    with pytest.raises(UsageError, match=r"no weight file .*missing\.net"):
+        load_classifier("squeezenet", weights=tmp_path / "missing.net")
+
+
+def test_a_truncated_weight_file_is_named(tmp_path):
+    path = tmp_path / "half.net"
+    path.write_bytes(bytes(50))
+    with pytest.raises(ValueError, match=r"half\.net: truncated"):
+        load_classifier("squeezenet", weights=path)
+
+
+@pytest.mark.data
+def test_squeezenet_expects_blue_green_red_about_the_channel_means():
+    classifier = itn.load_classifier("squeezenet")
+    color = np.float32([1.0, 0.5, 0.25])
+    images = np.broadcast_to(color, (1, 227, 227, 3))
+    prepared = np.asarray(classifier.preprocess(images))
+    expected = [0.25 * 255 - 104, 0.5 * 255 - 117, 255 - 123]
+    np.testing.assert_allclose(prepared[0, 100, 100], expected, atol=1e-4)
+    assert classifier.input_size == 227 and len(classifier.class_names) == 1000
+    assert classifier.class_names[classifier.index_of("n04254680")] == "soccer_ball"

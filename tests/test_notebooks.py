@@ -1,0 +1,109 @@
+"""Notebooks hold parameters and calls, no logic, and refuse parameters they do not have."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PARAMETER = re.compile(r"\w+: [^=#]+ = [^#]+  # \w.*")
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def code(notebook: nbformat.NotebookNode) -> str:
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+
+
+def test_there_are_notebooks() -> None:
+    assert {"rotation", "appendix"} <= {path.stem for path in NOTEBOOKS}
+
+
+@each_notebook
+def test_has_no_output(path: Path) -> None:
+    for cell in read(path).cells:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+@each_notebook
+def test_every_parameter_has_a_type_and_a_comment(path: Path) -> None:
+    tagged = [cell for cell in read(path).cells if "parameters" in cell.metadata.get("tags", ())]
+    assert len(tagged) == 1
+    for line in tagged[0].source.splitlines():
+        assert PARAMETER.fullmatch(line), line
+
+
+@each_notebook
+def test_pair_is_in_step(path: Path) -> None:
+    # The comparison leaves out the version of jupytext that wrote the file.
+    version = re.compile(r"jupytext_version: .*")
+    expected = jupytext.writes(read(path), fmt="py:percent")
+    written = path.with_suffix(".py").read_text(encoding="utf-8")
+    assert version.sub("", written) == version.sub("", expected)
+
+
+def test_every_script_has_its_notebook() -> None:
+    scripts = (ROOT / "notebooks").glob("*.py")
+    assert {path.stem for path in scripts} == {path.stem for path in NOTEBOOKS}
+
+
+@each_notebook
+def test_holds_no_logic(path: Path) -> None:
+    allowed = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.Expr)
+    logic = (ast.Lambda, ast.IfExp, ast.comprehension, ast.NamedExpr)
+    tree = ast.parse(code(read(path)))
+    assert [ast.unparse(node) for node in tree.body if not isinstance(node, allowed)] == []
+    assert [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, logic)] == []
+
+
+def papermill(folder: Path, values: str) -> subprocess.CompletedProcess[str]:
+    """Run the rotation notebook as the README does; its figures go to `folder`."""
+    command = ["papermill", "notebooks/rotation.ipynb", str(folder / "out.ipynb"), "-y", values]
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=os.environ | {"ITN_FIGURES": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ("clases: [starfish]", "unknown parameter 'clases'; closest: 'classes'; possible: "),
+        ("classes: [starfich]", "unknown class 'starfich'; closest: 'starfish'; possible: "),
+        ("network: squeezent", "unknown network 'squeezent'; closest: 'squeezenet'; possible: "),
+        ("fill: zeroes", "unknown fill 'zeroes'; closest: 'zeros'; possible: "),
+    ],
+)
+def test_misspelt_parameter_is_explained_in_one_line(
+    tmp_path: Path, values: str, message: str
+) -> None:
+    run = papermill(tmp_path, values)
+    assert run.returncode != 0
+    assert run.stderr.strip().splitlines()[-1].startswith(f"UsageError: {message}"), run.stderr
+    assert "site-packages/itn" not in run.stderr
+    assert not (tmp_path / "rotation.svg").exists()
+
+
+def test_readme_command_makes_the_figure(tmp_path: Path) -> None:
+    run = papermill(tmp_path, "classes: [starfish]")
+    assert run.returncode == 0, run.stderr
+    assert "<svg" in (tmp_path / "rotation.svg").read_text(encoding="utf-8")
+    assert "Starfish" in code(read(tmp_path / "out.ipynb")).title()

@@ -1,0 +1,256 @@
+"""Notebooks run when their contents ask for it, whole or not at all, and always to the same bytes.
+
+The notebooks are small ones, in a project of their own.
+"""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import itn
+from itn.runner import NotebookError, run_notebook, run_profile
+
+PROFILE = Path(__file__).parents[1] / "profiles" / "imagenet.yaml"
+
+PARAMETERS = """profile: str = "demo"  # which
+color: str = "blue"  # of the square"""
+
+BODY = """import os, pathlib, sys, time, uuid
+from IPython.display import HTML, display
+figures = pathlib.Path(os.environ["ITN_FIGURES"])
+(figures / "square.svg").write_text(f'<svg fill="{color}"/>')
+print("first", figures / "square.svg")"""
+
+# All that differs between runs, machines or moments.
+NOISE = """print("progress", file=sys.stderr)
+print("one", end="\\n", flush=True)
+time.sleep(0.5)  # a kernel sends what is printed in pieces
+print("two", object(), pathlib.Path("profiles").resolve(), pathlib.Path.home() / "x", sys.prefix)
+name = uuid.uuid4()
+display(HTML(f'<a href="#{name}">{name}</a> <b id="{uuid.uuid4()}">'))
+print({"a", "b", "c", "d"}, profile)
+lambda: 0"""
+
+
+def write_notebook(path: Path, *sources: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cells = [nbformat.v4.new_code_cell(source) for source in (PARAMETERS, *sources)]
+    cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with one profile and one notebook; the working directory is inside it."""
+    (tmp_path / "profiles").mkdir()
+    shutil.copy(PROFILE, tmp_path / "profiles" / "demo.yaml")
+    (tmp_path / "results" / "demo").mkdir(parents=True)
+    (tmp_path / "results" / "demo" / "squeezenet_blur.nc").write_bytes(b"archived")
+    (tmp_path / "requirements.lock").write_text("numpy==2.0.0\n")
+    write_notebook(tmp_path / "notebooks" / "square.ipynb", BODY)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def executions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the notebooks that were asked to be executed; none really is."""
+    names: list[str] = []
+
+    def pretend(
+        source: Path, parameters: dict[str, object], figures: Path
+    ) -> nbformat.NotebookNode:
+        names.append(source.stem)
+        (figures / "square.svg").write_text("<svg/>")
+        return nbformat.read(source, 4)
+
+    monkeypatch.setattr("itn.runner._execute", pretend)
+    return names
+
+
+def test_same_contents_give_same_bytes(project: Path) -> None:
+    source = write_notebook(project / "notebooks" / "noisy.ipynb", BODY, NOISE)
+    target = project / "out" / "noisy.ipynb"
+    environment = dict(os.environ)
+
+    assert run_notebook(source, target, {"profile": "demo", "color": "red"})
+    first = contents(target.parent)
+    assert not run_notebook(source, target, {"profile": "demo", "color": "red"})
+    assert run_notebook(source, target, {"profile": "demo", "color": "red"}, force=True)
+
+    assert contents(target.parent) == first
+    assert sorted(first) == ["noisy.ipynb", "square.svg"]  # nothing temporary is left
+    assert first["square.svg"] == b'<svg fill="red"/>'
+    assert dict(os.environ) == environment
+    text = first["noisy.ipynb"].decode()
+    for path in (project, Path.home(), sys.prefix):
+        assert f"{path}" not in text
+    for word in (
+        "start_time",
+        "duration",
+        "papermill",
+        "iopub",
+        "progress\\n",
+        sys.version.split()[0],
+    ):
+        assert word not in text
+    notebook = nbformat.reads(text, 4)
+    nbformat.validate(notebook)
+    shown = [output.get("text") for output in notebook.cells[-1].outputs]
+    assert shown[0].startswith("one\ntwo <object object at 0x…> ./profiles ~/x <python>\n")
+    assert notebook.cells[-1].outputs[1].data["text/html"] == (
+        '<a href="#id-0">id-0</a> <b id="id-1">'  # still one name in both places
+    )
+    assert notebook.cells[2].outputs[0].text == "first ./square.svg\n"
+    assert notebook.cells[1].metadata.tags == ["injected-parameters"]
+
+
+def test_runs_in_this_interpreter_whatever_kernels_are_installed(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = project / "elsewhere" / "kernels" / "python3"
+    other.mkdir(parents=True)
+    (other / "kernel.json").write_text(
+        json.dumps({"argv": ["/bin/false"], "display_name": "Other", "language": "python"})
+    )
+    monkeypatch.setenv("JUPYTER_PATH", str(project / "elsewhere"))
+    source = write_notebook(
+        project / "notebooks" / "where.ipynb",
+        "import os, pathlib, sys\n"
+        f"assert sys.executable == {sys.executable!r}\n"
+        f"assert pathlib.Path.cwd() == pathlib.Path({str(project)!r})",
+    )
+    assert run_notebook(source, project / "out.ipynb", {"profile": "demo"})
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "message"),
+    [
+        (
+            "x = 1\nraise ValueError('it\\nwent wrong')",
+            NotebookError,
+            r"broken.ipynb, cell \[3\] 'x = 1': ValueError: went wrong",
+        ),
+        (
+            "from itn.messages import unknown\nraise unknown('class', 'starfich', ['starfish'])",
+            itn.UsageError,
+            "unknown class 'starfich'; closest: 'starfish'; possible: starfish",
+        ),
+        (
+            "import os; os.write(2, b'Aborted\\n'); os._exit(9)",
+            NotebookError,
+            "broken.ipynb: its kernel died",
+        ),
+    ],
+)
+def test_failure_leaves_the_old_result(
+    project: Path,
+    body: str,
+    error: type[Exception],
+    message: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    folder = project / "out"
+    folder.mkdir()
+    (folder / "broken.ipynb").write_text("old")
+    (folder / "square.svg").write_text("old")
+    source = write_notebook(project / "notebooks" / "broken.ipynb", BODY, body)
+    with pytest.raises(error, match=f"^{message}") as raised:
+        run_notebook(source, folder / "broken.ipynb", {})
+    assert "\n" not in str(raised.value)
+    assert contents(folder) == {"broken.ipynb": b"old", "square.svg": b"old"}
+    assert capfd.readouterr().err == ("Aborted\n" if "its kernel died" in message else "")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda project, target: target.unlink(),
+        lambda project, target: target.write_text(target.read_text()[:-20]),
+        lambda project, target: target.write_text("[]"),
+        lambda project, target: (target.parent / "square.svg").unlink(),
+        lambda project, target: (target.parent / "square.svg").write_text("<svg>edited</svg>"),
+        lambda project, target: write_notebook(project / "notebooks" / "square.ipynb", "1 + 1"),
+        lambda project, target: (project / "profiles" / "demo.yaml").write_text(
+            PROFILE.read_text() + "seed: 1\n"
+        ),
+        lambda project, target: (project / "results/demo/squeezenet_blur.nc").write_bytes(b"new"),
+        lambda project, target: (project / "results/demo/squeezenet_zoom.nc").write_bytes(b""),
+        lambda project, target: (project / "requirements.lock").write_text("numpy==2.1.0\n"),
+    ],
+    ids=[
+        "target missing",
+        "target cut off",
+        "target of another kind",
+        "figure missing",
+        "figure edited",
+        "cells",
+        "profile",
+        "archive",
+        "another archive",
+        "lock file",
+    ],
+)
+def test_what_makes_a_notebook_run_again(project: Path, executions: list[str], change) -> None:
+    target = project / "book" / "results" / "demo" / "square.ipynb"
+    run_profile("demo")
+    run_profile("demo")
+    assert executions == ["square"]
+    change(project, target)
+    run_profile("demo")
+    run_profile("demo")
+    assert executions == ["square", "square"]
+
+
+def test_sources_and_parameters_make_a_notebook_run_again(
+    project: Path, executions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = project / "notebooks" / "square.ipynb", project / "out.ipynb"
+    assert run_notebook(source, target, {"profile": "demo"})
+    assert run_notebook(source, target, {"profile": "demo", "color": "red"})
+    assert not run_notebook(source, target, {"color": "red", "profile": "demo"})
+    monkeypatch.setattr("itn.runner.source_hash", lambda: "other sources")
+    assert run_notebook(source, target, {"profile": "demo", "color": "red"})
+
+
+def test_times_and_outputs_make_no_notebook_run_again(project: Path, executions: list[str]) -> None:
+    run_profile("demo")
+    source = project / "notebooks" / "square.ipynb"
+    notebook = nbformat.read(source, 4)
+    notebook.cells[-1].outputs = [nbformat.v4.new_output("stream", name="stdout", text="seen")]
+    notebook.cells[-1].execution_count = 7
+    nbformat.write(notebook, source)
+    for path in project.rglob("*"):
+        os.utime(path, (2_000_000_000, 2_000_000_000))
+    run_profile("demo")
+    assert executions == ["square"]
+
+
+def test_run_profile_says_what_it_did(
+    project: Path, executions: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_notebook(project / "notebooks" / "circle.ipynb", BODY)
+    run_profile("demo", only="square")
+    assert capsys.readouterr().out == "square: executed\n"
+    run_profile("demo")
+    assert capsys.readouterr().out == "circle: executed\nsquare: up to date\n"
+    run_profile("demo", force=True)
+    assert capsys.readouterr().out == "circle: executed\nsquare: executed\n"
+    assert executions == ["square", "circle", "circle", "square"]
+
+
+def test_run_profile_names_what_is_unknown(project: Path) -> None:
+    with pytest.raises(itn.UsageError, match="unknown notebook 'sqare'; closest: 'square'"):
+        run_profile("demo", only="sqare")
+    with pytest.raises(itn.UsageError, match="unknown profile 'dmo'; closest: 'demo'"):
+        run_profile("dmo")

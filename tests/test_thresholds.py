@@ -1,0 +1,302 @@
+"""Thresholds of curves whose crossings are known on paper."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from itn.thresholds import accuracy, margins, median_threshold, thresholds, unrolled
+from itn.transformations import find_transformation
+
+TARGET = 2  # of four classes
+NAN = float("nan")
+
+
+def synthetic(name, magnitudes, margin, hits=None, pictures=10):
+    """A screening of one category with the given margin and number of correct pictures."""
+    magnitudes = np.asarray(magnitudes, float)
+    margin = np.broadcast_to(margin, magnitudes.shape)
+    hits = np.broadcast_to(pictures if hits is None else hits, magnitudes.shape)
+    mean = np.zeros((1, len(magnitudes), 4))
+    mean[0, :, TARGET] = 0.5 + margin / 2
+    # Two rivals take turns at being the highest.
+    for rival in (0, 3):
+        mean[0, rival // 3 :: 2, rival] = 0.5 - margin[rival // 3 :: 2] / 2
+    return xr.Dataset(
+        {
+            "mean_softmax": (("category", "magnitude", "class"), mean),
+            "predicted": (
+                ("image", "magnitude"),
+                np.where(np.arange(pictures)[:, None] < hits, TARGET, 1),
+            ),
+            "target": ("category", [TARGET]),
+            "label": ("image", np.zeros(pictures, int)),
+        },
+        coords={"magnitude": magnitudes, "category": ["lamp"]},
+        attrs={"transformation": name, "identity": find_transformation(name).identity},
+    )
+
+
+def found(screening, criterion="switch", category=0):
+    """Return status, threshold, first failure, last success and limit for each direction."""
+    chosen = thresholds(screening).isel(category=category).sel(criterion=criterion)
+    names = ("status", "threshold", "first_failure", "last_success", "limit")
+    return {
+        direction: tuple(chosen.sel(direction=direction)[name].item() for name in names)
+        for direction in ("down", "up")
+    }
+
+
+def safe(screening, criterion="switch", category=0):
+    chosen = thresholds(screening).isel(category=category).sel(criterion=criterion)
+    pairs = np.stack([chosen.safe_start, chosen.safe_end], axis=1)
+    return pairs[~np.isnan(pairs).all(axis=1)]
+
+
+def approx(*values):
+    return pytest.approx(values, nan_ok=True, rel=1e-9, abs=1e-12)
+
+
+def assert_reached(side, *numbers):
+    assert side[0] == "reached"
+    assert side[1:] == approx(*numbers)
+
+
+# Where a curve crosses
+
+
+def test_a_linear_margin_is_crossed_exactly_in_both_directions():
+    magnitudes = np.array([-1, -0.6, -0.5, 0, 0.1, 0.45, 1])
+    margin = np.where(magnitudes < 0, 0.6 + 1.1 * magnitudes, 0.6 - 0.8 * magnitudes)
+    sides = found(synthetic("brightness", magnitudes, margin))
+    assert_reached(sides["down"], -0.6 / 1.1, -0.6, -0.5, -1)
+    assert_reached(sides["up"], 0.75, 1, 0.45, 1)
+
+
+def test_a_factor_is_interpolated_over_its_logarithm():
+    magnitudes = 2.0 ** np.array([-2, -1, -0.5, 0, 0.5, 1, 1.75, 2])
+    octaves = np.log2(magnitudes)
+    margin = np.where(octaves < 0, 0.8 + octaves, 0.65 - 0.5 * octaves)
+    sides = found(synthetic("zoom", magnitudes, margin))
+    assert_reached(sides["down"], 2**-0.8, 1 / 2, 2**-0.5, 1 / 4)
+    assert_reached(sides["up"], 2**1.3, 2**1.75, 2, 4)
+    assert safe(synthetic("zoom", magnitudes, margin))[0] == approx(2**-0.8, 2**1.3)
+
+
+def test_accuracy_falling_below_half_is_interpolated_too():
+    # 9 of 10 at the identity: half is 4.5, between 6 and 4 of 10.
+    screening = synthetic("noise", [0, 0.1, 0.2, 0.4], 1, hits=[9, 8, 6, 4])
+    assert_reached(found(screening, "half")["up"], 0.35, 0.4, 0.2, 0.4)
+    assert found(screening, "switch")["up"][0] == "not reached"
+
+
+@pytest.mark.parametrize("pictures", [2, 6, 10, 14, 98])
+def test_exactly_half_is_not_lost(pictures):
+    half = pictures // 2
+    screening = synthetic("noise", [0, 1, 2], 1, hits=[pictures, half, half], pictures=pictures + 1)
+    status, threshold, first_failure, last_success, _ = found(screening, "half")["up"]
+    assert (status, last_success) == ("not reached", 2)
+    assert np.isnan([threshold, first_failure]).all()
+    fewer = synthetic("noise", [0, 1, 2], 1, [pictures, half, half - 1], pictures=pictures + 1)
+    assert_reached(found(fewer, "half")["up"], 1, 2, 1, 2)
+
+
+def test_a_tie_with_a_rival_is_not_lost_away_from_the_identity():
+    screening = synthetic("blur", [0, 1, 2, 3], [0.5, 0, 0.25, -0.25])
+    assert found(screening)["up"] == ("reached", 2.5, 3, 2, 3)
+
+
+def test_the_first_crossing_counts_and_the_last_success_tells_of_a_return():
+    screening = synthetic("blur", [0, 1, 2, 3, 4], [0.5, -0.5, 0.5, 0.25, -0.25])
+    assert found(screening)["up"] == ("reached", 0.5, 1, 3, 4)
+
+
+# What is no number
+
+
+def test_not_reached_is_an_answer_and_no_number():
+    status, *numbers = found(synthetic("grayscale", [0, 0.5, 1], [0.5, 0.4, 0.3]))["up"]
+    assert status == "not reached"
+    assert numbers == approx(NAN, NAN, 1, 1)
+
+
+def test_a_side_that_was_not_looked_at_is_not_screened():
+    sides = found(synthetic("noise", [0, 0.5, 1], [0.5, 0, -0.5]))
+    assert sides["down"][0] == "not screened"
+    assert np.isnan(sides["down"][1]) and sides["down"][4] == 0
+    assert sides["up"][0] == "reached"
+    only_identity = found(synthetic("zoom", [1.0], 0.5))
+    assert only_identity["down"][0] == only_identity["up"][0] == "not screened"
+
+
+@pytest.mark.parametrize("margin", [-0.25, 0.0], ids=["lost", "tie"])
+def test_what_is_lost_at_the_identity_has_no_switch(margin):
+    sides = found(synthetic("brightness", [-1, 0, 1], [0.5, margin, -0.5]))
+    for direction in ("down", "up"):
+        assert sides[direction][0] == "lost at identity"
+        assert np.isnan(sides[direction][1])
+
+
+def test_no_accuracy_at_the_identity_cannot_be_halved():
+    screening = synthetic("brightness", [-1, 0, 1], 0.5, hits=[3, 0, 0])
+    for direction, numbers in found(screening, "half").items():
+        assert numbers[0] == "lost at identity", direction
+        assert np.isnan(numbers[1:4]).all()
+    assert len(safe(screening, "half")) == 0
+    assert found(screening, "switch")["up"][0] == "not reached"
+
+
+# Safe intervals
+
+
+def test_curves_that_come_back_have_several_safe_intervals():
+    screening = synthetic("blur", np.arange(8.0), [0.5, -0.5, -0.25, 0.75, 0.5, -0.5, -0.5, 0.5])
+    expected = [(0, 0.5), (2.25, 4.5), (6.5, 7)]
+    np.testing.assert_allclose(safe(screening), expected)
+
+
+def test_a_safe_interval_may_be_a_single_point_between_failures():
+    screening = synthetic("blur", [0, 1, 2, 3, 4], [0.5, -0.5, 0, -0.5, -0.5])
+    np.testing.assert_allclose(safe(screening), [(0, 0.5), (2, 2)])
+
+
+def test_what_always_holds_is_safe_as_far_as_was_looked():
+    np.testing.assert_allclose(safe(synthetic("zoom", [0.25, 1, 4], 0.5)), [(0.25, 4)])
+
+
+def test_what_never_holds_is_nowhere_safe():
+    screening = synthetic("zoom", [0.25, 1, 4], -0.5, hits=0)
+    result = thresholds(screening)
+    assert result.sizes["interval"] == 0 or np.isnan(result.safe_start).all()
+    assert (result.status == "lost at identity").all()
+
+
+# Rotation
+
+
+def test_rotation_runs_both_ways_to_half_a_turn():
+    degrees = np.arange(0, 361, 20.0)
+    signed = (degrees + 180) % 360 - 180
+    margin = np.where(signed < 0, 0.7 + signed / 100, 0.7 - signed / 50)
+    sides = found(synthetic("rotation", degrees, margin))
+    assert_reached(sides["up"], 35, 40, 20, 180)
+    assert_reached(sides["down"], -70, -80, -60, -180)
+
+
+def test_an_axisymmetric_object_comes_back_at_half_a_turn():
+    degrees = np.arange(0, 361, 20.0)
+    from_axis = np.minimum(degrees % 180, -degrees % 180)
+    screening = synthetic("rotation", degrees, 0.5 - from_axis / 100)
+    sides = found(screening)
+    assert_reached(sides["up"], 50, 60, 180, 180)
+    assert_reached(sides["down"], -50, -60, -180, -180)
+    np.testing.assert_allclose(safe(screening), [(-180, -130), (-50, 50), (130, 180)])
+
+
+def test_half_a_turn_stands_at_both_ends():
+    axis, order = unrolled(np.arange(0, 361, 60.0), find_transformation("rotation"))
+    assert axis.tolist() == [-180, -120, -60, 0, 60, 120, 180]
+    assert order.tolist() == [3, 4, 5, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("degrees", "expected"),
+    [
+        ([0, 90, 270], [-90, 0, 90]),
+        ([-30, 0, 30], [-30, 0, 30]),
+        ([-180, 0], [-180, 0, 180]),
+        ([0, 350, 370, 725], [-10, 0, 5, 10]),
+        ([0, 360, 720], [0]),
+    ],
+)
+def test_angles_are_moved_by_whole_turns(degrees, expected):
+    degrees = np.array(degrees, float)
+    axis, order = unrolled(degrees, find_transformation("rotation"))
+    assert axis.tolist() == expected
+    np.testing.assert_allclose((degrees[order] - axis) % 360, 0)
+
+
+def test_other_magnitudes_are_not_unrolled():
+    magnitudes = np.array([-1.0, 0, 200])
+    axis, order = unrolled(magnitudes, find_transformation("brightness"))
+    assert axis.tolist() == magnitudes.tolist() and order.tolist() == [0, 1, 2]
+
+
+# Curves
+
+
+def test_accuracy_is_counted_for_each_category_whatever_the_order_of_its_pictures():
+    screening = xr.Dataset(
+        {
+            "predicted": (("image", "magnitude"), [[5, 5], [9, 1], [9, 9], [5, 9], [1, 1]]),
+            "target": ("category", [9, 5]),
+            "label": ("image", [1, 0, 0, 1, 0]),
+        },
+        coords={"category": ["lamp", "tick"], "magnitude": [0.0, 1.0]},
+    )
+    result = accuracy(screening)
+    assert result.dims == ("category", "magnitude")
+    np.testing.assert_allclose(result.sel(category="lamp"), [2 / 3, 1 / 3])
+    np.testing.assert_allclose(result.sel(category="tick"), [1, 0.5])
+
+
+def test_margins_are_to_the_highest_rival_and_to_half_the_clean_accuracy():
+    screening = synthetic("blur", [0, 1, 2], [0.5, 0.25, -0.75], hits=[8, 5, 3])
+    result = margins(screening)
+    np.testing.assert_allclose(result.sel(criterion="switch")[0], [0.5, 0.25, -0.75])
+    np.testing.assert_allclose(result.sel(criterion="half")[0], [0.4, 0.1, -0.1], atol=1e-12)
+    assert (margins(synthetic("blur", [0, 1], 1, hits=[0, 5])).isnull()).sum() == 2
+
+
+def test_categories_do_not_mix():
+    one = synthetic("blur", [0, 1, 2], [0.5, -0.5, -0.5], hits=[10, 0, 0])
+    other = synthetic("blur", [0, 1, 2], [0.5, 0.5, -0.5]).assign_coords(category=["tick"])
+    other["label"] = other.label + 1
+    both = xr.concat(
+        [one[["mean_softmax", "target"]], other[["mean_softmax", "target"]]], "category"
+    )
+    both = both.merge(
+        xr.concat([one[["predicted", "label"]], other[["predicted", "label"]]], "image")
+    )
+    both.attrs = one.attrs
+    assert_reached(found(both, category=0)["up"], 0.5, 1, 0, 2)
+    assert_reached(found(both, category=1)["up"], 1.5, 2, 1, 2)
+    assert_reached(found(both, "half", 0)["up"], 0.5, 1, 0, 2)
+    assert found(both, "half", 1)["up"][0] == "not reached"
+    np.testing.assert_allclose(safe(both, category=1), [(0, 1.5)])
+    assert thresholds(both).category.values.tolist() == ["lamp", "tick"]
+
+
+def test_the_result_says_what_was_screened():
+    screening = synthetic("rotation", [0, 90], [0.5, -0.5]).assign_attrs(network="toy")
+    result = thresholds(screening)
+    assert result.attrs["network"] == "toy" and result.attrs["units"] == "°"
+    assert result.status.dims == ("category", "criterion", "direction")
+
+
+# The median over categories
+
+
+@pytest.mark.parametrize(
+    ("direction", "column", "expected"),
+    [
+        ("up", [10, 30, 20], ("reached", 20)),
+        ("up", [10, 30], ("reached", 20)),
+        ("down", [-10, -40, -20], ("reached", -20)),
+        ("down", [1 / 4, 1 / 2, "not reached"], ("reached", 1 / 4)),
+        ("up", [10, 30, "not reached"], ("reached", 30)),
+        ("up", [10, "not reached", "not reached"], ("not reached", NAN)),
+        ("up", [10, "not reached"], ("not reached", NAN)),
+        ("up", [10, 30, "lost at identity", "not screened"], ("reached", 20)),
+        ("up", ["lost at identity", "not screened"], ("not screened", NAN)),
+    ],
+)
+def test_the_median_counts_what_was_not_reached_as_farthest_out(direction, column, expected):
+    numbers = [NAN if isinstance(each, str) else float(each) for each in column]
+    statuses = [each if isinstance(each, str) else "reached" for each in column]
+    dataset = xr.Dataset(
+        {"status": ("category", statuses), "threshold": ("category", numbers)},
+        coords={"direction": direction},
+    )
+    status, threshold = median_threshold(dataset)
+    assert status == expected[0]
+    assert threshold == pytest.approx(expected[1], nan_ok=True)

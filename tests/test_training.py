@@ -1,0 +1,249 @@
+"""Training: accurate, the same for the same seed, resumable, never half-written."""
+
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from itn import training
+from itn.images import Pictures
+from itn.messages import UsageError
+from itn.training import build_network, center, load_trained, train
+
+# Keras 3.15 itself calls numpy's older way to make an array of a variable.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+NAMES = ("red", "green", "left", "right")
+FILES = {"alexnet_64.json", "alexnet_64.weights.h5"}
+
+
+def blobs(count, seed):
+    """Noisy pictures with a blob: two classes differ in its color, two in its place."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % len(NAMES)
+    y, x = np.mgrid[:64, :64] - 31.5
+    shift = np.choose(labels, [0, 0, -14, 14]) + random.normal(0, 2, count)
+    spread = random.uniform(40, 120, count)[:, None, None]
+    blob = np.exp(-((x - shift[:, None, None]) ** 2 + y**2) / spread)
+    colors = np.array([[0.8, 0.2, 0.1], [0.2, 0.8, 0.1], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]])
+    images = blob[..., None] * colors[labels][:, None, None]
+    images += random.normal(0, 0.03, images.shape)
+    paths = tuple(f"{NAMES[label]}/{seed}_{i}" for i, label in enumerate(labels))
+    return Pictures(images.clip(0, 1).astype(np.float32), labels, NAMES, paths, "blobs")
+
+
+class InterruptionError(Exception):
+    pass
+
+
+class StopAfter(keras.callbacks.Callback):
+    """What a power cut does, after an epoch or in the middle of the next."""
+
+    def __init__(self, epochs, batches=0):
+        super().__init__()
+        self.epochs, self.batches, self.done = epochs, batches, 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.done = epoch + 1
+        if self.done == self.epochs and not self.batches:
+            raise InterruptionError
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.done == self.epochs and self.batches == batch + 1:
+            raise InterruptionError
+
+
+def run(folder, architecture="alexnet_64", **options):
+    """Train a little; each epoch is seven batches."""
+    few = {"epochs": 3, "batch_size": 8, "seed": 4, "progress": False, "folder": folder}
+    return train(architecture, blobs(54, 0), blobs(20, 1), **few | options)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """The folder and the card of a short training, per architecture."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    return folder, {name: run(folder, name) for name in training.BUILDERS}
+
+
+@pytest.mark.parametrize("architecture", training.BUILDERS)
+def test_training_learns(architecture, tmp_path):
+    card = train(
+        architecture,
+        blobs(320, 0),
+        blobs(80, 1),
+        folder=tmp_path,
+        epochs=5,
+        batch_size=16,
+        progress=False,
+    )
+    assert card["accuracy"] > 0.95
+    assert min(card["accuracy_per_class"].values()) > 0.85
+    assert card["history"]["loss"][-1] < 0.3 * card["history"]["loss"][0]
+
+
+@pytest.mark.parametrize("architecture", training.BUILDERS)
+def test_the_seed_alone_tells_the_result(architecture, uninterrupted, tmp_path):
+    folder, cards = uninterrupted
+    keras.utils.set_random_seed(77)  # global seeds play no part
+    assert run(tmp_path, architecture) == cards[architecture]
+    name = f"{architecture}.weights.h5"
+    assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+    other = run(tmp_path, architecture, seed=5)
+    assert other["history"] != cards[architecture]["history"]
+    assert other["weights_sha256"] != cards[architecture]["weights_sha256"]
+
+
+@pytest.mark.parametrize("architecture", training.BUILDERS)
+@pytest.mark.parametrize(("stop", "batches"), [(1, 0), (2, 4), (3, 0)])
+def test_a_resumed_training_ends_as_if_never_stopped(
+    architecture, stop, batches, uninterrupted, tmp_path
+):
+    with pytest.raises(InterruptionError):
+        run(tmp_path, architecture, callbacks=[StopAfter(stop, batches)])
+    assert all(path.name.startswith(".") for path in tmp_path.iterdir())  # nothing half-written
+    epochs = []
+    count = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch))
+    card = run(tmp_path, architecture, callbacks=[count])
+    assert epochs == list(range(stop, 3))  # none twice
+    assert card == uninterrupted[1][architecture]  # history and checksum of the weights, too
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{architecture}.json",
+        f"{architecture}.weights.h5",
+    }
+
+
+def test_a_stop_while_the_state_is_written_loses_one_epoch_at_most(
+    uninterrupted, tmp_path, monkeypatch
+):
+    save = keras.Model.save_weights
+
+    def half(network, path, *args, **kwargs):
+        save(network, path, *args, **kwargs)
+        if int(network.optimizer.iterations) > 7:  # the second epoch's
+            path.write_bytes(path.read_bytes()[:1000])
+            raise InterruptionError
+
+    monkeypatch.setattr(keras.Model, "save_weights", half)
+    with pytest.raises(InterruptionError):
+        run(tmp_path)
+    monkeypatch.undo()
+    assert run(tmp_path) == uninterrupted[1]["alexnet_64"]
+
+
+def test_other_arguments_start_afresh(tmp_path):
+    with pytest.raises(InterruptionError):
+        run(tmp_path, callbacks=[StopAfter(1)])
+    card = run(tmp_path, learning_rate=2e-3, epochs=2)
+    assert len(card["history"]["loss"]) == 2
+
+
+def test_what_was_there_before_stays_until_the_new_is_complete(tmp_path, monkeypatch):
+    for name in FILES:
+        (tmp_path / name).write_text("old")
+
+    def crash(*_):
+        raise InterruptionError
+
+    monkeypatch.setattr(training, "sha256_of", crash)
+    with pytest.raises(InterruptionError):
+        run(tmp_path, epochs=1)
+    assert {(tmp_path / name).read_text() for name in FILES} == {"old"}
+    monkeypatch.undo()
+    run(tmp_path, epochs=1)
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+
+
+@pytest.mark.parametrize("architecture", training.BUILDERS)
+def test_weights_reload_and_the_card_describes_them(architecture, uninterrupted):
+    folder, cards = uninterrupted
+    network, card = load_trained(architecture, folder)
+    assert card == cards[architecture] == json.loads((folder / f"{architecture}.json").read_text())
+    test = blobs(20, 1)
+    right = np.asarray(network(center(test.images))).argmax(axis=1) == test.labels
+    assert right.mean() == card["accuracy"] == card["history"]["val_accuracy"][-1]
+    assert card["accuracy_per_class"] == {n: right[i::4].mean() for i, n in enumerate(NAMES)}
+    content = (folder / f"{architecture}.weights.h5").read_bytes()
+    assert card["weights_sha256"] == hashlib.sha256(content).hexdigest()
+    assert content.startswith(b"\x89HDF")
+    assert len(content) < 1.3 * 4 * card["parameters"] < 5e6  # bytes; no optimizer's state
+    assert card["data"]["training"] == {
+        "name": "blobs",
+        "pictures": 54,
+        "sha256": blobs(54, 0).data_hash,
+    }
+    assert (card["seed"], card["epochs"], card["batch_size"]) == (4, 3, 8)
+    assert {"itn", "keras", "numpy"} < set(card["versions"])
+
+
+def test_weights_of_another_card_are_refused(tmp_path):
+    run(tmp_path, epochs=1)
+    path = tmp_path / "alexnet_64.weights.h5"
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(ValueError, match=r"sha256 .* its card says .*: train again"):
+        load_trained("alexnet_64", tmp_path)
+    path.unlink()
+    with pytest.raises(UsageError, match=r"alexnet_64\.weights\.h5 is missing"):
+        load_trained("alexnet_64", tmp_path)
+
+
+def test_the_caller_completes_the_card(tmp_path, capsys):
+    origin = {"profile": "phantom", "seeds": [0, 1]}
+    card = run(tmp_path, epochs=1, data=origin, command="itn train", progress=True)
+    assert (card["data"]["profile"], card["data"]["seeds"]) == ("phantom", [0, 1])
+    assert card["command"] == "itn train"
+    assert "alexnet_64: 100%" in capsys.readouterr().err
+
+
+def test_wrong_arguments_are_explained():
+    few = blobs(8, 0)
+    others = Pictures(few.images, few.labels, NAMES[::-1], few.paths, "others")
+    small = Pictures(few.images[:, ::2, ::2], few.labels, NAMES, few.paths, "small")
+    none = Pictures(few.images[:0], few.labels[:0], NAMES, (), "none")
+    for given, complaint in [
+        ((few, few), "8 pictures are in both sets"),
+        ((few, others), "must have the same classes"),
+        ((small, few), r"training pictures must be \[N, 64, 64, 3\] .* \[8, 32, 32, 3\]"),
+        ((few, none), "validation pictures must be"),
+    ]:
+        with pytest.raises(UsageError, match=complaint):
+            train("alexnet_64", *given, folder="unused")
+    with pytest.raises(UsageError, match="epochs and batch_size must be 1 or more, got 0, 32"):
+        train("alexnet_64", few, blobs(8, 1), folder="unused", epochs=0)
+    with pytest.raises(UsageError, match="unknown architecture 'resnet'; closest: 'resnet_64'"):
+        build_network("resnet", 4)
+
+
+def test_it_trains_on_jax_and_resumes_there(tmp_path):
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("jax is not installed")
+    done = subprocess.run(
+        [sys.executable, __file__, str(tmp_path)],
+        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    cards = [json.loads((tmp_path / each / "alexnet_64.json").read_text()) for each in "ab"]
+    assert cards[0] == cards[1]
+    assert "jax" in cards[0]["versions"]
+    network, card = load_trained("alexnet_64", tmp_path / "a")  # weights serve either backend
+    test = blobs(20, 1)
+    right = np.asarray(network(center(test.images))).argmax(axis=1) == test.labels
+    assert abs(right.mean() - card["accuracy"]) <= 0.05
+
+
+if __name__ == "__main__":
+    folder = sys.argv[1]
+    run(f"{folder}/a")
+    try:
+        run(f"{folder}/b", callbacks=[StopAfter(2)])
+    except InterruptionError:
+        run(f"{folder}/b")
