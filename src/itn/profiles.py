@@ -158,12 +158,12 @@ def load_profile(name: str) -> Profile:
         raise UsageError(f"profiles/{path.name} is not YAML: {where}") from error
     where = f"profiles/{path.name}: "
     profile = _checked(Profile, contents, where)
-    for kind, names, possible in (
+    for kind, chosen, possible in (
         ("network", profile.networks, list_classifiers()),
         ("fill", (profile.fill,), FILLS),
         ("highlight", profile.highlights, profile.classes),
     ):
-        for given in names:
+        for given in chosen:
             if given not in possible:
                 raise unknown(kind, given, possible, where)
     return profile
