@@ -9,14 +9,13 @@ import pytest
 from scipy import integrate, stats
 
 import itn
+from itn.bayes import bayes_softmax, known_threshold
 from itn.messages import UsageError
 from itn.phantom import (
     PHANTOM_CLASSES,
     PHANTOM_PAIRS,
     SEPARATION,
-    bayes_softmax,
     draw_nuisances,
-    known_threshold,
     phantom_images,
     render,
     render_exactly,

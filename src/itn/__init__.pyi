@@ -3,6 +3,7 @@ from .classifiers import list_classifiers as list_classifiers
 from .classifiers import load_classifier as load_classifier
 from .images import Pictures as Pictures
 from .images import load_images as load_images
+from .images import render_phantom as render_phantom
 from .messages import UsageError as UsageError
 from .plots import plot_accuracy as plot_accuracy
 from .plots import plot_softmax as plot_softmax

@@ -3,16 +3,20 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 from keras import ops
 
+from itn import training
 from itn.data_sets import imagenet_classes, weight_file
 from itn.messages import UsageError, unknown
 from itn.squeezenet import CHANNEL_MEANS_BGR, INPUT_SIZE, build_squeezenet, load_deep_compression
 from itn.warp import Tensor
+
+WEIGHTS_FOLDER = Path(__file__).with_name("weights")
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,8 @@ def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
     name : str
         One of `list_classifiers`.
     weights : str or Path, optional
-        Weight file; by default the published one of the cache, downloaded when missing.
+        Weight file; by default the published one of the cache, downloaded when missing. For
+        the networks trained by `itn train`, the folder of its result.
 
     Returns
     -------
@@ -181,15 +186,13 @@ def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
 
     Examples
     --------
-    >>> list_classifiers()
-    ('squeezenet',)
     >>> load_classifier("squeezenet", weights="missing.net")
     Traceback (most recent call last):
     itn.messages.UsageError: no weight file missing.net
     """
     if name not in _BUILDERS:
         raise unknown("classifier", name, list_classifiers())
-    if weights is not None and not Path(weights).is_file():
+    if weights is not None and not Path(weights).exists():
         raise UsageError(f"no weight file {weights}")
     return _BUILDERS[name](weights)
 
@@ -246,4 +249,15 @@ def _squeezenet(weights: str | Path | None) -> Classifier:
     )
 
 
-_BUILDERS: dict[str, Callable[[str | Path | None], Classifier]] = {"squeezenet": _squeezenet}
+def _own(architecture: str, profile: str, weights: str | Path | None) -> Classifier:
+    """Load one of the networks that `itn train` has trained; `weights` is their folder."""
+    network, card = training.load_trained(architecture, weights or WEIGHTS_FOLDER / profile)
+    name = f"{architecture.removesuffix('_64')}_{profile}"
+    return Classifier(network, training.center, training.INPUT_SIZE, card["class_names"], name=name)
+
+
+_BUILDERS: dict[str, Callable[[str | Path | None], Classifier]] = {
+    "squeezenet": _squeezenet,
+    "alexnet_phantom": partial(_own, "alexnet_64", "phantom"),
+    "resnet_phantom": partial(_own, "resnet_64", "phantom"),
+}

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -45,6 +46,41 @@ def screen_profile(
             parameters = itn.read_parameters({"profile": profile, "network": each})
             itn.save_screening(itn.compute_screening(parameters, name), path)
             typer.echo(f"{path.name} written")
+
+
+@app.command("train")
+def train_profile(
+    profile: ProfileOption = "phantom",
+    architecture: Annotated[
+        list[str] | None, typer.Option(help="Which to train; may be repeated. Default: all.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="For the weights. Default: the package's own.")
+    ] = None,
+) -> None:
+    """Train a profile's own networks, each with a card that says how; resumes if stopped."""
+    import itn
+    from itn import training
+    from itn.classifiers import WEIGHTS_FOLDER
+
+    how = itn.load_profile(profile).training
+    if how is None:
+        raise UsageError(f"profile {profile} has no networks of its own to train")
+    pictures = itn.render_phantom(count=how.pictures_per_class, seed=how.seed)
+    others = itn.load_images(profile)
+    for each in architecture or training.BUILDERS:
+        card = training.train(
+            each,
+            pictures,
+            others,
+            folder=folder or WEIGHTS_FOLDER / profile,
+            epochs=how.epochs,
+            learning_rate=how.learning_rate,
+            seed=how.seed,
+            data={"profile": profile},
+            command=f"itn train --profile {profile} --architecture {each}",
+        )
+        typer.echo(f"{each}: {card['accuracy']:.1%} of {len(others)} right")
 
 
 @app.command("figures")

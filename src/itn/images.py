@@ -198,8 +198,9 @@ def load_images(
     Parameters
     ----------
     source : str or Path
-        ``"caltech-101"``, ``"imagenet-sample"`` (downloaded if they are missing), or a folder
-        with one sub-folder per class.
+        ``"caltech-101"``, ``"imagenet-sample"`` (downloaded if they are missing), a folder
+        with one sub-folder per class, or ``"phantom"``: pictures rendered by `itn.phantom`,
+        100 of each class unless `limit` says otherwise, other than those trained on.
     classes : str, int or iterable of them, optional
         Names of the sub-folders to load, by default all. Where these are WordNet ids, as in
         ``imagenet-sample``, ImageNet labels and indices do as well.
@@ -243,13 +244,15 @@ def load_images(
     >>> pictures.images.mean(axis=(1, 2, 3))
     array([1., 0.], dtype=float32)
     """
-    size, shorter_side = _check_sizes(size, shorter_side)
     if limit is not None and (limit := operator.index(limit)) < 1:
         raise UsageError(f"limit must be at least 1, got {limit}")
     if classes is not None:
         classes = [classes] if isinstance(classes, str | int) else list(classes)
         if not classes:
             raise UsageError("classes is empty: name at least one class, or leave it out for all")
+    if source == "phantom":
+        return render_phantom(classes, limit or 100, size=size or 64)
+    size, shorter_side = _check_sizes(size, shorter_side)
     folder, name = _find_source(source, classes, progress)
     available = sorted(entry.name for entry in _entries(folder) if entry.is_dir())
     if not available:
@@ -318,6 +321,45 @@ def load_images(
     )
 
 
+def render_phantom(
+    classes: Iterable[str | int] | None = None, count: int = 100, seed: int = 1, size: int = 64
+) -> Pictures:
+    """Render pictures of the phantom, see `itn.phantom`.
+
+    Parameters
+    ----------
+    classes : iterable of str, optional
+        Names of classes, by default all.
+    count : int, default 100
+        Pictures of each class.
+    seed : int, default 1
+        The networks of the package learned from seed 0.
+    size : int, default 64
+        Height and width in pixels.
+
+    Returns
+    -------
+    Pictures
+        Sorted by class.
+
+    Raises
+    ------
+    UsageError
+        If there is no such class.
+
+    Examples
+    --------
+    >>> render_phantom(["disc", "mirror"], count=2)
+    <Pictures 'phantom': 4 of 64 × 64 pixels in 2 classes>
+    """
+    from itn.phantom import PHANTOM_CLASSES, phantom_images  # which imports Keras
+
+    available = sorted(PHANTOM_CLASSES)
+    names = available if classes is None else sorted({_choose_class(c, available) for c in classes})
+    images, labels, paths = phantom_images(names, count, seed, size)
+    return Pictures(images, labels, tuple(names), paths, "phantom")
+
+
 def _check_sizes(size: int | None, shorter_side: int | None) -> tuple[int | None, int | None]:
     if size is None:
         if shorter_side is not None:
@@ -344,7 +386,8 @@ def _find_source(
         return folder, folder.resolve().name
     if isinstance(source, Path) or folder.name != source:
         raise UsageError(f"there is no folder {folder}")
-    raise unknown("data set", source, (*DATA_SETS, "a folder with one sub-folder for each class"))
+    possible = ("phantom", *DATA_SETS, "a folder with one sub-folder for each class")
+    raise unknown("data set", source, possible)
 
 
 def _entries(folder: Path) -> list[Path]:

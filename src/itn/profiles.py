@@ -35,6 +35,27 @@ def _listed(value: object) -> object:
 Names = Annotated[tuple[str, ...], pydantic.BeforeValidator(_listed), pydantic.Field(min_length=1)]
 
 
+class Training(_Strict):
+    """How a profile's own networks are trained, see `itn.training.train`.
+
+    Attributes
+    ----------
+    pictures_per_class : int
+        Number of pictures to learn from.
+    epochs : int
+        How often each is seen.
+    learning_rate : float
+        Its height.
+    seed : int
+        Of the pictures and of the training.
+    """
+
+    pictures_per_class: Annotated[int, pydantic.Field(ge=1)]
+    epochs: Annotated[int, pydantic.Field(ge=1)]
+    learning_rate: Annotated[float, pydantic.Field(gt=0)] = 1e-3
+    seed: Annotated[int, pydantic.Field(ge=0)] = 0
+
+
 class Profile(_Strict):
     """Which networks look at which pictures.
 
@@ -54,6 +75,10 @@ class Profile(_Strict):
         What lies outside a picture, see `itn.warp.affine_warp`.
     seed : int
         Seed of the noise.
+    limit : int or None
+        At most that many pictures per class; None is all.
+    training : Training or None
+        How its networks are trained, where they are its own.
     """
 
     description: str
@@ -63,6 +88,8 @@ class Profile(_Strict):
     highlights: Names
     fill: str = "zeros"
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
+    limit: Annotated[int, pydantic.Field(ge=1)] | None = None
+    training: Training | None = None
 
 
 class FigureParameters(_Strict):
@@ -334,7 +361,7 @@ def compute_screening(parameters: FigureParameters, transformation: str) -> xr.D
         parameters.pictures or profile.pictures,
         classes=classes,
         size=classifier.input_size,
-        limit=parameters.limit,
+        limit=parameters.limit or profile.limit,
     )
     screening = screen(
         classifier,

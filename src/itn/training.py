@@ -329,7 +329,14 @@ class _Checkpoint(keras.callbacks.Callback):
         if self.weights.is_file():
             network.load_weights(self.weights)
             self.history = json.loads(self.logs.read_text())
+        self.steps = steps_per_epoch
         self.epochs_done = int(network.optimizer.iterations) // steps_per_epoch
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        for layer in self.model.layers:
+            if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
+                # Keras writes no count of its draws: it is the number of steps until here.
+                layer.seed_generator.state.assign([layer.seed, epoch * self.steps])
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         for name, value in (logs or {}).items():
