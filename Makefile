@@ -8,7 +8,7 @@
 #   make clean     removes what was built, not .venv
 
 PYTHON ?= python3
-PROFILE ?= imagenet
+PROFILES ?= phantom imagenet
 FORCE ?=
 
 VENV := .venv/bin
@@ -25,7 +25,7 @@ book: figures
 	@echo "The page is at $(CURDIR)/_build/html/index.html"
 
 figures: $(INSTALLED)
-	$(VENV)/itn figures --profile $(PROFILE) $(if $(FORCE),--force)
+	for profile in $(PROFILES); do $(VENV)/itn figures --profile $$profile $(if $(FORCE),--force) || exit 1; done
 
 test: $(INSTALLED)
 	$(VENV)/ruff check

@@ -19,7 +19,16 @@ HTML = ROOT / "_build" / "html"
 PHONE_WIDTH = 390  # CSS pixels
 CHAPTERS = [
     *("index", "introduction", "related_work", "transformations", "networks_and_data"),
-    *("strategy_1", "strategy_2", "results", "discussion", "summary", "appendix", "references"),
+    *(
+        "strategy_1",
+        "strategy_2",
+        "calibration",
+        "results",
+        "discussion",
+        "summary",
+        "appendix",
+        "references",
+    ),
 ]
 
 # Looks at one page after the other in a frame as wide as a phone, waits for the formulas, and
@@ -144,7 +153,7 @@ def test_figures_are_numbered_in_order(built):
 
 
 def test_every_result_figure_names_its_source(built):
-    for chapter in ("index", "results", "appendix"):
+    for chapter in ("index", "calibration", "results", "appendix"):
         text = (built / f"{chapter}.html").read_text()
         figures = re.findall(r"</figure>\s*<p>(.*?)</p>", text, re.DOTALL)
         assert figures

@@ -1,3 +1,9 @@
+from .calibration import calibrate as calibrate
+from .calibration import calibration_numbers as calibration_numbers
+from .calibration import calibration_table as calibration_table
+from .calibration import phantom_table as phantom_table
+from .calibration import plot_calibration as plot_calibration
+from .calibration import plot_symmetry as plot_symmetry
 from .classifiers import Classifier as Classifier
 from .classifiers import list_classifiers as list_classifiers
 from .classifiers import load_classifier as load_classifier

@@ -77,7 +77,7 @@ def bayes_softmax(
     weights = np.exp(-(nodes**2) / 2) / np.exp(-(nodes**2) / 2).sum()
     softmax = np.empty((2, len(magnitude)))
     for own, mean in enumerate(pair.means):
-        moved = _moved(pair.transformation, mean + pair.sigma * nodes, magnitude, size)
+        moved = moved_parameter(pair.transformation, mean + pair.sigma * nodes, magnitude, size)
         odds = _log_density(moved, mean, pair) - _log_density(moved, pair.means[1 - own], pair)
         softmax[own] = (weights * expit(odds)).sum(axis=0)
     return softmax
@@ -141,20 +141,43 @@ def _pair_of(name: str) -> PhantomPair:
     return PHANTOM_PAIRS[name]
 
 
-def _moved(
+def moved_parameter(
     transformation: str,
-    theta: npt.NDArray[np.float64],
-    magnitude: npt.NDArray[np.float64],
-    size: int,
+    theta: float | npt.NDArray[np.float64],
+    magnitude: float | npt.NDArray[np.float64],
+    size: int = SIZE,
 ) -> npt.NDArray[np.float64]:
+    """Return where a transformation moves the parameter of a pair, see `bayes_softmax`.
+
+    Parameters
+    ----------
+    transformation : str
+        That of the pair.
+    theta : float or array
+        The parameter, in the pair's unit.
+    magnitude : float or array
+        Magnitude of the transformation; broadcasts with `theta`.
+    size : int, default 64
+        Width of the pictures in pixels.
+
+    Returns
+    -------
+    ndarray, float64
+        The parameter of the transformed picture.
+
+    Examples
+    --------
+    >>> float(moved_parameter("zoom", -2.0, 2.0))  # octaves, factor
+    -1.0
+    """
     if transformation in ("rotation", "translation_x", "brightness"):
-        return theta + magnitude
+        return np.asarray(theta + magnitude)
     if transformation in ("zoom", "contrast"):
-        return theta + np.log2(magnitude)
+        return np.asarray(theta + np.log2(magnitude))
     if transformation == "grayscale":
-        return theta * (1 - magnitude)
+        return np.asarray(theta * (1 - magnitude))
     pixels = SIZE / size if transformation == "blur" else 1
-    return theta + (magnitude * pixels) ** 2
+    return np.asarray(theta + (magnitude * pixels) ** 2)
 
 
 def _log_density(

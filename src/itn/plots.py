@@ -125,7 +125,7 @@ def plot_accuracy(screening: xr.Dataset) -> Figure:
                 axes.plot(magnitude, each[category], label=name, linewidth=1.4, **style)
         label = f"all {count} pictures"
         axes.plot(magnitude, hits / count, color="#0072B2", linewidth=2.4, label=label)
-        _draw_axes(axes, transformation, magnitude)
+        draw_axes(axes, transformation, magnitude)
         axes.set_ylabel("accuracy")
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
@@ -221,7 +221,7 @@ def _draw_softmax(axes: Axes, screening: xr.Dataset, found: xr.Dataset, category
         axes.plot(magnitude, mean[:, rival], label=readable(names[rival]), linewidth=1.5, **style)
     axes.plot(magnitude, mean[:, target], label=f"{readable(names[target])} (true)", **TRUE_STYLE)
     _mark_thresholds(axes, found.isel(category=category), transformation)
-    _draw_axes(axes, transformation, magnitude)
+    draw_axes(axes, transformation, magnitude)
     axes.set_ylabel("mean softmax")
     pictures = int((screening.label.values == category).sum())
     axes.set_title(f"{readable(screening.category.values[category])} ({pictures} pictures)", pad=22)
@@ -273,7 +273,25 @@ def _mark_thresholds(axes: Axes, found: xr.Dataset, transformation: Transformati
             )
 
 
-def _draw_axes(axes: Axes, transformation: Transformation, magnitude: np.ndarray) -> None:
+def draw_axes(axes: Axes, transformation: Transformation, magnitude: np.ndarray) -> None:
+    """Label and scale the axes of a curve over the magnitude.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where the curve is.
+    transformation : Transformation
+        Whose magnitude it is over.
+    magnitude : ndarray [M]
+        The magnitudes, increasing.
+
+    Examples
+    --------
+    >>> axes = Figure().subplots()
+    >>> draw_axes(axes, find_transformation("zoom"), np.array([0.5, 1, 2]))
+    >>> axes.get_xscale()
+    'log'
+    """
     axes.set_xlabel(transformation.magnitude)
     if transformation.logarithmic:
         axes.set_xscale("log", base=2)

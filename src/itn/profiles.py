@@ -79,6 +79,8 @@ class Profile(_Strict):
         At most that many pictures per class; None is all.
     training : Training or None
         How its networks are trained, where they are its own.
+    notebooks : tuple of str or None
+        Names of the notebooks that `itn figures` runs for it; None is all.
     """
 
     description: str
@@ -90,6 +92,7 @@ class Profile(_Strict):
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
     limit: Annotated[int, pydantic.Field(ge=1)] | None = None
     training: Training | None = None
+    notebooks: Names | None = None
 
 
 class FigureParameters(_Strict):

@@ -34,7 +34,7 @@ class NotebookError(RuntimeError):
 
 
 def run_profile(profile: str, force: bool = False, only: str | None = None) -> None:
-    """Run the project's notebooks for a profile and print one line for each.
+    """Run a profile's notebooks and print one line for each.
 
     Parameters
     ----------
@@ -57,12 +57,15 @@ def run_profile(profile: str, force: bool = False, only: str | None = None) -> N
     >>> run_profile("imagenet", only="rotation")  # doctest: +SKIP
     rotation: up to date
     """
-    load_profile(profile)
+    chosen = load_profile(profile).notebooks
     folder = project_folder()
     sources = {path.stem: path for path in sorted((folder / "notebooks").glob("*.ipynb"))}
+    for name in chosen or ():
+        if name not in sources:
+            raise unknown("notebook", name, sources, f"profiles/{profile}.yaml: ")
     if only is not None and only not in sources:
         raise unknown("notebook", only, sources)
-    names = list(sources) if only is None else [only]
+    names = list(chosen or sources) if only is None else [only]
     for name in tqdm(names, desc=profile, unit="notebook", delay=2, disable=None):
         target = folder / "book" / "results" / profile / f"{name}.ipynb"
         executed = run_notebook(sources[name], target, {"profile": profile}, force)

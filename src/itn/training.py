@@ -189,41 +189,7 @@ def train(
     state = folder / f".{architecture}-{digest[:16]}"  # another recipe starts afresh
     state.mkdir(parents=True, exist_ok=True)
 
-    batches = _Batches(training, batch_size, seed)
-    steps = epochs * batches.num_batches
-    warm_up = max(1, round(WARM_UP * steps))
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps - warm_up), warmup_target=learning_rate, warmup_steps=warm_up
-    )
-    network.compile(
-        keras.optimizers.Adam(schedule),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-        jit_compile=keras.backend.backend() == "jax",  # TensorFlow's is slower on a CPU
-    )
-    checkpoint = _Checkpoint(network, state, batches.num_batches)
-    with tqdm(
-        total=steps,
-        initial=checkpoint.epochs_done * batches.num_batches,
-        desc=architecture,
-        unit="batch",
-        disable=not progress,
-    ) as bar:
-        conductor = keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: batches.shuffle(epoch),
-            on_train_batch_end=lambda batch, logs: bar.update(),
-            on_epoch_end=lambda epoch, logs: bar.set_postfix(logs),
-        )
-        network.fit(
-            batches,
-            validation_data=_Batches(validation, batch_size),
-            epochs=epochs,
-            initial_epoch=checkpoint.epochs_done,
-            callbacks=[conductor, checkpoint, *callbacks],
-            shuffle=False,
-            verbose=0,
-        )
-
+    history = _fit(network, training, validation, recipe, state, callbacks, progress)
     # The optimizer's state would be in the file, too, and triple it; a new network has none.
     trained = build_network(architecture, len(training.class_names))
     trained.set_weights(network.get_weights())
@@ -238,7 +204,7 @@ def train(
             name: float(right[validation.labels == label].mean())
             for label, name in enumerate(validation.class_names)
         },
-        "history": checkpoint.history,
+        "history": history,
         "weights_sha256": sha256_of(weights),
     }
     written = _write_json(state / f"{architecture}.json", card)
@@ -288,6 +254,56 @@ def load_trained(architecture: str, folder: str | Path) -> tuple[keras.Model, di
     network = build_network(architecture, len(card["class_names"]))
     network.load_weights(files[1])
     return network, card
+
+
+def _fit(
+    network: keras.Model,
+    training: Pictures,
+    validation: Pictures,
+    recipe: Mapping[str, Any],
+    state: Path,
+    callbacks: Sequence[keras.callbacks.Callback],
+    progress: bool,
+) -> dict[str, list[float]]:
+    epochs, batch_size = recipe["epochs"], recipe["batch_size"]
+    batches = _Batches(training, batch_size, recipe["seed"])
+    steps = epochs * batches.num_batches
+    warm_up = max(1, round(WARM_UP * steps))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        decay_steps=max(1, steps - warm_up),
+        warmup_target=recipe["learning_rate"],
+        warmup_steps=warm_up,
+    )
+    network.compile(
+        keras.optimizers.Adam(schedule),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=keras.backend.backend() == "jax",  # TensorFlow's takes long to compile
+    )
+    checkpoint = _Checkpoint(network, state, batches.num_batches)
+    with tqdm(
+        total=steps,
+        initial=checkpoint.epochs_done * batches.num_batches,
+        desc=recipe["architecture"],
+        unit="batch",
+        disable=not progress,
+    ) as bar:
+        conductor = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: batches.shuffle(epoch),
+            on_train_batch_end=lambda batch, logs: bar.update(),
+            on_epoch_end=lambda epoch, logs: bar.set_postfix(logs),
+        )
+        network.fit(
+            batches,
+            validation_data=_Batches(validation, batch_size),
+            epochs=epochs,
+            initial_epoch=checkpoint.epochs_done,
+            callbacks=[conductor, checkpoint, *callbacks],
+            shuffle=False,  # `_Batches` does it
+            verbose=0,
+        )
+    return checkpoint.history
 
 
 class _Batches(keras.utils.PyDataset):
@@ -340,7 +356,7 @@ class _Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         for name, value in (logs or {}).items():
-            self.history[name] = [*self.history.get(name, [])[:epoch], float(value)]
+            self.history[name] = [*self.history.get(name, [])[:epoch], round(float(value), 6)]
         _write_json(self.logs, self.history)  # first: an epoch too many in it is cut off above
         unfinished = self.weights.with_name("unfinished.weights.h5")
         self.model.save_weights(unfinished)
@@ -359,6 +375,10 @@ def _check(training: Pictures, validation: Pictures, epochs: int, batch_size: in
             f"training and validation pictures must have the same classes, "
             f"got {training.class_names} and {validation.class_names}"
         )
+    for what, given in (("training", training), ("validation", validation)):
+        for label, name in enumerate(given.class_names):
+            if not np.any(given.labels == label):
+                raise UsageError(f"there is no {what} picture of class '{name}'")
     shared = set(training.paths) & set(validation.paths)
     if shared and training.name == validation.name:
         raise UsageError(f"{len(shared)} pictures are in both sets, e.g. {min(shared)}")

@@ -1,0 +1,61 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Calibration
+#
+# Does the screening find what is known? The networks of the phantom look at pairs of classes
+# that differ in one parameter only, the one that a transformation moves, and at objects whose
+# rotational symmetry is known.
+
+# %% tags=["parameters"]
+profile: str = "phantom"  # whose networks are calibrated: a file in profiles/
+limit: int | None = None  # pictures per class; None: the profile's
+
+# %%
+from IPython.display import SVG
+
+import itn
+
+parameters = itn.read_parameters(globals())
+screenings = itn.calibrate(parameters)
+
+# %% [markdown]
+# Wide pale lines: the mean softmax of the true class of an ideal observer. Thin lines: the
+# networks. Vertical: the known thresholds.
+
+# %%
+SVG(itn.save_figure(itn.plot_calibration(screenings), "calibration"))
+
+# %% [markdown]
+# Thresholds, and their distance to the known ones in units of the separation of the pair:
+
+# %%
+itn.calibration_table(screenings)
+
+# %% [markdown]
+# Objects of known symmetry under rotation; gray: the angles that leave them as they are.
+
+# %%
+SVG(itn.save_figure(itn.plot_symmetry(screenings), "symmetry"))
+
+# %% [markdown]
+# The classes, and what varies in them:
+
+# %%
+itn.phantom_table()
+
+# %%
+itn.glue_numbers(itn.calibration_numbers(screenings))

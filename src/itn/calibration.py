@@ -1,0 +1,331 @@
+"""Calibration: does the screening find the thresholds that are known on paper?"""
+
+from operator import itemgetter
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from tqdm.auto import tqdm
+
+from itn.bayes import bayes_softmax, known_threshold, moved_parameter
+from itn.classifiers import load_classifier
+from itn.images import render_phantom
+from itn.phantom import PHANTOM_CLASSES, PHANTOM_PAIRS, PhantomPair
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE, draw_axes, format_magnitude, readable
+from itn.profiles import FigureParameters, load_profile
+from itn.screening import screen, select_categories
+from itn.thresholds import NOT_REACHED, REACHED, thresholds
+from itn.transformations import find_transformation
+
+SYMMETRIC = ("disc", "four_fold", "two_fold", "mirror")  # the classes whose symmetry is shown
+SYMMETRY_STEPS = {"continuous": 0, "4-fold": 90, "2-fold": 180, "mirror": 360}  # degrees
+CLASS_COLORS = ("#0072B2", "#D55E00")
+IDEAL_STYLE: dict[str, Any] = {"linewidth": 6, "alpha": 0.3}
+NETWORK_STYLES: tuple[dict[str, Any], ...] = (
+    {"linestyle": "-", "marker": "o", "markersize": 2.5},
+    {"linestyle": "--", "marker": "x", "markersize": 3.5},
+)
+
+
+def calibrate(parameters: FigureParameters) -> dict[str, xr.Dataset]:
+    """Screen networks of the phantom on its critical pairs and its symmetric classes.
+
+    Parameters
+    ----------
+    parameters : FigureParameters
+        From `itn.read_parameters`; its profile's networks and number of pictures per class
+        are used.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+        Screenings by ``<network>/<pair>`` for every key of `itn.phantom.PHANTOM_PAIRS`, and by
+        ``<network>/symmetry``: rotations of the symmetric classes.
+
+    Examples
+    --------
+    >>> from itn.profiles import read_parameters
+    >>> parameters = read_parameters({"profile": "phantom", "limit": 2})
+    >>> screenings = calibrate(parameters)  # doctest: +SKIP
+    """
+    profile = load_profile(parameters.profile)
+    count = parameters.limit or profile.limit or 100
+    studies = {
+        pair.name: (pair.transformation, pair.classes, _magnitudes(pair.name))
+        for pair in PHANTOM_PAIRS.values()
+    } | {"symmetry": ("rotation", SYMMETRIC, None)}
+    screenings = {}
+    with tqdm(total=len(profile.networks) * len(studies), desc="calibration", delay=2) as bar:
+        for network in profile.networks:
+            classifier = load_classifier(network)
+            for study, (transformation, classes, magnitudes) in studies.items():
+                pictures = render_phantom(classes, count)
+                screening = screen(classifier, pictures, transformation, magnitudes, progress=False)
+                screenings[f"{network}/{study}"] = select_categories(screening, classes)
+                bar.update()
+    return screenings
+
+
+def calibration_table(screenings: dict[str, xr.Dataset]) -> pd.DataFrame:
+    """Compare measured thresholds with the known ones.
+
+    Parameters
+    ----------
+    screenings : dict
+        From `calibrate`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per pair, class and direction in which the ideal observer changes its mind (for
+        grayscale, where it never does, the one direction there is). Column ``known`` and one
+        per network hold magnitudes with units; ``<network> error`` is the distance to the
+        known threshold in units of the pair's separation, NaN where there is none.
+
+    Examples
+    --------
+    >>> calibration_table(screenings)  # doctest: +SKIP
+    """
+    return pd.DataFrame(_rows(screenings)).set_index(["pair", "class", "direction"])
+
+
+def _rows(screenings: dict[str, xr.Dataset]) -> list[dict[str, Any]]:
+    networks = _networks(screenings)
+    rows: list[dict[str, Any]] = []
+    for pair in PHANTOM_PAIRS.values():
+        transformation = find_transformation(pair.transformation)
+        for name, directions in known_threshold(pair.name).items():
+            for direction, known in directions.items():
+                if known is None and (pair.transformation, direction) != ("grayscale", "up"):
+                    continue
+                text = NOT_REACHED if known is None else format_magnitude(known, transformation)
+                row: dict[str, Any] = {
+                    "pair": pair.name,
+                    "class": name,
+                    "direction": direction,
+                    "known": text,
+                }
+                for network in networks:
+                    screening = screenings[f"{network}/{pair.name}"]
+                    measured, status = _measured_switch(screening, name, direction)
+                    row[network] = status
+                    row[f"{network} error"] = np.nan
+                    if status == REACHED:
+                        row[network] = format_magnitude(measured, transformation)
+                    if status == REACHED and known is not None:
+                        row[f"{network} error"] = _error(pair, measured, known)
+                rows.append(row)
+    return rows
+
+
+def _measured_switch(screening: xr.Dataset, name: str, direction: str) -> tuple[float, str]:
+    found = thresholds(screening).sel(category=name, direction=direction, criterion="switch")
+    return found.threshold.item(), found.status.item()
+
+
+def _error(pair: PhantomPair, measured: float, known: float) -> float:
+    """Return the distance of two thresholds along the pair's parameter, in separations."""
+    shifts = moved_parameter(pair.transformation, 0.0, np.array([measured, known]))
+    return abs(float(shifts[0] - shifts[1])) / pair.separation
+
+
+def calibration_numbers(screenings: dict[str, xr.Dataset]) -> dict[str, float | str]:
+    """Collect what the chapter on calibration says in numbers.
+
+    Parameters
+    ----------
+    screenings : dict
+        From `calibrate`.
+
+    Returns
+    -------
+    dict
+        ``accuracy_<network>`` on freshly rendered pictures of all classes,
+        ``<class>_<direction>_known`` and ``<class>_<direction>_<network>`` (texts), per network
+        ``worst_<network>`` (the largest error, in separations) and ``worst_class_<network>``,
+        and per symmetric class and network ``<class>_kept_<network>``: the lowest mean softmax
+        at its symmetry angles over that at 0°, and for the mirror class at 180°.
+
+    Examples
+    --------
+    >>> calibration_numbers(screenings)  # doctest: +SKIP
+    """
+    rows = _rows(screenings)
+    numbers: dict[str, float | str] = {}
+    for network in _networks(screenings):
+        numbers[f"accuracy_{network}"] = _clean_accuracy(network)
+        for row in rows:
+            key = f"{row['class']}_{row['direction']}"
+            numbers[f"{key}_known"] = row["known"]
+            numbers[f"{key}_{network}"] = row[network]
+        compared = [row for row in rows if np.isfinite(row[f"{network} error"])]
+        worst = max(compared, key=itemgetter(f"{network} error"))
+        numbers[f"worst_{network}"] = worst[f"{network} error"]
+        numbers[f"worst_class_{network}"] = readable(worst["class"])
+        reachable = sum(row["known"] != NOT_REACHED for row in rows)
+        numbers[f"missed_{network}"] = reachable - len(compared)
+        screening = screenings[f"{network}/symmetry"]
+        for name in SYMMETRIC:
+            curve = _true_softmax(screening).sel(category=name)
+            step = SYMMETRY_STEPS[PHANTOM_CLASSES[name].symmetry]
+            angles = [180.0] if name == "mirror" else np.arange(0.0, 361, step or 5)
+            kept = curve.sel(magnitude=angles).min() / curve.sel(magnitude=0)
+            numbers[f"{name}_kept_{network}"] = float(kept)
+    return numbers
+
+
+def plot_calibration(screenings: dict[str, xr.Dataset]) -> Figure:
+    """Draw every critical pair's measured curves on top of the ideal observer's.
+
+    Parameters
+    ----------
+    screenings : dict
+        From `calibrate`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel per pair: wide pale lines are the ideal observer's mean softmax of the true
+        class, thin ones the networks'; gray vertical lines the known thresholds.
+
+    Examples
+    --------
+    >>> plot_calibration(screenings)  # doctest: +SKIP
+    """
+    columns = 2
+    rows = -(-len(PHANTOM_PAIRS) // columns)
+    with mpl.rc_context(STYLE):
+        size = (columns * PANEL_WIDTH, rows * 0.85 * PANEL_HEIGHT)
+        figure = Figure(figsize=size, layout="constrained")
+        panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+        for name, axes in zip(PHANTOM_PAIRS, panels, strict=False):
+            _draw_pair(axes, name, screenings)
+        for axes in panels[len(PHANTOM_PAIRS) :]:
+            axes.set_axis_off()
+        _network_legend(figure, _networks(screenings), {"ideal observer": IDEAL_STYLE})
+    return figure
+
+
+def plot_symmetry(screenings: dict[str, xr.Dataset]) -> Figure:
+    """Draw the softmax of every symmetric class under rotation, its symmetry angles marked.
+
+    Parameters
+    ----------
+    screenings : dict
+        From `calibrate`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel per class.
+
+    Examples
+    --------
+    >>> plot_symmetry(screenings)  # doctest: +SKIP
+    """
+    rotation = find_transformation("rotation")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(2 * PANEL_WIDTH, 1.6 * PANEL_HEIGHT), layout="constrained")
+        for axes, name in zip(figure.subplots(2, 2).flat, SYMMETRIC, strict=True):
+            symmetry = PHANTOM_CLASSES[name].symmetry
+            for angle in range(0, 361, SYMMETRY_STEPS[symmetry] or 361):
+                axes.axvline(angle, color="#BBBBBB", linewidth=4, zorder=0)
+            for network, style in zip(_networks(screenings), NETWORK_STYLES, strict=False):
+                curve = _true_softmax(screenings[f"{network}/symmetry"]).sel(category=name)
+                axes.plot(curve.magnitude, curve, color=CLASS_COLORS[0], linewidth=1.2, **style)
+            draw_axes(axes, rotation, curve.magnitude.values)
+            axes.set_title(f"{readable(name)} ({symmetry} symmetry)")
+            axes.set_ylabel("mean softmax")
+            axes.set_ylim(-0.02, 1.04)
+        _network_legend(figure, _networks(screenings))
+    return figure
+
+
+def _clean_accuracy(network: str) -> float:
+    pictures = render_phantom()
+    softmax = load_classifier(network).predict(pictures.images)
+    return float((softmax.argmax(axis=1) == pictures.labels).mean())
+
+
+def _networks(screenings: dict[str, xr.Dataset]) -> list[str]:
+    return list(dict.fromkeys(key.partition("/")[0] for key in screenings))
+
+
+def _magnitudes(name: str) -> np.ndarray | None:
+    """Return a finer sweep where the default one is coarse for what is to be found."""
+    if PHANTOM_PAIRS[name].transformation != "noise":
+        return None
+    reached = [up for way in known_threshold(name).values() if (up := way["up"]) is not None]
+    return np.linspace(0, 4 * max(reached), 41)
+
+
+def _true_softmax(screening: xr.Dataset) -> xr.DataArray:
+    target = xr.DataArray(screening.target.values, dims="category")
+    true: xr.DataArray = screening.mean_softmax.isel({"class": target})
+    return true  # (category, magnitude)
+
+
+def _draw_pair(axes: Axes, name: str, screenings: dict[str, xr.Dataset]) -> None:
+    pair = PHANTOM_PAIRS[name]
+    transformation = find_transformation(pair.transformation)
+    networks = _networks(screenings)
+    magnitude = screenings[f"{networks[0]}/{name}"].magnitude.values
+    ideal = bayes_softmax(name, magnitude)
+    known = known_threshold(name)
+    for index, (class_name, color) in enumerate(zip(pair.classes, CLASS_COLORS, strict=True)):
+        label = readable(class_name)
+        axes.plot(magnitude, ideal[index], color=color, label=label, **IDEAL_STYLE)
+        for network, style in zip(networks, NETWORK_STYLES, strict=False):
+            curve = _true_softmax(screenings[f"{network}/{name}"]).sel(category=class_name)
+            axes.plot(magnitude, curve, color=color, linewidth=1, **style)
+        for at in known[class_name].values():
+            if at is not None:
+                position = at % transformation.period if transformation.period else at
+                axes.axvline(position, color="#999999", linewidth=1, zorder=0)
+    draw_axes(axes, transformation, magnitude)
+    axes.set_title(readable(name))
+    axes.set_ylabel("mean softmax")
+    axes.set_ylim(-0.02, 1.04)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, handlelength=1.5)
+
+
+def _network_legend(
+    figure: Figure, networks: list[str], more: dict[str, dict[str, Any]] | None = None
+) -> None:
+    """Say above all panels which line is whose; colors tell something else."""
+    styles = dict(zip(map(readable, networks), NETWORK_STYLES, strict=False)) | (more or {})
+    handles = [Line2D([], [], color="#444444", label=label, **one) for label, one in styles.items()]
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+
+
+def phantom_table() -> pd.DataFrame:
+    """Tabulate the phantom's classes: symmetry, pair, and the nuisances with their σ.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per class.
+
+    Examples
+    --------
+    >>> phantom_table().loc["disc", "symmetry"]
+    'continuous'
+    """
+    rows = {
+        readable(each.name): {
+            "shows": each.description,
+            "symmetry": each.symmetry,
+            "pair": readable(each.pair or "–"),
+            "varies in": ", ".join(
+                f"{readable(name)} {one.mean:.3g} ± {one.sigma:.3g} {one.unit}".strip()
+                for name, one in each.nuisances.items()
+            ),
+        }
+        for each in PHANTOM_CLASSES.values()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("class")

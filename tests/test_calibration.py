@@ -1,0 +1,135 @@
+"""The phantom's networks, on pictures they have not seen, against what is known on paper."""
+
+import numpy as np
+import pytest
+
+import itn
+from itn.bayes import known_threshold
+from itn.calibration import calibration_numbers, calibration_table, plot_calibration, plot_symmetry
+from itn.phantom import PHANTOM_CLASSES, PHANTOM_PAIRS
+from itn.thresholds import NOT_REACHED, REACHED, thresholds
+
+NETWORKS = ("alexnet_phantom", "resnet_phantom")
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def classifier(request):
+    return itn.load_classifier(request.param)
+
+
+@pytest.fixture(scope="module")
+def screenings():
+    """What `calibrate` returns for one ideal network: Bayes curves in place of softmax."""
+    from itn.bayes import bayes_softmax
+    from itn.calibration import SYMMETRIC
+    from itn.transformations import find_transformation
+
+    studies = {
+        pair.name: (pair.transformation, pair.classes, pair.name) for pair in PHANTOM_PAIRS.values()
+    } | {"symmetry": ("rotation", SYMMETRIC, None)}
+    made = {}
+    for study, (name, classes, pair) in studies.items():
+        magnitude = find_transformation(name).sweep(64)
+        if name == "noise":
+            magnitude = magnitude / 4
+        true = np.full((len(classes), len(magnitude)), 0.9) if pair is None else None
+        true = bayes_softmax(pair, magnitude) if pair else true
+        mean = np.zeros((len(classes), len(magnitude), len(classes)))
+        for index in range(len(classes)):
+            mean[index, :, index] = true[index]
+            mean[index, :, index - 1] = 1 - true[index]
+        count = len(classes)
+        made[f"ideal/{study}"] = itn_dataset(name, magnitude, classes, mean, np.arange(count))
+    return made
+
+
+def itn_dataset(name, magnitude, classes, mean, target):
+    import xarray as xr
+
+    from itn.transformations import find_transformation
+
+    return xr.Dataset(
+        {
+            "mean_softmax": (("category", "magnitude", "class"), mean),
+            "predicted": (("image", "magnitude"), mean.argmax(axis=2)),
+            "target": ("category", target),
+            "label": ("image", np.arange(len(classes))),
+        },
+        coords={"magnitude": magnitude, "category": list(classes), "class": list(classes)},
+        attrs={"transformation": name, "identity": find_transformation(name).identity},
+    )
+
+
+def test_accuracy_on_fresh_pictures(classifier):
+    pictures = itn.render_phantom(count=40, seed=2)  # neither trained nor tested on before
+    right = classifier.predict(pictures.images).argmax(axis=1) == pictures.labels
+    assert classifier.class_names == pictures.class_names
+    assert right.mean() >= 0.97
+
+
+def test_symmetric_objects_return_at_their_symmetry_angles(classifier):
+    names = ["disc", "four_fold", "two_fold", "mirror"]
+    pictures = itn.render_phantom(names, count=15, seed=3)
+    angles = np.arange(0, 360, 15.0)
+    screening = itn.screen(classifier, pictures, "rotation", angles, progress=False)
+    target = dict(zip(screening.category.values, screening.target.values, strict=True))
+    curve = {
+        name: screening.mean_softmax.sel(category=name).isel({"class": int(target[name])})
+        for name in names
+    }
+    assert (curve["disc"] >= 0.9 * curve["disc"].sel(magnitude=0)).all()
+    for name, angle in (("four_fold", 90), ("four_fold", 180), ("two_fold", 180)):
+        returned = curve[name].sel(magnitude=angle) - curve[name].sel(magnitude=0)
+        assert abs(float(returned)) < 0.05
+    assert float(curve["mirror"].sel(magnitude=180)) < 0.5
+
+
+@pytest.mark.parametrize("pair", ["rotation", "translation_x", "zoom", "brightness"])
+def test_switch_lies_close_to_the_known_threshold(classifier, pair):
+    described = PHANTOM_PAIRS[pair]
+    pictures = itn.render_phantom(described.classes, count=15, seed=4)
+    known = known_threshold(pair)
+    reachable = [m for way in known.values() for m in way.values() if m is not None]
+    nearby = np.concatenate([np.geomspace(0.6, 1.6, 9) * threshold for threshold in reachable])
+    screening = itn.screen(classifier, pictures, described.transformation, nearby, progress=False)
+    found = thresholds(screening).sel(criterion="switch")
+    for name, ways in known.items():
+        for direction, expected in ways.items():
+            if expected is None:
+                continue
+            one = found.sel(category=name, direction=direction)
+            assert one.status.item() == REACHED
+            measured = one.threshold.item()
+            if pair == "zoom":
+                measured, expected = np.log2(measured), np.log2(expected)
+            assert abs(measured - expected) < 0.15 * described.separation
+
+
+def test_table_finds_the_ideal_observer_at_its_known_thresholds(screenings):
+    table = calibration_table(screenings)
+    errors = table["ideal error"]
+    assert errors.dropna().max() < 0.02  # the sweep is a grid
+    assert (table["known"] == NOT_REACHED).sum() == 2  # both hues
+    assert len(errors.dropna()) == len(table) - 2
+
+
+def test_numbers_name_the_worst(screenings, monkeypatch):
+    monkeypatch.setattr("itn.calibration._clean_accuracy", lambda network: 1.0)
+    numbers = calibration_numbers(screenings)
+    assert numbers["missed_ideal"] == 0
+    assert numbers["worst_ideal"] == pytest.approx(
+        calibration_table(screenings)["ideal error"].max()
+    )
+    assert numbers["disc_kept_ideal"] == pytest.approx(1)
+
+
+def test_figures_have_a_panel_for_everything(screenings):
+    assert len([a for a in plot_calibration(screenings).axes if a.axison]) == len(PHANTOM_PAIRS)
+    assert len(plot_symmetry(screenings).axes) == 4
+
+
+def test_table_of_classes_states_symmetry_and_nuisances():
+    table = itn.phantom_table()
+    assert len(table) == len(PHANTOM_CLASSES)
+    assert table.loc["mirror", "symmetry"] == "mirror"
+    assert "±" in table.loc["disc", "varies in"]
