@@ -169,6 +169,11 @@ def test_index_shows_soccer_ball_and_grand_piano_side_by_side(built):
     assert "grand piano" in archive
 
 
+def test_readme_shows_the_figure_of_the_book(built):
+    shown = (ROOT / "book" / "figures" / "rotation.svg").read_bytes()
+    assert shown == (ROOT / "book" / "results" / "imagenet" / "rotation.svg").read_bytes()
+
+
 def test_no_claim_waits_for_its_result():
     for page in (ROOT / "book").glob("*.md"):
         assert "INTERPRET" not in page.read_text(), page.name
