@@ -1,0 +1,135 @@
+"""What a reader sees of a screening: figures, tables and numbers, against the data they show."""
+
+import numpy as np
+import pytest
+from matplotlib import colors
+from scipy import stats
+
+import itn
+from itn.plots import LOST_COLOR, format_magnitude
+from itn.thresholds import accuracy, median_threshold, thresholds
+from itn.transformations import find_transformation
+
+
+@pytest.fixture(scope="module")
+def rotation():
+    return itn.load_screening(itn.archive_file("imagenet", "squeezenet", "rotation"))
+
+
+@pytest.fixture(scope="module")
+def two(rotation):
+    return itn.select_categories(rotation, ["soccer_ball", "grand_piano"])
+
+
+def line(axes, label):
+    return next(each for each in axes.lines if each.get_label() == label)
+
+
+def test_softmax_figure_draws_the_data(two):
+    ball, piano = itn.plot_softmax(two).axes
+    assert ball.get_title().startswith("soccer ball (64")
+    mean, rivals = two.mean_softmax.values[1], two.rival.values[1]
+    target = int(two.target[1])
+    true = line(piano, "grand piano (true)")
+    np.testing.assert_array_equal(true.get_ydata(), mean[:, target])
+    np.testing.assert_array_equal(true.get_xdata(), two.magnitude)
+    for rival in rivals:
+        name = str(two["class"].values[rival]).replace("_", " ")
+        np.testing.assert_array_equal(line(piano, name).get_ydata(), mean[:, rival])
+    rest = np.setdiff1d(np.arange(mean.shape[1]), [target, *rivals])
+    np.testing.assert_array_equal(line(piano, "others (highest)").get_ydata(), mean[:, rest].max(1))
+
+
+def test_every_line_has_a_color_and_a_dash_pattern_of_its_own(two):
+    axes = itn.plot_softmax(two).axes[0]
+    shown = [each for each in axes.lines if not each.get_label().startswith("_")]
+    assert len({each.get_color() for each in shown}) == len(shown) == 5
+    patterns = {(str(each._unscaled_dash_pattern), each.get_linewidth()) for each in shown}
+    assert len(patterns) == len(shown)
+
+
+def test_thresholds_are_drawn_where_they_are(two):
+    ball, piano = itn.plot_softmax(two).axes
+    found = thresholds(two).sel(category="grand_piano").threshold.values.ravel()
+    drawn = [each.get_xdata()[0] for each in piano.lines if each.get_label().startswith("_")]
+    assert sorted(drawn) == pytest.approx(sorted(found % 360))
+    written = {each.get_text() for each in piano.texts}
+    rotation = find_transformation("rotation")
+    assert {f"switch {format_magnitude(found[0], rotation)}"} <= written
+    assert not ball.texts  # it keeps its class at every angle: nothing to mark
+
+
+def test_ground_is_shaded_where_the_true_class_does_not_lead(two):
+    piano = itn.plot_softmax(two).axes[1]
+    patches = [(each.get_x(), each.get_x() + each.get_width(), each) for each in piano.patches]
+    target = int(two.target[1])
+    mean = two.mean_softmax.values[1]
+    leads = mean.argmax(axis=1) == target
+    for magnitude, ahead in zip(two.magnitude.values[1:-1], leads[1:-1], strict=True):
+        top = max(
+            (each for start, end, each in patches if start <= magnitude <= end),
+            key=lambda each: each.get_zorder(),
+        )
+        lost = colors.same_color(top.get_facecolor(), LOST_COLOR)
+        assert lost != ahead
+
+
+def test_accuracy_figure_draws_all_pictures_with_their_interval(rotation):
+    axes = itn.plot_accuracy(rotation).axes[0]
+    label = rotation.label.values
+    correct = rotation.predicted.values == rotation.target.values[label][:, None]
+    drawn = line(axes, f"all {len(label)} pictures")
+    np.testing.assert_allclose(drawn.get_ydata(), correct.mean(axis=0))
+    interval = stats.binomtest(int(correct[:, 0].sum()), len(label)).proportion_ci(method="exact")
+    edges = axes.collections[0].get_paths()[0].vertices
+    at_zero = edges[edges[:, 0] == 0, 1]
+    assert at_zero.min() == pytest.approx(interval.low)
+    assert at_zero.max() == pytest.approx(interval.high)
+
+
+def test_same_figure_same_bytes(two, tmp_path, monkeypatch):
+    monkeypatch.setenv("ITN_FIGURES", str(tmp_path))
+    written = [
+        itn.save_figure(itn.plot_softmax(two), name).read_bytes() for name in ("one", "other")
+    ]
+    assert written[0] == written[1]
+    assert b"<dc:date>" not in written[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "magnitude", "text"),
+    [
+        ("rotation", -23.736, "−23.7°"),
+        ("zoom", 0.4067, "0.407×"),
+        ("noise", 0.13, "0.130"),
+        ("blur", 5, "5.00 px"),
+        ("rotation", 157.6, "158°"),
+    ],
+)
+def test_magnitudes_are_written_with_their_unit(name, magnitude, text):
+    assert format_magnitude(magnitude, find_transformation(name)) == text
+
+
+def test_numbers_are_those_of_the_data(rotation):
+    numbers = itn.key_numbers(rotation)
+    found = thresholds(rotation)
+    up = found.sel(criterion="switch", direction="up")
+    label = rotation.label.values
+    clean = rotation.predicted.sel(magnitude=0).values == rotation.target.values[label]
+    assert numbers["top1"] == pytest.approx(clean.mean())
+    assert numbers["pictures"] == len(label)
+    assert numbers["reached_switch_up"] == np.isfinite(up.threshold).sum()
+    nearest = up.isel(category=int(np.nanargmin(up.threshold)))
+    assert numbers["nearest_category_switch_up"] == str(nearest.category.item()).replace("_", " ")
+    piano = rotation.category.values.tolist().index("grand_piano")
+    curve = rotation.mean_softmax.isel(category=piano, **{"class": int(rotation.target[piano])})
+    assert numbers["grand_piano_softmax_180"] == pytest.approx(float(curve.sel(magnitude=180)))
+    assert numbers["median_switch_up"] == median_threshold(up)[0] == "not reached"
+
+
+def test_table_says_why_there_is_no_number(rotation):
+    table = itn.threshold_table(rotation)
+    assert table.loc["soccer_ball", "switch up"] == "not reached"
+    assert table.loc["grand_piano", "switch up"].endswith("°")
+    clean = accuracy(rotation).sel(magnitude=0)
+    assert table.loc["lamp", "clean accuracy"] == f"{clean.sel(category='lamp').item():.1%}"
