@@ -5,7 +5,6 @@ The notebooks are small ones, in a project of their own.
 
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -53,7 +52,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with one profile and one notebook; the working directory is inside it."""
     (tmp_path / "profiles").mkdir()
-    shutil.copy(PROFILE, tmp_path / "profiles" / "demo.yaml")
+    lines = PROFILE.read_text().splitlines(keepends=True)
+    of_all_notebooks = "".join(line for line in lines if not line.startswith("notebooks:"))
+    (tmp_path / "profiles" / "demo.yaml").write_text(of_all_notebooks)
     (tmp_path / "results" / "demo").mkdir(parents=True)
     (tmp_path / "results" / "demo" / "squeezenet_blur.nc").write_bytes(b"archived")
     (tmp_path / "requirements.lock").write_text("numpy==2.0.0\n")
@@ -182,7 +183,7 @@ def test_failure_leaves_the_old_result(
         lambda project, target: (target.parent / "square.svg").write_text("<svg>edited</svg>"),
         lambda project, target: write_notebook(project / "notebooks" / "square.ipynb", "1 + 1"),
         lambda project, target: (project / "profiles" / "demo.yaml").write_text(
-            PROFILE.read_text() + "seed: 1\n"
+            (project / "profiles" / "demo.yaml").read_text() + "seed: 1\n"
         ),
         lambda project, target: (project / "results/demo/squeezenet_blur.nc").write_bytes(b"new"),
         lambda project, target: (project / "results/demo/squeezenet_zoom.nc").write_bytes(b""),
@@ -247,6 +248,18 @@ def test_run_profile_says_what_it_did(
     run_profile("demo", force=True)
     assert capsys.readouterr().out == "circle: executed\nsquare: executed\n"
     assert executions == ["square", "circle", "circle", "square"]
+
+
+def test_a_profile_may_choose_its_notebooks(project: Path, executions: list[str]) -> None:
+    write_notebook(project / "notebooks" / "circle.ipynb", BODY)
+    profile = project / "profiles" / "demo.yaml"
+    profile.write_text(profile.read_text() + "notebooks: [circle]\n")
+    run_profile("demo")
+    assert executions == ["circle"]
+    profile.write_text(profile.read_text().replace("[circle]", "[cirle]"))
+    message = "profiles/demo.yaml: unknown notebook 'cirle'; closest: 'circle'"
+    with pytest.raises(itn.UsageError, match=message):
+        run_profile("demo")
 
 
 def test_run_profile_names_what_is_unknown(project: Path) -> None:

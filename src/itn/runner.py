@@ -60,12 +60,12 @@ def run_profile(profile: str, force: bool = False, only: str | None = None) -> N
     chosen = load_profile(profile).notebooks
     folder = project_folder()
     sources = {path.stem: path for path in sorted((folder / "notebooks").glob("*.ipynb"))}
-    for name in chosen or ():
-        if name not in sources:
-            raise unknown("notebook", name, sources, f"profiles/{profile}.yaml: ")
     if only is not None and only not in sources:
         raise unknown("notebook", only, sources)
     names = list(chosen or sources) if only is None else [only]
+    for name in names:
+        if name not in sources:
+            raise unknown("notebook", name, sources, f"profiles/{profile}.yaml: ")
     for name in tqdm(names, desc=profile, unit="notebook", delay=2, disable=None):
         target = folder / "book" / "results" / profile / f"{name}.ipynb"
         executed = run_notebook(sources[name], target, {"profile": profile}, force)
