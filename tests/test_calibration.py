@@ -2,12 +2,20 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import itn
-from itn.bayes import known_threshold
-from itn.calibration import calibration_numbers, calibration_table, plot_calibration, plot_symmetry
+from itn.bayes import bayes_softmax, known_threshold
+from itn.calibration import (
+    SYMMETRIC,
+    calibration_numbers,
+    calibration_table,
+    plot_calibration,
+    plot_symmetry,
+)
 from itn.phantom import PHANTOM_CLASSES, PHANTOM_PAIRS
 from itn.thresholds import NOT_REACHED, REACHED, thresholds
+from itn.transformations import find_transformation
 
 NETWORKS = ("alexnet_phantom", "resnet_phantom")
 
@@ -20,10 +28,6 @@ def classifier(request):
 @pytest.fixture(scope="module")
 def screenings():
     """What `calibrate` returns for one ideal network: Bayes curves in place of softmax."""
-    from itn.bayes import bayes_softmax
-    from itn.calibration import SYMMETRIC
-    from itn.transformations import find_transformation
-
     studies = {
         pair.name: (pair.transformation, pair.classes, pair.name) for pair in PHANTOM_PAIRS.values()
     } | {"symmetry": ("rotation", SYMMETRIC, None)}
@@ -32,8 +36,8 @@ def screenings():
         magnitude = find_transformation(name).sweep(64)
         if name == "noise":
             magnitude = magnitude / 4
-        true = np.full((len(classes), len(magnitude)), 0.9) if pair is None else None
-        true = bayes_softmax(pair, magnitude) if pair else true
+        constant = np.full((len(classes), len(magnitude)), 0.9)
+        true = bayes_softmax(pair, magnitude) if pair else constant
         mean = np.zeros((len(classes), len(magnitude), len(classes)))
         for index in range(len(classes)):
             mean[index, :, index] = true[index]
@@ -44,10 +48,6 @@ def screenings():
 
 
 def itn_dataset(name, magnitude, classes, mean, target):
-    import xarray as xr
-
-    from itn.transformations import find_transformation
-
     return xr.Dataset(
         {
             "mean_softmax": (("category", "magnitude", "class"), mean),

@@ -19,7 +19,7 @@ from itn.phantom import PHANTOM_CLASSES, PHANTOM_PAIRS, PhantomPair
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE, draw_axes, format_magnitude, readable
 from itn.profiles import FigureParameters, load_profile
 from itn.screening import screen, select_categories
-from itn.thresholds import NOT_REACHED, REACHED, thresholds
+from itn.thresholds import NOT_REACHED, REACHED, thresholds, true_softmax
 from itn.transformations import find_transformation
 
 SYMMETRIC = ("disc", "four_fold", "two_fold", "mirror")  # the classes whose symmetry is shown
@@ -171,7 +171,7 @@ def calibration_numbers(screenings: dict[str, xr.Dataset]) -> dict[str, float | 
         numbers[f"missed_{network}"] = reachable - len(compared)
         screening = screenings[f"{network}/symmetry"]
         for name in SYMMETRIC:
-            curve = _true_softmax(screening).sel(category=name)
+            curve = true_softmax(screening).sel(category=name)
             step = SYMMETRY_STEPS[PHANTOM_CLASSES[name].symmetry]
             angles = [180.0] if name == "mirror" else np.arange(0.0, 361, step or 5)
             kept = curve.sel(magnitude=angles).min() / curve.sel(magnitude=0)
@@ -236,7 +236,7 @@ def plot_symmetry(screenings: dict[str, xr.Dataset]) -> Figure:
             for angle in range(0, 361, SYMMETRY_STEPS[symmetry] or 361):
                 axes.axvline(angle, color="#BBBBBB", linewidth=4, zorder=0)
             for network, style in zip(_networks(screenings), NETWORK_STYLES, strict=False):
-                curve = _true_softmax(screenings[f"{network}/symmetry"]).sel(category=name)
+                curve = true_softmax(screenings[f"{network}/symmetry"]).sel(category=name)
                 axes.plot(curve.magnitude, curve, color=CLASS_COLORS[0], linewidth=1.2, **style)
             draw_axes(axes, rotation, curve.magnitude.values)
             axes.set_title(f"{readable(name)} ({symmetry} symmetry)")
@@ -264,12 +264,6 @@ def _magnitudes(name: str) -> np.ndarray | None:
     return np.linspace(0, 4 * max(reached), 41)
 
 
-def _true_softmax(screening: xr.Dataset) -> xr.DataArray:
-    target = xr.DataArray(screening.target.values, dims="category")
-    true: xr.DataArray = screening.mean_softmax.isel({"class": target})
-    return true  # (category, magnitude)
-
-
 def _draw_pair(axes: Axes, name: str, screenings: dict[str, xr.Dataset]) -> None:
     pair = PHANTOM_PAIRS[name]
     transformation = find_transformation(pair.transformation)
@@ -281,7 +275,7 @@ def _draw_pair(axes: Axes, name: str, screenings: dict[str, xr.Dataset]) -> None
         label = readable(class_name)
         axes.plot(magnitude, ideal[index], color=color, label=label, **IDEAL_STYLE)
         for network, style in zip(networks, NETWORK_STYLES, strict=False):
-            curve = _true_softmax(screenings[f"{network}/{name}"]).sel(category=class_name)
+            curve = true_softmax(screenings[f"{network}/{name}"]).sel(category=class_name)
             axes.plot(magnitude, curve, color=color, linewidth=1, **style)
         for at in known[class_name].values():
             if at is not None:

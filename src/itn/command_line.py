@@ -63,11 +63,12 @@ def train_profile(
     from itn import training
     from itn.classifiers import WEIGHTS_FOLDER
 
-    how = itn.load_profile(profile).training
+    chosen = itn.load_profile(profile)
+    how = chosen.training
     if how is None:
         raise UsageError(f"profile {profile} has no networks of its own to train")
     pictures = itn.render_phantom(count=how.pictures_per_class, seed=how.seed)
-    others = itn.load_images(profile)
+    others = itn.load_images(chosen.pictures)
     for each in architecture or training.BUILDERS:
         card = training.train(
             each,

@@ -4,7 +4,7 @@ import pandas as pd
 import xarray as xr
 
 from itn.plots import format_magnitude, readable
-from itn.thresholds import REACHED, accuracy, median_threshold, thresholds
+from itn.thresholds import REACHED, accuracy, median_threshold, thresholds, true_softmax
 from itn.transformations import Transformation, find_transformation
 
 
@@ -71,11 +71,10 @@ def key_numbers(screening: xr.Dataset) -> dict[str, float | str]:
     """
     transformation = find_transformation(screening.attrs["transformation"])
     found = thresholds(screening)
-    target = xr.DataArray(screening.target.values, dims="category")
-    true = screening.mean_softmax.isel({"class": target})  # (category, magnitude)
+    true = true_softmax(screening)
     label = screening.label.values
     identity = screening.attrs["identity"]
-    correct = screening.predicted.sel(magnitude=identity).values == target.values[label]
+    correct = screening.predicted.sel(magnitude=identity).values == screening.target.values[label]
     numbers: dict[str, float | str] = {
         "pictures": len(label),
         "categories": screening.sizes["category"],

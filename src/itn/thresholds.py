@@ -68,6 +68,31 @@ def accuracy(screening: xr.Dataset) -> xr.DataArray:
     )
 
 
+def true_softmax(screening: xr.Dataset) -> xr.DataArray:
+    """Return the mean softmax of each category's true class.
+
+    Parameters
+    ----------
+    screening : xarray.Dataset
+        Result of `itn.screen`.
+
+    Returns
+    -------
+    xarray.DataArray (category, magnitude), float32
+        Mean softmax.
+
+    Examples
+    --------
+    >>> from itn.screening import load_screening
+    >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
+    >>> true_softmax(screening).dims
+    ('category', 'magnitude')
+    """
+    target = xr.DataArray(screening.target.values, dims="category")
+    true: xr.DataArray = screening.mean_softmax.isel({"class": target})
+    return true
+
+
 def margins(screening: xr.Dataset) -> xr.DataArray:
     """Return by how much the prediction is kept, by each criterion; negative where it is lost.
 
