@@ -33,8 +33,8 @@ from itn.warp import Tensor, check_fill
 # when a compiler orders them differently.
 CLEAN_TOLERANCE = 1e-5
 
-# (pictures [B, H, W, 3], their noise or None, magnitude) -> softmax [B, K]
-Step = Callable[[np.ndarray, np.ndarray | None, float], np.ndarray]
+# (pictures [B, H, W, 3] and, where it is used, their noise; magnitude) -> softmax [B, K]
+Step = Callable[[dict[str, Tensor], float], np.ndarray]
 
 
 def screen(
@@ -227,11 +227,11 @@ def _screen_batch(
     # A last batch that is not full is filled up, so that nothing is compiled twice.
     full = np.resize(batch, batch_size)
     images = np.asarray(pictures.images[full])
-    noise = None
+    inputs = {"images": ops.convert_to_tensor(images)}  # once, not for every magnitude
     if transformation.name == "noise":
         seeds = [seed_of(seed, pictures.paths[index]) for index in full]
-        noise = noise_fields(seeds, images.shape[1:])
-    softmax = np.stack([step(images, noise, magnitude)[: len(batch)] for magnitude in sweep], 1)
+        inputs["noise"] = ops.convert_to_tensor(noise_fields(seeds, images.shape[1:]))
+    softmax = np.stack([step(inputs, magnitude)[: len(batch)] for magnitude in sweep], 1)
 
     # Identity is identity: one picture of each batch is also looked at untouched.
     clean = classifier.predict(images[:1])[0]
@@ -277,15 +277,16 @@ def _compiled_step(
         # operations, and the convolutions slower. So each is compiled its own way.
         first = _Compiled(prepare, None, jit_compile=True)
         second = _Compiled(look, classifier.network, jit_compile=False)
+        first.make_predict_function()
 
-        def run(inputs: dict[str, np.ndarray]) -> Any:
-            return second.predict_on_batch({"images": first.predict_on_batch(inputs)})
+        def run(inputs: dict[str, Tensor]) -> Any:
+            # Not `predict_on_batch`, which would make an array of what lies in between.
+            return second.predict_on_batch({"images": first.predict_function([(inputs,)])})
     else:
         run = _Compiled(look_prepared, classifier.network, jit_compile=True).predict_on_batch
 
-    def step(images: np.ndarray, noise: np.ndarray | None, magnitude: float) -> np.ndarray:
-        inputs = {"images": images, "magnitude": np.full((1, 1, 1, 1), magnitude, np.float32)}
-        return np.asarray(run(inputs if noise is None else inputs | {"noise": noise}))
+    def step(inputs: dict[str, Tensor], magnitude: float) -> np.ndarray:
+        return np.asarray(run(inputs | {"magnitude": np.full((1, 1, 1, 1), magnitude, np.float32)}))
 
     return step
 
