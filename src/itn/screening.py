@@ -27,7 +27,7 @@ from itn.images import Pictures
 from itn.messages import UsageError, unknown
 from itn.provenance import installed_version, source_hash
 from itn.transformations import Transformation, find_transformation, noise_fields, seed_of
-from itn.warp import Tensor, check_fill
+from itn.warp import Tensor, check_fill, fused
 
 # The identity has to reproduce the clean softmax to this; float32 sums differ by about 1e-6
 # when a compiler orders them differently.
@@ -246,47 +246,35 @@ def _screen_batch(
     return softmax
 
 
-class _Compiled(keras.Model):
-    """A function of named tensors, compiled the way Keras compiles a model."""
+class _Look(keras.Model):
+    """What a classifier says of transformed pictures, compiled as its backend does it best."""
 
-    def __init__(self, function: Callable[..., Tensor], network: Any, jit_compile: bool) -> None:
-        super().__init__(name="compiled")
-        self.function = function
-        self.network = network  # tracked, so that JAX passes the weights as arguments
-        self.compile(jit_compile=jit_compile)
+    def __init__(
+        self, classifier: Classifier, transformation: Transformation, fill: str, clip: bool
+    ) -> None:
+        super().__init__(name="look")
+        self.network = classifier.network  # tracked, so that JAX passes the weights as arguments
+
+        def prepare(inputs: dict[str, Tensor]) -> Tensor:
+            images, magnitude, noise = (inputs.get(n) for n in ("images", "magnitude", "noise"))
+            transformed = transformation.apply(images, magnitude, fill, noise)
+            return classifier.preprocess(ops.clip(transformed, 0, 1) if clip else transformed)
+
+        self.prepare = fused(prepare)
+        self.compile(jit_compile=keras.backend.backend() != "tensorflow")
 
     def call(self, inputs: dict[str, Tensor]) -> Tensor:
-        return self.function(**inputs)
+        return ops.softmax(self.network(self.prepare(inputs), training=False))
 
 
 def _compiled_step(
     classifier: Classifier, transformation: Transformation, fill: str, clip: bool
 ) -> Step:
-    def prepare(images: Tensor, magnitude: Tensor, noise: Tensor = None) -> Tensor:
-        transformed = transformation.apply(images, magnitude, fill, noise)
-        return classifier.preprocess(ops.clip(transformed, 0, 1) if clip else transformed)
-
-    def look(images: Tensor) -> Tensor:
-        return ops.softmax(classifier.network(images, training=False))
-
-    def look_prepared(**inputs: Tensor) -> Tensor:
-        return look(prepare(**inputs))
-
-    if keras.backend.backend() == "tensorflow":
-        # `make bench`: on a CPU, XLA makes the warp three times as fast as TensorFlow's own
-        # operations, and the convolutions slower. So each is compiled its own way.
-        first = _Compiled(prepare, None, jit_compile=True)
-        second = _Compiled(look, classifier.network, jit_compile=False)
-        first.make_predict_function()
-
-        def run(inputs: dict[str, Tensor]) -> Any:
-            # Not `predict_on_batch`, which would make an array of what lies in between.
-            return second.predict_on_batch({"images": first.predict_function([(inputs,)])})
-    else:
-        run = _Compiled(look_prepared, classifier.network, jit_compile=True).predict_on_batch
+    look = _Look(classifier, transformation, fill, clip)
 
     def step(inputs: dict[str, Tensor], magnitude: float) -> np.ndarray:
-        return np.asarray(run(inputs | {"magnitude": np.full((1, 1, 1, 1), magnitude, np.float32)}))
+        shaped = np.full((1, 1, 1, 1), magnitude, np.float32)
+        return np.asarray(look.predict_on_batch(inputs | {"magnitude": shaped}))
 
     return step
 

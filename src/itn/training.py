@@ -49,6 +49,7 @@ BUILDERS: dict[str, Callable[..., keras.Model]] = {
 }
 
 
+@keras.saving.register_keras_serializable("itn")
 def center(images: Tensor) -> Tensor:
     """Preprocess pictures for the 64-pixel networks.
 

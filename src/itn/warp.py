@@ -10,8 +10,10 @@ coordinates and the origin of the matrix is the picture's center ``((W - 1)/2, (
 The matrix is in pixels and maps where a pixel *is written* to where it *is read*.
 """
 
+from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -91,6 +93,36 @@ def affine_warp(images: Tensor, matrix: Tensor, fill: str = "zeros") -> Tensor:
     above = _mix(pixels, index, index + 1, right_share)
     below = _mix(pixels, index + row_length, index + row_length + 1, right_share)
     return above * (1 - bottom_share) + below * bottom_share
+
+
+def fused(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Let XLA compile a function, also where the rest of a model is not.
+
+    On a CPU, XLA makes the warp several times as fast as TensorFlow's operations one by one, but
+    convolutions slower. JAX compiles everything anyway.
+
+    Parameters
+    ----------
+    function : callable
+        Tensors -> tensor, in `keras.ops`.
+
+    Returns
+    -------
+    callable
+        The same function; differentiable.
+
+    Examples
+    --------
+    >>> half = fused(lambda x: x / 2)
+    >>> np.asarray(half(np.ones(2, "float32"))).tolist()
+    [0.5, 0.5]
+    """
+    if keras.backend.backend() != "tensorflow":
+        return function
+    import tensorflow as tf  # Keras has no name for this
+
+    compiled: Callable[..., Tensor] = tf.function(function, jit_compile=True)
+    return compiled
 
 
 def check_fill(fill: str) -> None:
