@@ -142,7 +142,8 @@ class _Transformer(layers.Layer):
             For `from_config`.
         """
         names = ("control_dim", "hidden_units", "resample_vectors", "seed")
-        return super().get_config() | {name: getattr(self, name) for name in names}
+        config: dict[str, Any] = super().get_config()
+        return config | {name: getattr(self, name) for name in names}
 
 
 @keras.saving.register_keras_serializable("itn")
@@ -306,10 +307,35 @@ class ColorTransformer(_Transformer):
         tensor [N, H, W, 3]
             Recolored pictures, not clipped.
         """
-        columns = self.matrix(control)[:, None, None]  # [N, 1, 1, 3, 4]
-        # One product for each channel that is read is faster than many products of 3 x 3.
-        recolored = sum(images[..., i : i + 1] * columns[..., i] for i in range(3))
-        return recolored + columns[..., 3]
+        return recolor(images, self.matrix(control))
+
+
+def recolor(images: Tensor, matrix: Tensor) -> Tensor:
+    """Multiply the homogeneous colors of pictures by a matrix.
+
+    Parameters
+    ----------
+    images : tensor [N, H, W, 3]
+        RGB pictures.
+    matrix : tensor [N, 3, 4]
+        One matrix for each picture; its last column is added.
+
+    Returns
+    -------
+    tensor [N, H, W, 3]
+        ``C [R, G, B, 1]`` at every pixel, not clipped.
+
+    Examples
+    --------
+    >>> images = np.array([[[[0.25, 0.5, 0.75]]]], "float32")
+    >>> matrix = np.array([[[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0.5]]], "float32")
+    >>> np.asarray(recolor(images, matrix)).ravel().tolist()  # red and blue swap, blue is raised
+    [0.75, 0.5, 0.75]
+    """
+    columns = ops.convert_to_tensor(matrix)[:, None, None]  # [N, 1, 1, 3, 4]
+    # One product for each channel that is read is faster than a product of 3 x 3 a pixel.
+    recolored = sum(images[..., i : i + 1] * columns[..., i] for i in range(3))
+    return recolored + columns[..., 3]
 
 
 def affine_exponential(generator: Tensor) -> Tensor:
@@ -452,8 +478,11 @@ class InvariantTransformerNet(keras.Model):
         if not (np.isfinite(color_weight) and color_weight >= 0):
             raise UsageError(f"color_weight must be a number ≥ 0, got {color_weight}")
         seeds = [int(each) for each in np.random.SeedSequence(seed).generate_state(3)]
-        common = {"hidden_units": hidden_units, "resample_vectors": resample_vectors}
-        spatial_options = {
+        common: dict[str, Any] = {
+            "hidden_units": hidden_units,
+            "resample_vectors": resample_vectors,
+        }
+        spatial_options: dict[str, Any] = {
             "fill": fill,
             "exponential": exponential,
             "determinant_floor": determinant_floor,
@@ -660,7 +689,7 @@ class InvariantTransformerNet(keras.Model):
             right = self.classifier.predict(np.asarray(images)).argmax(axis=1) == labels
             hits, count = hits + int(right.sum()), count + len(labels)
         clean = hits / max(count, 1)
-        if np.isnan(required := float(ops.convert_to_numpy(self.required_accuracy))):
+        if np.isnan(required := float(self.required_accuracy.value)):
             required = ACCURACY_SHARE * clean
             self.required_accuracy.assign(required)
         if not 0 < required <= clean:
@@ -699,7 +728,8 @@ class InvariantTransformerNet(keras.Model):
             "class_ids": list(self.classifier.class_ids),
             "name": self.classifier.name,
         }
-        return super().get_config() | self._arguments | {"classifier": classifier}
+        config: dict[str, Any] = super().get_config()
+        return config | self._arguments | {"classifier": classifier}
 
     @classmethod
     def from_config(

@@ -49,7 +49,7 @@ BUILDERS: dict[str, Callable[..., keras.Model]] = {
 }
 
 
-@keras.saving.register_keras_serializable("itn")
+@keras.saving.register_keras_serializable("itn")  # type: ignore[untyped-decorator]
 def center(images: Tensor) -> Tensor:
     """Preprocess pictures for the 64-pixel networks.
 
