@@ -12,6 +12,7 @@ from keras import ops
 
 from itn import training
 from itn.data_sets import imagenet_classes, weight_file
+from itn.images import Pictures
 from itn.messages import UsageError, unknown
 from itn.squeezenet import CHANNEL_MEANS_BGR, INPUT_SIZE, build_squeezenet, load_deep_compression
 from itn.warp import Tensor
@@ -145,6 +146,29 @@ class Classifier:
             candidates = " or ".join(f"{i}{id_}" for i, id_ in zip(found, ids, strict=True))
             raise UsageError(f"class '{name}' of {self.name} is ambiguous: say {candidates}")
         return found[0]
+
+    def logits_of(self, pictures: Pictures) -> np.ndarray:
+        """Return the logit of each class of pictures.
+
+        Parameters
+        ----------
+        pictures : Pictures
+            Pictures whose classes are this classifier's, by name or by WordNet id.
+
+        Returns
+        -------
+        ndarray [C], int
+            Indices of classes, in the order of ``pictures.class_names``.
+
+        Raises
+        ------
+        UsageError
+            If there is no such class, or several; the message names the candidates.
+        """
+        return np.array(
+            [self.index_of(pictures.targets.get(name, name)) for name in pictures.class_names],
+            np.int32,
+        )
 
     def weights_hash(self) -> str:
         """Return the sha256 of the network's weights, in hexadecimal.

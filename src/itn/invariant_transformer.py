@@ -10,7 +10,7 @@ Bunne, Rahmann, Wolf (2018), section 3.4; its formulas are our reading of its pr
 Jaderberg, Simonyan, Zisserman, Kavukcuoglu (2015), Spatial Transformer Networks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -430,6 +430,8 @@ class InvariantTransformerNet(keras.Model):
         trained.
     spatial, color : SpatialTransformer, ColorTransformer
         Its two layers.
+    options : dict of str to object
+        The arguments.
 
     Raises
     ------
@@ -487,7 +489,7 @@ class InvariantTransformerNet(keras.Model):
             "exponential": exponential,
             "determinant_floor": determinant_floor,
         }
-        self._arguments = {
+        self.options = {
             "spatial_dim": spatial_dim,
             "color_dim": color_dim,
             "color_weight": color_weight,
@@ -498,7 +500,7 @@ class InvariantTransformerNet(keras.Model):
         }
         self.classifier, self.network = classifier, classifier.network
         self.network.trainable = False
-        self.color_weight = float(color_weight)
+        self.color_weight, self.seed = float(color_weight), int(seed)
         self.spatial = SpatialTransformer(
             spatial_dim, name="spatial", seed=seeds[0], **common, **spatial_options
         )
@@ -528,6 +530,7 @@ class InvariantTransformerNet(keras.Model):
             keras.metrics.Mean(name=name)
             for name in ("cross_entropy", "spatial_loss", "color_loss", "batch_accuracy", "outward")
         ]
+        self.built = True  # all its parts are
 
     def draw_controls(self, count: int, seed: Any) -> tuple[Tensor, Tensor]:
         """Draw control vectors, uniform on [0, 1].
@@ -675,8 +678,30 @@ class InvariantTransformerNet(keras.Model):
         data = x if y is None else [(x, y)]
         if not isinstance(data, list | keras.utils.PyDataset):
             raise UsageError(f"fit takes arrays or a keras.utils.PyDataset, got {type(x).__name__}")
+        self.check(data)
+        return super().fit(x, y, **kwargs)
+
+    def check(self, data: Sequence[tuple[Any, Any]] | keras.utils.PyDataset) -> float:
+        """Refuse what cannot be trained on, and choose the required accuracy if none was given.
+
+        Parameters
+        ----------
+        data : sequence of (pictures, labels), or keras.utils.PyDataset
+            Batches as for `fit`.
+
+        Returns
+        -------
+        float
+            The classifier's accuracy on the untouched pictures.
+
+        Raises
+        ------
+        UsageError
+            As `fit`.
+        """
         hits = count = 0
-        for images, labels in (data[index] for index in range(len(data))):
+        count_of_batches = len(data) if isinstance(data, Sequence) else data.num_batches
+        for images, labels in (data[index] for index in range(count_of_batches)):
             images = images["images"] if isinstance(images, Mapping) else images
             labels = np.asarray(labels).reshape(-1)
             self.classifier.check_size(images.shape)
@@ -697,7 +722,7 @@ class InvariantTransformerNet(keras.Model):
                 f"the required accuracy {required:.3g} is not in (0, {clean:.3g}]: "
                 f"{self.classifier.name} gets {clean:.3g} of the untouched pictures right"
             )
-        return super().fit(x, y, **kwargs)
+        return clean
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild the model, its classifier among them.
@@ -729,7 +754,7 @@ class InvariantTransformerNet(keras.Model):
             "name": self.classifier.name,
         }
         config: dict[str, Any] = super().get_config()
-        return config | self._arguments | {"classifier": classifier}
+        return config | self.options | {"classifier": classifier}
 
     @classmethod
     def from_config(

@@ -1,6 +1,7 @@
 """Where a result comes from: hashes of sources and the versions of packages."""
 
 import hashlib
+import platform
 from collections.abc import Iterable
 from functools import cache
 from importlib import metadata, resources
@@ -77,3 +78,26 @@ def installed_version(package: str) -> str:
         except metadata.PackageNotFoundError:
             continue
     return "unknown"
+
+
+def environment() -> dict[str, str]:
+    """Say what computes: the package's sources, versions, backend and device.
+
+    Returns
+    -------
+    dict of str to str
+        Attributes for a result.
+
+    Examples
+    --------
+    >>> sorted(environment())
+    ['device', 'source_sha256', 'versions']
+    """
+    import keras
+
+    packages = ("itn", "keras", keras.backend.backend(), "numpy")
+    return {
+        "source_sha256": source_hash(),
+        "versions": ", ".join(f"{name} {installed_version(name)}" for name in packages),
+        "device": f"{keras.distribution.list_devices()[0]} ({platform.machine()})",
+    }

@@ -7,7 +7,6 @@ Bunne, Rahmann, Wolf (2018), sections 3.3 and 4.1.
 
 import json
 import os
-import platform
 import tempfile
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from xarray.backends import H5NetCDFStore
 from itn.classifiers import Classifier, batches
 from itn.images import Pictures
 from itn.messages import UsageError, unknown
-from itn.provenance import installed_version, source_hash
+from itn.provenance import environment
 from itn.transformations import Transformation, find_transformation, noise_fields, seed_of
 from itn.warp import Tensor, check_fill, fused
 
@@ -119,10 +118,7 @@ def screen(
     transformation = find_transformation(name)
     check_fill(fill)
     classifier.check_size(pictures.images.shape)
-    targets = [
-        classifier.index_of(pictures.targets.get(category, category))
-        for category in pictures.class_names
-    ]
+    targets = classifier.logits_of(pictures)
     if rivals < 1 or len(classifier.class_names) < 2:
         raise UsageError(
             f"rivals must be at least 1 and {classifier.name} have at least 2 classes, "
@@ -178,7 +174,7 @@ def screen(
             "predicted": (("image", "magnitude"), predicted),
             "mean_softmax": (("category", "magnitude", "class"), mean_softmax),
             "rival": (("category", "rank"), rival),
-            "target": ("category", np.array(targets, np.int32)),
+            "target": ("category", targets),
             "label": ("image", np.asarray(pictures.labels, np.int32)),
         },
         coords={
@@ -199,7 +195,7 @@ def screen(
             "data_sha256": pictures.data_hash,
             "pictures": images,
             "pictures_left_out": json.dumps(pictures.left_out),
-            **_environment(),
+            **environment(),
         },
     )
 
@@ -277,16 +273,6 @@ def _compiled_step(
         return np.asarray(look.predict_on_batch(inputs | {"magnitude": shaped}))
 
     return step
-
-
-def _environment() -> dict[str, str]:
-    backend = keras.backend.backend()
-    packages = ("itn", "keras", backend, "numpy")
-    return {
-        "source_sha256": source_hash(),
-        "versions": ", ".join(f"{name} {installed_version(name)}" for name in packages),
-        "device": f"{keras.distribution.list_devices()[0]} ({platform.machine()})",
-    }
 
 
 def save_screening(screening: xr.Dataset, path: str | Path) -> None:

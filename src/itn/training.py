@@ -358,7 +358,10 @@ class _Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         for name, value in (logs or {}).items():
             self.history[name] = [*self.history.get(name, [])[:epoch], round(float(value), 6)]
-        _write_json(self.logs, self.history)  # first: an epoch too many in it is cut off above
+        self.save()
+
+    def save(self) -> None:
+        _write_json(self.logs, self.history)  # first: an epoch too many in it is cut off
         unfinished = self.weights.with_name("unfinished.weights.h5")
         self.model.save_weights(unfinished)
         unfinished.replace(self.weights)

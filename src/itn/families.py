@@ -1,0 +1,382 @@
+"""Families of transformations: what a classifier says of them, and how learned ones compare.
+
+A *family* is a set of members, each an affine and a color matrix. The learned family of an
+`itn.InvariantTransformerNet` has a member for each pair of control vectors. It is compared with
+random matrices that displace as much, and with the package's own transformations.
+"""
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from keras import ops
+from tqdm.auto import tqdm
+
+from itn.classifiers import Classifier, batches
+from itn.images import Pictures
+from itn.invariant_transformer import InvariantTransformerNet, in_pixels, recolor
+from itn.matrices import (
+    Matrix,
+    color_displacement,
+    known_matrices,
+    scaled_to,
+    spatial_displacement,
+)
+from itn.messages import UsageError
+from itn.warp import Tensor, affine_warp, fused
+
+FACTORS = 2.0 ** np.arange(-3, 2.51, 0.5)  # by which families are shrunk and stretched
+FAMILIES = ("learned", "random")
+BATCH_SIZE = 64
+
+
+class MatrixLook(keras.Model):
+    """What a classifier says of pictures, each under matrices of its own.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Who looks.
+    fill : {"zeros", "edge", "reflect", "mean"}, default "zeros"
+        What lies outside a picture.
+
+    Examples
+    --------
+    >>> network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()])
+    >>> look = MatrixLook(Classifier(network, lambda x: 5 * x, 8, ("red", "green", "blue")))
+    >>> red_to_blue = np.roll(np.eye(3, 4), -1, axis=0)
+    >>> red = np.zeros((1, 8, 8, 3), "float32") + np.array([1, 0, 0], "float32")
+    >>> look.softmax(red, np.eye(2, 3)[None], red_to_blue[None]).round(2).tolist()
+    [[0.009999999776482582, 0.009999999776482582, 0.9900000095367432]]
+    """
+
+    def __init__(self, classifier: Classifier, fill: str = "zeros") -> None:
+        super().__init__(name="matrix_look")
+        self.network = classifier.network
+
+        def prepare(images: Tensor, spatial: Tensor, color: Tensor) -> Tensor:
+            warped = affine_warp(images, in_pixels(spatial, images.shape), fill)
+            return classifier.preprocess(recolor(warped, color))
+
+        self.prepare = fused(prepare)
+        self.compile(jit_compile=keras.backend.backend() != "tensorflow")
+
+    def call(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Return the softmax of transformed pictures.
+
+        Parameters
+        ----------
+        inputs : dict with the keys "images", "spatial" and "color"
+            Pictures [N, H, W, 3] and matrices [N, 2, 3] and [N, 3, 4].
+
+        Returns
+        -------
+        tensor [N, K]
+            Softmax.
+        """
+        return ops.softmax(self.network(self.prepare(**inputs), training=False))
+
+    def softmax(
+        self, images: np.ndarray, spatial: npt.ArrayLike, color: npt.ArrayLike
+    ) -> npt.NDArray[np.float32]:
+        """Return the softmax of many transformed pictures.
+
+        Parameters
+        ----------
+        images : ndarray [N, H, W, 3], float32
+            Pictures.
+        spatial : array [N or 1, 2, 3]
+            Affine matrices, see `itn.matrices`.
+        color : array [N or 1, 3, 4]
+            Color matrices.
+
+        Returns
+        -------
+        ndarray [N, K], float32
+            Softmax.
+        """
+        count = len(images)
+        size = min(BATCH_SIZE, count)
+        matrices = {
+            name: np.broadcast_to(np.asarray(given, np.float32), (count, *np.shape(given)[1:]))
+            for name, given in (("spatial", spatial), ("color", color))
+        }
+        parts = []
+        for start, stop in batches(count, size):
+            # A last batch that is not full is filled up, so that nothing is compiled twice.
+            rows = np.resize(np.arange(start, stop), size)
+            inputs = {"images": images[rows]} | {n: m[rows] for n, m in matrices.items()}
+            parts.append(self.predict_on_batch(inputs)[: stop - start])
+        return np.concatenate(parts)
+
+
+def sliders(net: InvariantTransformerNet, steps: int = 5) -> xr.Dataset:
+    """Return control vectors that move one control value at a time, and all of a kind together.
+
+    Parameters
+    ----------
+    net : InvariantTransformerNet
+        Net.
+    steps : int, default 5
+        Number of values from 0 to 1.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``alpha`` (member, p) and ``beta`` (member, q), the others at 1/2; coordinates
+        ``slider`` ("alpha 1" …, "alpha", "beta 1" …, "beta") and ``value`` of each member.
+
+    Examples
+    --------
+    >>> sliders(net).sizes["member"]  # doctest: +SKIP
+    50
+    """
+    dims = {"alpha": net.spatial.control_dim, "beta": net.color.control_dim}
+    rows: dict[str, list[np.ndarray]] = {"alpha": [], "beta": []}
+    names, values = [], []
+    for kind, dim in dims.items():
+        for moved in (*range(dim), slice(None)):
+            for value in np.linspace(0, 1, steps):
+                controls = {each: np.full(dims[each], 0.5, "float32") for each in dims}
+                controls[kind][moved] = value
+                for each in dims:
+                    rows[each].append(controls[each])
+                names.append(kind if isinstance(moved, slice) else f"{kind} {moved + 1}")
+                values.append(value)
+    return xr.Dataset(
+        {"alpha": (("member", "p"), rows["alpha"]), "beta": (("member", "q"), rows["beta"])},
+        coords={"slider": ("member", names), "value": ("member", values)},
+    )
+
+
+def survey(
+    net: InvariantTransformerNet, members: xr.Dataset, pictures: Pictures, progress: bool = True
+) -> xr.Dataset:
+    """Look at every picture under every member of a learned family.
+
+    Parameters
+    ----------
+    net : InvariantTransformerNet
+        Trained net.
+    members : xarray.Dataset
+        Control vectors, ``alpha`` (member, p) and ``beta`` (member, q), e.g. from `sliders`.
+    pictures : Pictures
+        Pictures that nothing was trained on.
+    progress : bool, default True
+        Whether to show a progress bar when it takes more than two seconds.
+
+    Returns
+    -------
+    xarray.Dataset
+        `members` with ``spatial_matrix`` (member, 2, 3), ``color_matrix`` (member, 3, 4),
+        ``right`` and ``consistent`` (member): how many of the ``pictures`` (an attribute) are
+        classified correctly, and as without any transformation.
+
+    Examples
+    --------
+    >>> survey(net, sliders(net), pictures)  # doctest: +SKIP
+    """
+    look = MatrixLook(net.classifier, net.options["fill"])
+    labels = net.classifier.logits_of(pictures)[pictures.labels]
+    clean = net.classifier.predict(pictures.images).argmax(axis=1)
+    spatial, color = _matrices(net, members.alpha.values, members.beta.values)
+    counts = []
+    for pair in tqdm(
+        zip(spatial, color, strict=True), total=len(spatial), delay=2, disable=not progress
+    ):
+        said = look.softmax(pictures.images, *(matrix[None] for matrix in pair)).argmax(axis=1)
+        counts.append(((said == labels).sum(), (said == clean).sum()))
+    right, consistent = np.array(counts).T
+    return members.assign(
+        spatial_matrix=(("member", "row", "column"), spatial),
+        color_matrix=(("member", "channel", "channel_or_1"), color),
+        right=("member", right),
+        consistent=("member", consistent),
+    ).assign_attrs(pictures=len(pictures))
+
+
+def compare_families(
+    net: InvariantTransformerNet, pictures: Pictures, passes: int, seed: int = 0
+) -> xr.Dataset:
+    """Compare the learned family with random matrices and with a grid of known ones.
+
+    Members are drawn anew for every picture, the same at each factor. A random member has the
+    spatial and color displacement of a learned one, but entries in random directions. Both
+    families are shrunk and stretched about the identity by common factors.
+
+    Parameters
+    ----------
+    net : InvariantTransformerNet
+        Trained net.
+    pictures : Pictures
+        Pictures to compare on.
+    passes : int
+        Number of forward passes for each of the two baselines, such as training took.
+    seed : int, default 0
+        Of the control vectors and random directions.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``right`` (family, factor): how many of ``passes_each`` (an attribute) pictures are
+        classified correctly; ``spatial_displacement`` and ``color_displacement`` (family,
+        factor), means. As attributes the largest member of the grid, a spatial and a color
+        transformation of `itn.matrices.known_matrices`, whose accuracy on all pictures is the
+        required one: ``grid_spatial``, ``grid_color``, ``grid_displacement`` (spatial plus
+        color), ``grid_accuracy``.
+
+    Examples
+    --------
+    >>> compare_families(net, pictures, passes=10_000)  # doctest: +SKIP
+    """
+    look = MatrixLook(net.classifier, net.options["fill"])
+    each = passes // len(FACTORS)
+    if each < 1:
+        raise UsageError(f"passes must be at least {len(FACTORS)}, got {passes}")
+    rows = np.resize(np.arange(len(pictures)), each)
+    images, labels = pictures.images[rows], net.classifier.logits_of(pictures)[pictures.labels]
+    controls = map(ops.convert_to_numpy, net.draw_controls(each, seed))
+    learned = _matrices(net, *controls)
+    rng = np.random.default_rng(seed)
+    random = [
+        scaled_to(rng.standard_normal(matrix.shape), measure(matrix))
+        for matrix, measure in zip(learned, (spatial_displacement, color_displacement), strict=True)
+    ]
+    right = np.zeros((len(FAMILIES), len(FACTORS)), int)
+    displacement = np.zeros((2, *right.shape))
+    for family, matrices in enumerate((learned, random)):
+        for position, factor in enumerate(FACTORS):
+            spatial, color = (
+                np.eye(*m.shape[1:]) + factor * (m - np.eye(*m.shape[1:])) for m in matrices
+            )
+            said = look.softmax(images, spatial, color).argmax(axis=1)
+            right[family, position] = (said == labels[rows]).sum()
+            displacement[:, family, position] = (
+                spatial_displacement(spatial).mean(),
+                color_displacement(color).mean(),
+            )
+    return xr.Dataset(
+        {
+            "right": (("family", "factor"), right),
+            "spatial_displacement": (("family", "factor"), displacement[0]),
+            "color_displacement": (("family", "factor"), displacement[1]),
+        },
+        coords={"family": list(FAMILIES), "factor": FACTORS},
+        attrs={
+            "passes_each": each,
+            "required_accuracy": float(net.required_accuracy.value),
+            **_best_of_grid(look, pictures, labels, passes, float(net.required_accuracy.value)),
+        },
+    )
+
+
+def largest_factor(comparison: xr.Dataset, family: str) -> float:
+    """Return how far a family can be stretched before the required accuracy is lost.
+
+    Parameters
+    ----------
+    comparison : xarray.Dataset
+        From `compare_families`.
+    family : {"learned", "random"}
+        Which.
+
+    Returns
+    -------
+    float
+        The factor, interpolated over its logarithm; NaN if already the smallest one loses it,
+        the largest one looked at if none does.
+
+    Examples
+    --------
+    >>> comparison = xr.Dataset(
+    ...     {"right": (("family", "factor"), [[10, 8, 0]])},
+    ...     coords={"family": ["random"], "factor": [1.0, 2, 4]},
+    ...     attrs={"passes_each": 10, "required_accuracy": 0.8},
+    ... )
+    >>> largest_factor(comparison, "random")
+    2.0
+    """
+    margin = (
+        comparison.right.sel(family=family).values / comparison.attrs["passes_each"]
+        - comparison.attrs["required_accuracy"]
+    )
+    position = np.log(comparison.factor.values)
+    failed = np.flatnonzero(margin < 0)
+    if not len(failed):
+        return float(comparison.factor.values[-1])
+    if failed[0] == 0:
+        return float("nan")
+    outside, inside = failed[0], failed[0] - 1
+    share = margin[inside] / (margin[inside] - margin[outside])
+    return float(np.exp(position[inside] + share * (position[outside] - position[inside])))
+
+
+def displacement_ratios(comparison: xr.Dataset) -> dict[str, float]:
+    """Return how much farther the learned family goes than what it is compared with.
+
+    Parameters
+    ----------
+    comparison : xarray.Dataset
+        From `compare_families`.
+
+    Returns
+    -------
+    dict of str to float
+        ``to_random``: the mean displacement of the learned family over that of the random one,
+        stretched or shrunk until it holds just the required accuracy; ``to_grid``: over that of
+        the grid's largest member. Above 1 the learned family goes farther.
+
+    Examples
+    --------
+    >>> displacement_ratios(comparison)  # doctest: +SKIP
+    """
+    learned = comparison.sel(family="learned", factor=1)
+    displacement = float(learned.spatial_displacement + learned.color_displacement)
+    grid = comparison.attrs["grid_displacement"]
+    return {
+        "to_random": 1 / largest_factor(comparison, "random"),
+        "to_grid": displacement / grid if grid else float("inf"),
+    }
+
+
+def _matrices(
+    net: InvariantTransformerNet, alpha: np.ndarray, beta: np.ndarray
+) -> tuple[Matrix, Matrix]:
+    spatial, color = net.spatial.matrix(alpha), net.color.matrix(beta)
+    return np.asarray(spatial, float), np.asarray(color, float)
+
+
+def _best_of_grid(
+    look: MatrixLook, pictures: Pictures, labels: np.ndarray, passes: int, required: float
+) -> dict[str, str | float]:
+    """Find the member of the grid of known transformations that displaces most and holds."""
+    spatial, color, spatial_names, color_names = known_matrices()
+    sizes = spatial_displacement(spatial)[:, None] + color_displacement(color)[None]
+    order = np.argsort(-sizes, axis=None, kind="stable")
+    # The largest first, each on a few pictures; whoever holds there has to hold on all of them.
+    few = np.linspace(0, len(pictures) - 1, min(8, len(pictures))).astype(int)
+    left = passes
+    for member in order.tolist():
+        pair = np.unravel_index(member, sizes.shape)
+        matrices = spatial[pair[0]][None], color[pair[1]][None]
+        for rows in (few, np.arange(len(pictures))):
+            left -= len(rows)
+            said = look.softmax(pictures.images[rows], *matrices).argmax(axis=1)
+            accuracy = float((said == labels[rows]).mean())
+            if accuracy < required - (0.1 if rows is few else 0):
+                break
+        else:
+            return {
+                "grid_spatial": spatial_names[pair[0]],
+                "grid_color": color_names[pair[1]],
+                "grid_displacement": float(sizes[pair]),
+                "grid_accuracy": accuracy,
+            }
+        if left <= 0:
+            break
+    return {
+        "grid_spatial": "identity",
+        "grid_color": "identity",
+        "grid_displacement": 0.0,
+        "grid_accuracy": float("nan"),
+    }

@@ -1,0 +1,275 @@
+"""Figures of the Invariant Transformer Net: training, samples, what it learned, comparison."""
+
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+from itn.families import FAMILIES
+from itn.matrices import decompose_color, decompose_spatial
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, STYLE, readable
+
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+SLIDER_STYLES: tuple[dict[str, Any], ...] = (
+    {"color": ORANGE, "linestyle": "-"},
+    {"color": BLUE, "linestyle": (0, (5, 1.5))},
+    {"color": GREEN, "linestyle": (0, (3, 1, 1, 1))},
+    {"color": "#CC79A7", "linestyle": (0, (1, 1))},
+)
+COMPONENT_LABELS = {
+    "rotation": "rotation, °",
+    "scale_x": "scale x, factor",
+    "scale_y": "scale y, factor",
+    "shear": "shear",
+    "translation_x": "shift right, widths",
+    "translation_y": "shift down, widths",
+    "brightness": "brightness",
+    "contrast": "contrast, factor",
+    "saturation": "saturation, factor",
+    "hue": "hue, °",
+}
+
+
+def plot_transformer_training(history: xr.Dataset) -> Figure:
+    """Draw how the losses and the accuracy went, step by step (the paper's figure 14).
+
+    Parameters
+    ----------
+    history : xarray.Dataset
+        From `itn.train_transformers`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Three panels over the steps: the classifier's cross-entropy; the losses of the two
+        transformers; the accuracy of the batches and on held-out pictures, with the required
+        one and the state that was kept. Points are batches, lines running means.
+
+    Examples
+    --------
+    >>> plot_transformer_training(history)  # doctest: +SKIP
+    """
+    step = history.step.values
+    epoch = np.arange(history.sizes["epoch"]) * len(step) / history.attrs["epochs"]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(2 * PANEL_WIDTH, 1.9 * PANEL_HEIGHT), layout="constrained")
+        top, middle, bottom = figure.subplots(3, 1, sharex=True)
+        _draw_steps(top, step, history.cross_entropy.values, "#000000")
+        top.set_ylabel("cross-entropy")
+        top.set_ylim(0, None)
+        for name, color, dash, label in (
+            ("spatial_loss", ORANGE, "-", "spatial, $L_S$"),
+            ("color_loss", BLUE, "--", "color, $L_C$"),
+        ):
+            _draw_steps(middle, step, history[name].values, color, dash, label)
+        middle.set_ylabel("transformer losses")
+        middle.legend(loc="lower left")
+        _draw_steps(bottom, step, history.batch_accuracy.values, "#777777", label="batch")
+        held_out = history.held_out_accuracy.values
+        bottom.plot(epoch, held_out, "o-", color=BLUE, markersize=4, label="held-out pictures")
+        kept = history.attrs["kept_epoch"]
+        bottom.plot(
+            epoch[kept], held_out[kept], "o", markersize=11, markerfacecolor="none",
+            color=ORANGE, markeredgewidth=1.8, label="kept",
+        )  # fmt: skip
+        required = history.attrs["required_accuracy"]
+        bottom.axhline(required, color="#444444", linestyle=":", label="required, $a_0$")
+        bottom.set_ylabel("accuracy")
+        bottom.set_xlabel("training step")
+        bottom.set_ylim(min(0.5, float(history.batch_accuracy.min())) - 0.02, 1.02)
+        bottom.set_xlim(0, step[-1])
+        bottom.legend(loc="upper left", bbox_to_anchor=(0, -0.35), ncols=4)
+    return figure
+
+
+def _draw_steps(
+    axes: Axes,
+    step: np.ndarray,
+    values: np.ndarray,
+    color: str,
+    dash: str = "-",
+    label: str | None = None,
+) -> None:
+    window = max(1, len(values) // 15)
+    smooth = np.convolve(values, np.ones(window), "valid") / window
+    middle = step[window // 2 : window // 2 + len(smooth)]
+    axes.plot(step, values, ".", color=color, alpha=0.25, markersize=3, markeredgewidth=0)
+    axes.plot(middle, smooth, dash, color=color, linewidth=1.6, label=label)
+
+
+def plot_samples(samples: xr.Dataset, pictures: np.ndarray) -> Figure:
+    """Draw pictures under a learned family, with what the classifier says (figure 19).
+
+    Parameters
+    ----------
+    samples : xarray.Dataset
+        ``spatial_matrix`` and ``color_matrix`` (slider, value), ``predicted`` (picture, slider,
+        value; names) and ``softmax`` (the same; of the predicted class), from
+        `itn.sample_transformers`.
+    pictures : ndarray [P, H, W, 3], float32
+        The transformed pictures, in [0, 1], of shape [P, sliders, values, H, W, 3].
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One row for each picture and slider, one column for each value.
+
+    Examples
+    --------
+    >>> plot_samples(samples, pictures)  # doctest: +SKIP
+    """
+    count, rows, columns = pictures.shape[:3]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(1.5 * columns, 1.85 * rows * count), layout="constrained")
+        grid = figure.subplots(rows * count, columns, squeeze=False)
+        for row, axes_row in enumerate(grid):
+            picture, slider = divmod(row, rows)
+            for column, axes in enumerate(axes_row):
+                axes.imshow(np.clip(pictures[picture, slider, column], 0, 1))
+                axes.set_xticks([])
+                axes.set_yticks([])
+                said = samples.isel(picture=picture, slider=slider, value=column)
+                axes.set_xlabel(
+                    f"{readable(said.predicted.item())}\n{said.softmax.item():.2f}", fontsize=8
+                )
+                if row == 0 or slider == 0:
+                    axes.set_title(f"{samples.value.values[column]:g}", fontsize=8)
+            letter = {"alpha": "all α =", "beta": "all β ="}[samples.slider.values[slider]]
+            axes_row[0].set_ylabel(letter, rotation=0, ha="right", va="center")
+    return figure
+
+
+def plot_decomposition(survey: xr.Dataset) -> Figure:
+    """Draw what each control value does to the content and its colors.
+
+    Parameters
+    ----------
+    survey : xarray.Dataset
+        From `itn.survey` with `itn.sliders`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel for each component; lines are sliders, moved from 0 to 1 with all others at
+        1/2; the black line moves all of a kind; the gray line is the identity.
+
+    Examples
+    --------
+    >>> plot_decomposition(survey)  # doctest: +SKIP
+    """
+    names = survey.slider.values
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(2 * PANEL_WIDTH, 2.1 * PANEL_HEIGHT), layout="constrained")
+        panels = figure.subplots(4, 3)
+        for kind, table, first in (
+            ("alpha", decompose_spatial(survey.spatial_matrix.values), 0),
+            ("beta", decompose_color(survey.color_matrix.values), 6),
+        ):
+            moved = [name for name in dict.fromkeys(names) if name.startswith(kind)]
+            letter = {"alpha": "α", "beta": "β"}[kind]
+            for axes, component in zip(panels.flat[first:], table.columns, strict=False):
+                neutral = 1.0 if COMPONENT_LABELS[component].endswith("factor") else 0.0
+                axes.axhline(neutral, color="#BBBBBB", linewidth=3, zorder=0)
+                for index, name in enumerate(moved):
+                    own = names == name
+                    style = SLIDER_STYLES[index % len(SLIDER_STYLES)]
+                    if name == kind:
+                        style = {"color": "#000000", "linewidth": 2.0}
+                    label = f"all {letter}" if name == kind else name.replace(kind, letter)
+                    value = survey.value.values[own]
+                    axes.plot(value, table[component][own], label=label, **style)
+                axes.set_title(COMPONENT_LABELS[component], fontsize=9)
+                axes.set_xticks([0, 0.5, 1])
+            handles, labels = panels.flat[first].get_legend_handles_labels()
+            last = panels.flat[-2 if kind == "alpha" else -1]
+            last.set_axis_off()
+            last.legend(handles, labels, loc="center", title=f"slider {letter}")
+    return figure
+
+
+def plot_frontier(comparisons: list[xr.Dataset]) -> Figure:
+    """Draw accuracy against displacement for the learned, the random and the known families.
+
+    Parameters
+    ----------
+    comparisons : list of xarray.Dataset
+        From `itn.compare_families`, one for each seed.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Lines are families, shrunk and stretched by common factors, one for each seed, with
+        95 % Clopper-Pearson intervals; rings are the families as learned; crosses the largest
+        members of the grid of known transformations that hold the required accuracy.
+
+    Examples
+    --------
+    >>> plot_frontier([comparison])  # doctest: +SKIP
+    """
+    styles = dict(zip(FAMILIES, RIVAL_STYLES, strict=False))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(2 * PANEL_WIDTH, PANEL_HEIGHT), layout="constrained")
+        axes = figure.subplots()
+        for index, comparison in enumerate(comparisons):
+            passes = comparison.attrs["passes_each"]
+            for family, style in styles.items():
+                own = comparison.sel(family=family)
+                displacement = (own.spatial_displacement + own.color_displacement).values
+                right = own.right.values
+                low, high = accuracy_interval(right, passes)
+                axes.fill_between(
+                    displacement, low, high, color=style["color"], alpha=0.12, linewidth=0
+                )
+                label = family if index == 0 else None
+                axes.plot(displacement, right / passes, linewidth=1.5, label=label, **style)
+                if family == "learned":
+                    one = int(np.argmin(np.abs(own.factor.values - 1)))
+                    axes.plot(
+                        displacement[one], right[one] / passes, "o", markersize=9,
+                        markerfacecolor="none", markeredgewidth=1.8, color=style["color"],
+                        label="as learned" if index == 0 else None,
+                    )  # fmt: skip
+            axes.plot(
+                comparison.attrs["grid_displacement"], comparison.attrs["grid_accuracy"], "x",
+                color="#000000", markersize=8, markeredgewidth=1.8,
+                label="largest of the grid" if index == 0 else None,
+            )  # fmt: skip
+        axes.axhline(
+            comparisons[0].attrs["required_accuracy"], color="#444444", linestyle=":",
+            label="required, $a_0$",
+        )  # fmt: skip
+        axes.set_xscale("log")
+        axes.set_xlabel("mean displacement: corners (widths) + colors (full range)")
+        axes.set_ylabel("accuracy")
+        axes.set_ylim(0, 1.02)
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def accuracy_interval(right: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 95 % Clopper-Pearson interval of an accuracy.
+
+    Parameters
+    ----------
+    right : ndarray of int
+        How many were right.
+    count : int
+        Out of how many.
+
+    Returns
+    -------
+    low, high : ndarray
+        Limits, in [0, 1].
+
+    Examples
+    --------
+    >>> [limit.round(3).tolist() for limit in accuracy_interval(np.array([0, 10]), 10)]
+    [[0.0, 0.692], [0.308, 1.0]]
+    """
+    low = np.nan_to_num(stats.beta.ppf(0.025, right, count - right + 1), nan=0)
+    high = np.nan_to_num(stats.beta.ppf(0.975, right + 1, count - right), nan=1)
+    return low, high

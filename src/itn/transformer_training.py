@@ -1,0 +1,255 @@
+"""Training of the Invariant Transformer Net: seeded, resumable, keeping the farthest that holds."""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import keras
+import numpy as np
+import xarray as xr
+from tqdm.auto import tqdm
+
+from itn import training
+from itn.images import Pictures
+from itn.invariant_transformer import InvariantTransformerNet
+from itn.matrices import color_displacement, spatial_displacement
+from itn.messages import UsageError
+from itn.provenance import environment
+
+STEP_LOGS = ("cross_entropy", "spatial_loss", "color_loss", "batch_accuracy", "outward")
+EPOCH_LOGS = ("held_out_accuracy", "spatial_displacement", "color_displacement")
+JUDGE_SEED = 1  # of the control vectors at which held-out pictures are judged, always the same
+
+
+def train_transformers(
+    net: InvariantTransformerNet,
+    pictures: Pictures,
+    held_out: Pictures,
+    *,
+    epochs: int = 10,
+    batch_size: int = 32,
+    learning_rate: float = 2e-3,
+    rounds: int = 1,
+    folder: str | Path | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    progress: bool = True,
+) -> xr.Dataset:
+    """Train the transformers and keep the farthest state whose accuracy holds.
+
+    Choosing the loss batch by batch lets the accuracy hover below the required one. So before
+    the first epoch and after each, held-out pictures are looked at under control vectors drawn
+    uniformly from [0, 1], and in the end the net has the transformers with the largest
+    displacement (spatial plus color, see `itn.matrices`) among the states whose held-out
+    accuracy was at least the required one.
+
+    The same arguments give the same history on one machine. A training that was stopped goes
+    on after its last complete epoch when it is called again with the same arguments.
+
+    Parameters
+    ----------
+    net : InvariantTransformerNet
+        Net to train, not compiled or compiled with another optimizer: Adam is used.
+    pictures, held_out : Pictures
+        To learn from, and to judge by; classes by name, or ImageNet classes.
+    epochs, batch_size : int, default 10 and 32
+        How often each picture is seen, and at most how many at a time.
+    learning_rate : float, default 2e-3
+        Of Adam.
+    rounds : int, default 1
+        How many control vectors each held-out picture is looked at under.
+    folder : str or Path, optional
+        Where the state is kept for resuming; by default it is not.
+    callbacks : sequence of keras.callbacks.Callback, optional
+        More callbacks for `keras.Model.fit`.
+    progress : bool, default True
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over ``step``: ``cross_entropy``, ``spatial_loss``, ``color_loss``, ``batch_accuracy``
+        and ``outward`` of each batch. Over ``epoch``, from 0, before the first:
+        ``held_out_accuracy``, ``spatial_displacement``, ``color_displacement``. Its attributes
+        say how it was made, and ``kept_epoch`` which state was kept.
+
+    Raises
+    ------
+    UsageError
+        If the pictures do not fit, or the required accuracy is above that of the classifier on
+        the untouched pictures.
+
+    Examples
+    --------
+    >>> history = train_transformers(net, pictures, held_out)  # doctest: +SKIP
+    """
+    if epochs < 1 or batch_size < 1 or rounds < 1:
+        raise UsageError(
+            f"epochs, batch_size and rounds must be 1 or more, got {epochs}, {batch_size}, {rounds}"
+        )
+    batches = _LabeledBatches(pictures, batch_size, net.seed)
+    batches.labels = net.classifier.logits_of(pictures)[pictures.labels]
+    net.compile(keras.optimizers.Adam(learning_rate))
+    clean = net.check(batches)
+    judge = _Judge(net, held_out, rounds)
+    required = float(net.required_accuracy.value)
+    untouched = judge.untouched_accuracy()
+    if untouched < required:
+        raise UsageError(
+            f"the required accuracy {required:.3g} is above that of {net.classifier.name} on the "
+            f"untouched held-out pictures, {untouched:.3g}; set required_accuracy"
+        )
+    with ExitStack() as stack:
+        folder = Path(folder or stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.mkdir(parents=True, exist_ok=True)
+        recorder = _Recorder(net, folder, batches.num_batches, judge)
+        bar = stack.enter_context(
+            tqdm(
+                total=epochs * batches.num_batches,
+                initial=recorder.epochs_done * batches.num_batches,
+                desc=f"transformers of {net.classifier.name}",
+                unit="batch",
+                delay=2,
+                disable=not progress,
+            )
+        )
+        conductor = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: batches.shuffle(epoch),
+            on_train_batch_end=lambda batch, logs: bar.update(),
+            on_epoch_end=lambda epoch, logs: bar.set_postfix(recorder.last()),
+        )
+        keras.Model.fit(
+            net,
+            batches,
+            epochs=epochs,
+            initial_epoch=recorder.epochs_done,
+            callbacks=[recorder, conductor, *callbacks],
+            shuffle=False,  # the batches do it
+            verbose=0,
+        )
+        kept = recorder.kept_epoch()
+        net.transformers.load_weights(recorder.kept_weights)
+    return xr.Dataset(
+        {name: ("step", np.array(recorder.history[name], "float32")) for name in STEP_LOGS}
+        | {name: ("epoch", np.array(recorder.history[name])) for name in EPOCH_LOGS},
+        coords={"step": np.arange(1, epochs * batches.num_batches + 1)},
+        attrs={
+            "network": net.classifier.name,
+            "weights_sha256": net.classifier.weights_hash(),
+            "data": pictures.name,
+            "data_sha256": pictures.data_hash,
+            "pictures": len(pictures),
+            "held_out_sha256": held_out.data_hash,
+            "held_out_pictures": len(held_out),
+            "clean_accuracy": clean,
+            "held_out_clean_accuracy": untouched,
+            "required_accuracy": required,
+            "kept_epoch": kept,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "rounds": rounds,
+            "options": json.dumps(net.options),
+            **environment(),
+        },
+    )
+
+
+class _LabeledBatches(training._Batches):
+    """Pictures as they are, with the classifier's labels."""
+
+    labels: np.ndarray
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = self.rows[index]
+        return self.pictures.images[rows], self.labels[rows]
+
+
+class _Judge:
+    """Accuracy and displacement of a net's transformers on held-out pictures."""
+
+    def __init__(self, net: InvariantTransformerNet, held_out: Pictures, rounds: int) -> None:
+        net.classifier.check_size(held_out.images.shape)
+        self.net, self.held_out = net, held_out
+        self.labels = net.classifier.logits_of(held_out)[held_out.labels]
+        self.controls = [
+            tuple(
+                map(keras.ops.convert_to_numpy, net.draw_controls(len(held_out), JUDGE_SEED + each))
+            )
+            for each in range(rounds)
+        ]
+
+    def untouched_accuracy(self) -> float:
+        softmax = self.net.classifier.predict(self.held_out.images)
+        return float((softmax.argmax(axis=1) == self.labels).mean())
+
+    def __call__(self) -> dict[str, float]:
+        found = []
+        for alpha, beta in self.controls:
+            inputs = {"images": self.held_out.images, "alpha": alpha, "beta": beta}
+            logits = self.net.predict(inputs, verbose=0)
+            found.append(
+                (
+                    (logits.argmax(axis=1) == self.labels).mean(),
+                    spatial_displacement(self.net.spatial.matrix(alpha)).mean(),
+                    color_displacement(self.net.color.matrix(beta)).mean(),
+                )
+            )
+        return dict(zip(EPOCH_LOGS, np.mean(found, axis=0).tolist(), strict=True))
+
+
+class _Recorder(training._Checkpoint):
+    """Record every step, judge every epoch, keep the best state, and be able to go on."""
+
+    def __init__(
+        self, net: InvariantTransformerNet, folder: Path, steps_per_epoch: int, judge: _Judge
+    ) -> None:
+        super().__init__(net, folder, steps_per_epoch)
+        self.kept_weights = folder / "kept.weights.h5"
+        self.judge = judge
+        done = self.epochs_done
+        for name in STEP_LOGS:
+            self.history[name] = self.history.get(name, [])[: done * steps_per_epoch]
+        for name in EPOCH_LOGS:
+            self.history[name] = self.history.get(name, [])[: done + 1 if done else 0]
+        self.required = float(net.required_accuracy.value)
+
+    def kept_epoch(self) -> int:
+        """Return the state with the largest displacement whose accuracy holds; 0 is the first."""
+        accuracy, spatial, color = (np.array(self.history[name]) for name in EPOCH_LOGS)
+        displacement = np.where(accuracy >= self.required, spatial + color, -1)
+        return int(displacement.argmax())
+
+    def last(self) -> dict[str, float]:
+        """Return the last judgment, for a progress bar."""
+        return {name: self.history[name][-1] for name in EPOCH_LOGS}
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        if not self.epochs_done:
+            self._judge(0)
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        # Keras writes no count of its draws: it is the number of steps until here.
+        for generator in (
+            self.model.draws,
+            self.model.spatial.generator,
+            self.model.color.generator,
+        ):
+            generator.state.assign([generator._initial_seed, epoch * self.steps])
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        for name in STEP_LOGS:
+            self.history[name].append(float((logs or {})[name]))
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        self._judge(epoch + 1)
+        self.save()
+
+    def _judge(self, state: int) -> None:
+        for name, value in self.judge().items():
+            self.history[name].append(value)
+        if self.kept_epoch() == state:
+            unfinished = self.kept_weights.with_name("unfinished_kept.weights.h5")
+            self.judge.net.transformers.save_weights(unfinished)
+            unfinished.replace(self.kept_weights)

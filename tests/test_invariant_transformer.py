@@ -1,0 +1,458 @@
+"""The Invariant Transformer Net: identity, gradients, losses, gate, options, saving, refusals."""
+
+import keras
+import numpy as np
+import pytest
+import scipy.linalg
+
+from itn.classifiers import Classifier
+from itn.images import Pictures
+from itn.invariant_transformer import (
+    ColorTransformer,
+    InvariantTransformerNet,
+    SpatialTransformer,
+    affine_exponential,
+    in_pixels,
+    recolor,
+)
+from itn.messages import UsageError
+from itn.transformations import transform
+
+# Keras 3.15 itself calls numpy's older way to make an array of a variable.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@keras.saving.register_keras_serializable("itn_tests")
+def stretched(images):
+    return 4 * (images - 0.5)
+
+
+@pytest.fixture
+def classifier(conv_classifier):
+    """The network of the conv classifier, with a registered preprocessing; frozen by no test."""
+    network = keras.models.clone_model(conv_classifier.network)
+    network.set_weights(conv_classifier.network.get_weights())
+    return Classifier(network, stretched, 8, conv_classifier.class_names, name="conv")
+
+
+@pytest.fixture(scope="module")
+def images():
+    rng = np.random.default_rng(5)
+    smooth = rng.random((24, 1, 1, 3)) + 0.2 * rng.standard_normal((24, 8, 8, 3))
+    return smooth.clip(0, 1).astype("float32")
+
+
+@pytest.fixture
+def labels(classifier, images):
+    """What the classifier says, so that its accuracy is 1."""
+    return classifier.predict(images).argmax(axis=1)
+
+
+def controls(count, p=4, q=4, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.random((count, p)).astype("float32"), rng.random((count, q)).astype("float32")
+
+
+def as_inputs(images, **options):
+    alpha, beta = controls(len(images), **options)
+    return {"images": images, "alpha": alpha, "beta": beta}
+
+
+def spread(net, deviation=0.3, seed=0):
+    """Move the transformers away from the identity."""
+    rng = np.random.default_rng(seed)
+    for layer in (net.spatial, net.color):
+        layer.entries.kernel.assign(rng.normal(0, deviation, layer.entries.kernel.shape))
+    return net
+
+
+def network_logits(classifier, images):
+    return np.asarray(classifier.network(classifier.preprocess(images)))
+
+
+# Identity
+
+
+def test_with_zero_last_weights_the_output_is_the_classifier_s(classifier, images):
+    net = InvariantTransformerNet(classifier, seed=4)
+    for layer in (net.spatial, net.color):
+        layer.entries.kernel.assign(np.zeros(layer.entries.kernel.shape))
+    expected = network_logits(classifier, images)
+    for given in (images, as_inputs(images)):
+        np.testing.assert_allclose(net.predict(given, verbose=0), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("exponential", [False, True])
+def test_at_its_start_no_prediction_differs(classifier, images, labels, exponential):
+    net = InvariantTransformerNet(classifier, exponential=exponential)
+    assert (net.predict(images, verbose=0).argmax(axis=1) == labels).all()
+    assert not np.array_equal(net.spatial.matrix(controls(1)[0])[0], np.eye(2, 3))
+
+
+@pytest.mark.data
+def test_at_its_start_no_prediction_of_squeezenet_differs():
+    import itn
+
+    classifier = itn.load_classifier("squeezenet")
+    pictures = itn.load_images("imagenet-sample", size=227, limit=1)
+    rows = np.arange(0, len(pictures), 5)
+    net = InvariantTransformerNet(classifier)
+    said = net.predict(pictures.images[rows], batch_size=20, verbose=0).argmax(axis=1)
+    assert (said == classifier.predict(pictures.images[rows]).argmax(axis=1)).all()
+
+
+# What the layers do
+
+
+@pytest.mark.parametrize(
+    ("name", "magnitude", "matrix"),
+    [
+        ("translation_x", 0.25, [[1, 0, -0.5], [0, 1, 0]]),
+        ("translation_y", -0.125, [[1, 0, 0], [0, 1, 0.25]]),
+        ("zoom", 2.0, [[0.5, 0, 0], [0, 0.5, 0]]),
+        ("scale_x", 0.5, [[2, 0, 0], [0, 1, 0]]),
+        ("rotation", 90.0, [[0, -1, 0], [1, 0, 0]]),
+    ],
+)
+@pytest.mark.parametrize("shape", [(8, 8), (6, 9)])
+def test_the_spatial_matrix_is_in_half_widths(images, name, magnitude, matrix, shape):
+    if name == "rotation" and shape[0] != shape[1]:
+        pytest.skip("in these coordinates a rotation is one on square pictures only")
+    cut = np.resize(images, (2, *shape, 3))
+    layer = SpatialTransformer(1, fill="edge")
+    layer(cut, np.zeros((2, 1), "float32"))
+    layer.entries.bias.assign(np.ravel(np.array(matrix, "float32")))
+    expected = transform(cut, name, magnitude, fill="edge")
+    np.testing.assert_allclose(layer(cut, np.zeros((2, 1), "float32")), expected, atol=1e-5)
+
+
+def test_recolor_is_a_product_with_the_homogeneous_color(images):
+    matrix = np.random.default_rng(0).normal(size=(len(images), 3, 4)).astype("float32")
+    homogeneous = np.concatenate([images, np.ones_like(images[..., :1])], axis=-1)
+    expected = np.einsum("nrc,nhwc->nhwr", matrix, homogeneous)
+    np.testing.assert_allclose(recolor(images, matrix), expected, atol=1e-5)
+
+
+def test_affine_exponential_agrees_with_scipy():
+    generator = np.random.default_rng(0).normal(0, 1.5, (20, 2, 3)).astype("float32")
+    square = np.concatenate([generator, np.zeros((20, 1, 3))], axis=1)
+    expected = np.array([scipy.linalg.expm(each) for each in square])
+    np.testing.assert_allclose(affine_exponential(generator), expected[:, :2], rtol=1e-4, atol=1e-4)
+    linear = np.asarray(affine_exponential(generator))[:, :, :2]
+    trace = generator[:, 0, 0] + generator[:, 1, 1]
+    np.testing.assert_allclose(np.linalg.det(linear), np.exp(trace), rtol=1e-3)
+
+
+@pytest.mark.parametrize("floor", [0.25, 1.0])
+@pytest.mark.parametrize("size", [0.1, 0.9, 3.0])
+def test_a_determinant_floor_holds_both_ways(images, floor, size):
+    layer = SpatialTransformer(2, determinant_floor=floor)
+    alpha = np.zeros((1, 2), "float32")
+    layer(images[:1], alpha)
+    linear = size * np.array([[0.8, -0.6], [0.6, 0.8]]) @ np.array([[-1, 0.5], [0, 1]])  # mirrors
+    layer.entries.bias.assign(np.c_[linear, [0.3, -0.2]].ravel())
+    matrix = np.asarray(layer.matrix(alpha))[0]
+    area = np.clip(size**2, floor, 1 / floor)
+    assert np.linalg.det(matrix[:, :2]) == pytest.approx(-area, rel=1e-5)
+    np.testing.assert_allclose(matrix[:, :2], linear * np.sqrt(area) / size, rtol=1e-5)
+    np.testing.assert_allclose(matrix[:, 2], [0.3, -0.2], rtol=1e-6)
+
+
+def test_fill_reaches_the_warp(classifier, images):
+    outputs = []
+    for fill in ("zeros", "edge", "reflect", "mean"):
+        net = spread(InvariantTransformerNet(classifier, fill=fill), deviation=0.6)
+        outputs.append(net.transformers.predict(as_inputs(images), verbose=0))
+    for i, one in enumerate(outputs):
+        for other in outputs[i + 1 :]:
+            assert np.abs(one - other).max() > 0.01
+
+
+# Losses
+
+
+def numpy_losses(net, alpha, beta):
+    """Evaluate the displacement losses in numpy: with the appended row, vector by vector."""
+
+    def loss(layer, control):
+        matrix = np.asarray(layer.matrix(control), float)
+        vectors = np.asarray(layer.vectors.value, float)
+        last = np.zeros((len(matrix), 1, matrix.shape[2]))
+        last[..., -1] = 1
+        square = np.concatenate([matrix, last], axis=1)
+        total = 0.0
+        for c, m in zip(control, square, strict=True):
+            for i, v in enumerate(vectors):
+                total -= c[i] * np.linalg.norm(m @ v - v) / len(vectors)
+        return total / len(control)
+
+    return loss(net.spatial, alpha), loss(net.color, beta)
+
+
+def test_displacement_losses_agree_with_numpy(classifier, images):
+    net = spread(InvariantTransformerNet(classifier, spatial_dim=3, color_dim=2))
+    alpha, beta = controls(10, 3, 2)
+    expected = numpy_losses(net, alpha, beta)
+    assert float(net.spatial.displacement_loss(alpha)) == pytest.approx(expected[0], abs=1e-6)
+    assert float(net.color.displacement_loss(beta)) == pytest.approx(expected[1], abs=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(net.spatial.vectors.value, axis=1), 1, rtol=1e-6)
+
+
+def test_vectors_are_drawn_anew_only_where_asked_and_in_training(classifier):
+    alpha, _ = controls(5)
+    for resample in (False, True):
+        layer = spread(InvariantTransformerNet(classifier, resample_vectors=resample)).spatial
+        still = {float(layer.displacement_loss(alpha)) for _ in range(3)}
+        moving = {float(layer.displacement_loss(alpha, training=True)) for _ in range(3)}
+        assert len(still) == 1
+        assert len(moving) == (3 if resample else 1)
+
+
+@pytest.mark.parametrize(("required", "branch"), [(0.5, "outward"), (0.9, "repair")])
+def test_the_batch_s_accuracy_chooses_the_loss(classifier, images, labels, required, branch):
+    net = spread(InvariantTransformerNet(classifier, color_weight=3.0, required_accuracy=required))
+    net.compile()
+    inputs = as_inputs(images)
+    logits = net.predict(inputs, verbose=0)
+    chosen = labels.copy()
+    wrong = np.arange(len(images)) % 4 == 0
+    chosen = np.where(wrong, (logits.argmax(axis=1) + 1) % 7, logits.argmax(axis=1))  # 75 % right
+    log = net.evaluate(inputs, chosen, batch_size=len(images), verbose=0, return_dict=True)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    softmax = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
+    cross_entropy = -np.log(softmax[np.arange(len(images)), chosen]).mean()
+    spatial, color = numpy_losses(net, inputs["alpha"], inputs["beta"])
+    assert log["batch_accuracy"] == pytest.approx(0.75)
+    assert log["cross_entropy"] == pytest.approx(cross_entropy, rel=1e-4)
+    assert log["outward"] == (branch == "outward")
+    expected = spatial + 3 * color if branch == "outward" else cross_entropy
+    assert log["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("required", [0.0, 1.0])
+def test_training_changes_every_transformer_weight_and_no_other(
+    classifier, images, labels, required
+):
+    """Whichever branch: outward if any accuracy will do, repair if none does."""
+    before = [weight.copy() for weight in classifier.network.get_weights()]
+    net = spread(InvariantTransformerNet(classifier))
+    net.required_accuracy.assign(required)
+    net.compile(keras.optimizers.SGD(0.1))
+    start = [np.array(weight.value) for weight in net.trainable_variables]
+    log = net.train_on_batch(as_inputs(images), (labels + 1) % 7, return_dict=True)
+    assert log["outward"] == float(required == 0.0)
+    assert len(start) == 8
+    for old, new in zip(start, net.trainable_variables, strict=True):
+        assert np.abs(old - np.array(new.value)).max() > 0
+    for old, new in zip(before, classifier.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_from_its_start_it_leaves_the_identity(classifier, images, labels):
+    net = InvariantTransformerNet(classifier, required_accuracy=0.1)
+    net.compile(keras.optimizers.Adam(0.01))
+    net.fit(images, labels, epochs=10, verbose=0)
+    alpha, beta = controls(20)
+    assert np.abs(np.asarray(net.spatial.matrix(alpha)) - np.eye(2, 3)).max() > 0.05
+    assert np.abs(np.asarray(net.color.matrix(beta)) - np.eye(3, 4)).max() > 0.05
+
+
+def test_the_log_of_a_step_is_that_step_s_own(classifier, images, labels):
+    class Log(keras.callbacks.Callback):
+        steps = ()
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.steps = (*self.steps, dict(logs))
+
+    log = Log()
+    net = InvariantTransformerNet(classifier, required_accuracy=0.5)
+    net.compile(keras.optimizers.Adam(0.05))
+    net.fit(images, labels, batch_size=6, epochs=3, callbacks=[log], verbose=0, shuffle=False)
+    assert len(log.steps) == 12
+    sixths = np.array([step["batch_accuracy"] * 6 for step in log.steps])
+    np.testing.assert_allclose(sixths, sixths.round(), atol=1e-5)
+    assert {float(step["outward"]) for step in log.steps} <= {0.0, 1.0}
+    for step in log.steps:
+        assert (step["batch_accuracy"] >= 0.5) == bool(step["outward"])
+
+
+# Controls and seeds
+
+
+def test_the_seed_decides_the_weights_and_the_controls(classifier, images):
+    def start(seed):
+        net = InvariantTransformerNet(classifier, seed=seed)
+        drawn = [net.draw_controls(3, net.draws) for _ in range(2)]
+        return np.concatenate([*map(np.ravel, net.transformers.get_weights()), np.ravel(drawn)])
+
+    np.testing.assert_array_equal(start(1), start(1))
+    assert np.abs(start(1) - start(2)).max() > 0.1
+
+
+def test_controls_are_drawn_anew_in_training_and_fixed_otherwise(classifier, images):
+    net = spread(InvariantTransformerNet(classifier))
+    first, second = (np.asarray(net(images, training=True)) for _ in range(2))
+    assert np.abs(first - second).max() > 1e-3
+    first, second = (np.asarray(net(images)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_different_controls_give_different_matrices(classifier):
+    net = spread(InvariantTransformerNet(classifier))
+    alpha, _ = controls(8)
+    matrices = np.asarray(net.spatial.matrix(alpha)).reshape(8, -1)
+    assert len(np.unique(matrices.round(4), axis=0)) == 8
+
+
+# Saving
+
+
+def test_a_saved_model_says_the_same(classifier, images, labels, tmp_path):
+    net = spread(
+        InvariantTransformerNet(
+            classifier, 3, 2, fill="reflect", exponential=True, determinant_floor=0.2, seed=9
+        )
+    )
+    net.compile("sgd")
+    net.fit(images, labels, verbose=0)
+    net.save(tmp_path / "net.keras")
+    again = keras.models.load_model(tmp_path / "net.keras")
+    inputs = as_inputs(images, p=3, q=2)
+    np.testing.assert_allclose(
+        again.predict(inputs, verbose=0), net.predict(inputs, verbose=0), atol=1e-6
+    )
+    assert again.options == net.options
+    assert float(again.required_accuracy.value) == float(net.required_accuracy.value)
+    assert again.classifier.class_names == classifier.class_names
+    assert not again.network.trainable
+
+
+def test_weights_go_from_one_net_to_another(classifier, images, tmp_path):
+    net, other = spread(InvariantTransformerNet(classifier)), InvariantTransformerNet(classifier)
+    net.save_weights(tmp_path / "all.weights.h5")
+    other.load_weights(tmp_path / "all.weights.h5")
+    inputs = as_inputs(images)
+    expected = net.predict(inputs, verbose=0)
+    np.testing.assert_array_equal(other.predict(inputs, verbose=0), expected)
+    net.transformers.save_weights(tmp_path / "few.weights.h5")
+    third = InvariantTransformerNet(classifier, seed=5)
+    third.transformers.load_weights(tmp_path / "few.weights.h5")
+    np.testing.assert_array_equal(third.predict(inputs, verbose=0), expected)
+    assert (tmp_path / "few.weights.h5").stat().st_size < 60_000
+
+
+def test_a_preprocessing_that_cannot_be_saved_is_named(conv_classifier, tmp_path):
+    network = keras.models.clone_model(conv_classifier.network)
+    named = Classifier(network, lambda x: x, 8, conv_classifier.class_names, name="mine")
+    net = InvariantTransformerNet(named)
+    with pytest.raises(UsageError, match="preprocessing of mine is not registered"):
+        net.save(tmp_path / "net.keras")
+
+
+# Wrong use
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"spatial_dim": 0}, "spatial needs at least one control value .* got 0"),
+        ({"color_dim": -1}, "color needs at least one control value .* got -1"),
+        ({"hidden_units": 0}, "hidden unit"),
+        ({"required_accuracy": 1.5}, r"required_accuracy must be in \(0, 1\], got 1.5"),
+        ({"required_accuracy": 0.0}, "required_accuracy"),
+        ({"color_weight": -1}, "color_weight must be a number ≥ 0, got -1"),
+        ({"color_weight": np.nan}, "color_weight"),
+        ({"fill": "zero"}, "unknown fill 'zero'; closest: 'zeros'"),
+        ({"determinant_floor": 0.0}, r"determinant_floor must be in \(0, 1\]"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(classifier, options, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        InvariantTransformerNet(classifier, **options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, y: (x, y + 7), "labels must be from 0 to 6, conv's classes, got 7"),
+        (lambda x, y: (x, y - 7), "labels must be from 0 to 6"),
+        (lambda x, y: (x[:, :6], y), r"conv looks at pictures of shape \[N, 8, 8, 3\]"),
+        (lambda x, y: (x, (y + 1) % 7), "conv gets 0 of the untouched pictures right"),
+        (lambda x, y: (iter([(x, y)]), None), "fit takes arrays or a keras.utils.PyDataset"),
+    ],
+)
+def test_wrong_data_are_refused_before_training(classifier, images, labels, change, message):
+    net = InvariantTransformerNet(classifier, required_accuracy=0.9)
+    net.compile()
+    start = net.spatial.get_weights()
+    with pytest.raises(UsageError, match=message) as caught:
+        net.fit(*change(images, labels), verbose=0)
+    assert "\n" not in str(caught.value)
+    for old, new in zip(start, net.spatial.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_required_accuracy_above_the_clean_one_is_refused(classifier, images, labels):
+    half = np.where(np.arange(len(labels)) % 2, labels, (labels + 1) % 7)
+    net = InvariantTransformerNet(classifier, required_accuracy=0.6)
+    net.compile()
+    with pytest.raises(UsageError, match=r"required accuracy 0.6 is not in \(0, 0.5\]"):
+        net.fit(images, half, verbose=0)
+
+
+def test_the_required_accuracy_is_by_default_a_share_of_the_clean_one(classifier, images, labels):
+    half = np.where(np.arange(len(labels)) % 2, labels, (labels + 1) % 7)
+    net = InvariantTransformerNet(classifier)
+    net.compile()
+    net.fit(images, half, verbose=0)
+    assert float(net.required_accuracy.value) == pytest.approx(0.95 / 2)
+
+
+def test_a_loss_of_one_s_own_and_weights_of_samples_are_refused(classifier, images, labels):
+    net = InvariantTransformerNet(classifier, required_accuracy=0.5)
+    with pytest.raises(UsageError, match="loss of its own"):
+        net.compile("adam", loss="mse")
+    net.compile()
+    with pytest.raises(UsageError, match="no weights of samples"):
+        net.fit(images, labels, sample_weight=np.ones(len(images)), verbose=0)
+
+
+def test_another_number_of_control_values_is_refused():
+    layer = ColorTransformer(3)
+    with pytest.raises(UsageError, match="has 3 control values, got 2"):
+        layer(np.zeros((1, 4, 4, 3), "float32"), np.zeros((1, 2), "float32"))
+
+
+def test_matrices_of_pictures_that_are_not_square_are_converted():
+    matrix = np.array([[1, 0.5, 0.25], [0.5, 1, -0.5]])
+    height, width = 6, 10
+    point = np.array([0.3, -0.7, 1])  # in half widths and half heights
+    half = np.array([width / 2, height / 2])
+    expected = (matrix @ point) * half
+    pixels = in_pixels(matrix, (1, height, width, 3))
+    np.testing.assert_allclose(pixels @ np.append(point[:2] * half, 1), expected)
+
+
+def test_it_stands_before_any_keras_network():
+    """A plain functional model with its own input size and batch normalization."""
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(4, 3, name="first")(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    outputs = keras.layers.Dense(5)(keras.layers.GlobalMaxPooling2D()(x))
+    mine = Classifier(keras.Model(inputs, outputs), lambda x: x, 16, tuple("vwxyz"), name="mine")
+    images = np.random.default_rng(0).random((6, 16, 16, 3)).astype("float32")
+    said = mine.predict(images).argmax(axis=1)
+    weights = mine.network.get_weights()  # the moving averages among them
+    net = InvariantTransformerNet(mine)
+    net.compile()
+    net.fit(images, said, epochs=2, verbose=0)
+    for old, new in zip(weights, mine.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_pictures_pair_names_with_logits(classifier):
+    pictures = Pictures(
+        np.zeros((2, 8, 8, 3), "float32"), np.array([0, 1]), ("g", "b"), ("g/1", "b/1"), "two"
+    )
+    assert classifier.logits_of(pictures).tolist() == [6, 1]

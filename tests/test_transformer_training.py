@@ -1,0 +1,154 @@
+"""Training of the transformers: recorded, judged, resumable, the farthest that holds is kept."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from itn.classifiers import Classifier
+from itn.images import Pictures
+from itn.invariant_transformer import InvariantTransformerNet
+from itn.matrices import color_displacement, spatial_displacement
+from itn.messages import UsageError
+from itn.transformer_training import EPOCH_LOGS, STEP_LOGS, train_transformers
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def classifier(color_classifier):
+    network = keras.models.clone_model(color_classifier.network)
+    return Classifier(network, color_classifier.preprocess, 8, ("red", "green", "blue"), name="rgb")
+
+
+def pictures(count, seed):
+    """Pictures whose strongest channel is their class."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 3
+    images = rng.uniform(0, 0.6, (count, 8, 8, 3))
+    images[np.arange(count), ..., labels] += 0.35
+    names = ("blue", "green", "red")
+    order = np.array([2, 1, 0])[labels]  # position of each label in the names
+    paths = tuple(f"{names[o]}/{seed}_{i}" for i, o in enumerate(order))
+    return Pictures(images.astype("float32"), order, names, paths, "rgb")
+
+
+def train(classifier, epochs=6, folder=None, callbacks=(), **options):
+    net = InvariantTransformerNet(classifier, seed=3, color_weight=1.0, **options)
+    history = train_transformers(
+        net,
+        pictures(24, 0),
+        pictures(30, 1),
+        epochs=epochs,
+        batch_size=6,
+        learning_rate=0.02,
+        folder=folder,
+        callbacks=callbacks,
+        progress=False,
+    )
+    return net, history
+
+
+@pytest.fixture(scope="module")
+def trained(classifier):
+    return train(classifier, epochs=8)
+
+
+def test_every_step_and_every_epoch_is_in_the_history(trained):
+    _, history = trained
+    assert history.sizes == {"step": 32, "epoch": 9}
+    assert set(history.data_vars) == {*STEP_LOGS, *EPOCH_LOGS}
+    assert history.spatial_displacement[0] < 1e-4 < history.spatial_displacement[-1]
+    assert history.attrs["clean_accuracy"] == 1
+    assert history.attrs["required_accuracy"] == pytest.approx(0.95)
+    outward = history.batch_accuracy.values >= 0.95
+    np.testing.assert_array_equal(history.outward.values, outward)
+
+
+def test_what_is_kept_is_the_farthest_that_holds(classifier, trained):
+    net, history = trained
+    accuracy = history.held_out_accuracy.values
+    displacement = (history.spatial_displacement + history.color_displacement).values
+    holds = accuracy >= history.attrs["required_accuracy"]
+    assert not holds.all()  # else there would be nothing to choose
+    kept = history.attrs["kept_epoch"]
+    assert holds[kept] and displacement[kept] == displacement[holds].max()
+    # The net is in that state again: same accuracy and displacement, evaluated from outside.
+    held_out = pictures(30, 1)
+    alpha, beta = map(np.asarray, net.draw_controls(30, 1))
+    inputs = {"images": held_out.images, "alpha": alpha, "beta": beta}
+    labels = classifier.logits_of(held_out)[held_out.labels]
+    assert (net.predict(inputs, verbose=0).argmax(axis=1) == labels).mean() == accuracy[kept]
+    moved = spatial_displacement(net.spatial.matrix(alpha)).mean()
+    moved += color_displacement(net.color.matrix(beta)).mean()
+    assert moved == pytest.approx(displacement[kept], rel=1e-5)
+
+
+def test_attributes_say_how_it_was_made(trained):
+    net, history = trained
+    assert history.attrs["network"] == "rgb"
+    assert history.attrs["data_sha256"] == pictures(24, 0).data_hash
+    assert history.attrs["held_out_sha256"] == pictures(30, 1).data_hash
+    assert json.loads(history.attrs["options"]) == net.options
+
+
+class InterruptionError(Exception):
+    pass
+
+
+class StopAfter(keras.callbacks.Callback):
+    """What a power cut does in the middle of an epoch."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch, self.now = epoch, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.now == self.epoch and batch == 1:
+            raise InterruptionError
+
+
+def test_a_stopped_training_ends_as_one_that_was_not(classifier, tmp_path):
+    """Stopped in the first epoch and again in the third; the same seed gives the same history."""
+    options = {"epochs": 4, "resample_vectors": True}
+    whole_net, whole = train(classifier, **options)
+    for stopped in (0, 2):
+        with pytest.raises(InterruptionError):
+            train(classifier, folder=tmp_path, callbacks=[StopAfter(stopped)], **options)
+    net, history = train(classifier, folder=tmp_path, **options)
+    assert history.equals(whole)
+    assert history.attrs == whole.attrs
+    for one, other in zip(net.get_weights()[:8], whole_net.get_weights()[:8], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs, batch_size and rounds must be 1 or more, got 0, 32, 1"),
+        ({"rounds": 0}, "got 10, 32, 0"),
+    ],
+)
+def test_numbers_below_one_are_refused(classifier, options, message):
+    net = InvariantTransformerNet(classifier)
+    with pytest.raises(UsageError, match=message):
+        train_transformers(net, pictures(6, 0), pictures(6, 1), **options)
+
+
+def test_held_out_pictures_have_to_be_recognized_as_well(classifier):
+    held_out = pictures(30, 1)
+    held_out.images[:10] = held_out.images[:10, ..., ::-1]
+    net = InvariantTransformerNet(classifier)
+    with pytest.raises(UsageError, match="above that of rgb on the untouched held-out pictures"):
+        train_transformers(net, pictures(24, 0), held_out, epochs=1, progress=False)
+
+
+def test_pictures_of_another_class_are_refused(classifier):
+    other = pictures(6, 0)
+    renamed = Pictures(other.images, other.labels, ("blue", "green", "reb"), other.paths, "rgb")
+    with pytest.raises(UsageError, match="unknown class of rgb 'reb'; closest: 'red'"):
+        train_transformers(InvariantTransformerNet(classifier), renamed, other)
