@@ -21,7 +21,7 @@
 # where the ground is shaded, another class has the highest mean softmax.
 
 # %% tags=["parameters"]
-profile: str = "imagenet"  # which networks look at which pictures: a file in profiles/
+profile: str | None = None  # a file in profiles/; None: phantom, or the first with the classes
 network: str | None = None  # name of a classifier; None: the profile's first
 pictures: str | None = None  # a data set, or a folder of class folders; None: the profile's
 classes: list[str] | None = None  # None: all of the profile's, its highlights in the first figure

@@ -87,7 +87,10 @@ def papermill(folder: Path, values: str) -> subprocess.CompletedProcess[str]:
     ("values", "message"),
     [
         ("clases: [starfish]", "unknown parameter 'clases'; closest: 'classes'; possible: "),
-        ("classes: [starfich]", "unknown class 'starfich'; closest: 'starfish'; possible: "),
+        (
+            "classes: [starfich]",
+            "profiles phantom, imagenet: unknown class 'starfich'; closest: 'starfish'; possible: ",
+        ),
         ("network: squeezent", "unknown network 'squeezent'; closest: 'squeezenet'; possible: "),
         ("fill: zeroes", "unknown fill 'zeroes'; closest: 'zeros'; possible: "),
     ],
