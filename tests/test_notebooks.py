@@ -11,6 +11,8 @@ import jupytext
 import nbformat
 import pytest
 
+import itn
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PARAMETER = re.compile(r"\w+: [^=#]+ = [^#]+  # \w.*")
@@ -45,6 +47,14 @@ def test_every_parameter_has_a_type_and_a_comment(path: Path) -> None:
     assert len(tagged) == 1
     for line in tagged[0].source.splitlines():
         assert PARAMETER.fullmatch(line), line
+
+
+@each_notebook
+def test_looks_at_the_phantom_unless_told_otherwise(path: Path) -> None:
+    (cell,) = (cell for cell in read(path).cells if "parameters" in cell.metadata.get("tags", ()))
+    namespace: dict[str, object] = {}
+    exec(cell.source, namespace)
+    assert itn.read_parameters(namespace).profile == "phantom"
 
 
 @each_notebook
