@@ -22,7 +22,7 @@
 
 # %% tags=["parameters"]
 profile: str = "phantom"  # whose networks are calibrated: a file in profiles/
-limit: int | None = 40  # pictures per class; None: the profile's
+limit: int = 32  # pictures per class; None: the profile's
 
 # %%
 from IPython.display import SVG

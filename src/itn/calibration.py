@@ -63,18 +63,20 @@ def calibrate(parameters: FigureParameters) -> dict[str, xr.Dataset]:
     """
     profile = load_profile(parameters.profile)
     count = parameters.limit or profile.limit or 100
-    studies = {
-        pair.name: (pair.transformation, pair.classes, _magnitudes(pair.name))
-        for pair in PHANTOM_PAIRS.values()
-    } | {"symmetry": ("rotation", SYMMETRIC, None)}
+    studies: dict[str, tuple[str, tuple[str, ...]]] = {
+        pair.name: (pair.transformation, pair.classes) for pair in PHANTOM_PAIRS.values()
+    } | {"symmetry": ("rotation", SYMMETRIC)}
+    names = dict.fromkeys(name for name, _ in studies.values())
     screenings = {}
-    with tqdm(total=len(profile.networks) * len(studies), desc="calibration", delay=2) as bar:
+    with tqdm(total=len(profile.networks) * len(names), desc="calibration", delay=2) as bar:
         for network in profile.networks:
             classifier = load_classifier(network)
-            for study, (transformation, classes, magnitudes) in studies.items():
-                pictures = render_phantom(classes, count)
-                screening = screen(classifier, pictures, transformation, magnitudes, progress=False)
-                screenings[f"{network}/{study}"] = select_categories(screening, classes)
+            for name in names:
+                wanted = {study: of for study, (its, of) in studies.items() if its == name}
+                pictures = render_phantom(sorted(set().union(*wanted.values())), count)
+                screening = screen(classifier, pictures, name, _magnitudes(name), progress=False)
+                for study, classes in wanted.items():
+                    screenings[f"{network}/{study}"] = select_categories(screening, classes)
                 bar.update()
     return screenings
 
@@ -254,11 +256,11 @@ def _networks(screenings: dict[str, xr.Dataset]) -> list[str]:
     return list(dict.fromkeys(key.partition("/")[0] for key in screenings))
 
 
-def _magnitudes(name: str) -> np.ndarray | None:
+def _magnitudes(transformation: str) -> np.ndarray | None:
     """Return a finer sweep where the default one is coarse for what is to be found."""
-    if PHANTOM_PAIRS[name].transformation != "noise":
+    if transformation != "noise":
         return None
-    reached = [up for way in known_threshold(name).values() if (up := way["up"]) is not None]
+    reached = [up for way in known_threshold("noise").values() if (up := way["up"]) is not None]
     return np.linspace(0, 4 * max(reached), 41)
 
 
