@@ -303,12 +303,12 @@ def phantom_table() -> pd.DataFrame:
     -------
     pandas.DataFrame
         A first row with the usual nuisances, mean ± σ, and one row per class, where only what
-        differs from the usual is listed.
+        differs from the usual is listed, in the same units.
 
     Examples
     --------
     >>> phantom_table().loc["mirror turned", "varies in"]
-    'pose 180 ± 25.7 °'
+    'pose 180 ± 25.7°'
     """
     usual = USUAL_NUISANCES | {"grain": _grain(USUAL_GRAIN)}
     rows = {"usual": {"shows": "", "symmetry": "", "pair": "", "varies in": _listed(usual, {})}}
@@ -328,12 +328,13 @@ def _grain(sigma: float) -> Nuisance:
 
 
 def _listed(nuisances: dict[str, Nuisance], usual: dict[str, Nuisance]) -> str:
-    changed = [
-        f"{readable(name)} {one.mean:.3g} ± {one.sigma:.3g} {one.unit}".replace("-", "−")
-        for name, one in nuisances.items()
-        if usual.get(name) != one
-    ]
-    return ", ".join(changed + [f"no {name}" for name in usual if name not in nuisances])
+    texts = [f"no {name}" for name in usual if name not in nuisances]
+    for name, one in nuisances.items():
+        if usual.get(name) == one:
+            continue
+        unit = "°" if one.unit == "°" else "" if name in usual else f" {one.unit}"
+        texts.append(f"{readable(name)} {one.mean:.3g} ± {one.sigma:.3g}{unit}")
+    return ", ".join(texts).replace("-", "−")
 
 
 def plot_phantom(count: int = 3) -> Figure:
