@@ -22,7 +22,7 @@
 
 # %% tags=["parameters"]
 profile: str = "phantom"  # whose networks are calibrated: a file in profiles/
-limit: int | None = None  # pictures per class; None: the profile's
+limit: int = 32  # pictures per class; None: the profile's
 
 # %%
 from IPython.display import SVG
@@ -31,6 +31,15 @@ import itn
 
 parameters = itn.read_parameters(globals())
 screenings = itn.calibrate(parameters)
+
+# %% [markdown]
+# The classes, two of a critical pair side by side, and what varies in them:
+
+# %%
+SVG(itn.save_figure(itn.plot_phantom(), "phantom"))
+
+# %%
+itn.save_table(itn.phantom_table(), "phantom")
 
 # %% [markdown]
 # Wide pale lines: the mean softmax of the true class of an ideal observer. Thin lines: the
@@ -43,19 +52,13 @@ SVG(itn.save_figure(itn.plot_calibration(screenings), "calibration"))
 # Thresholds, and their distance to the known ones in units of the separation of the pair:
 
 # %%
-itn.calibration_table(screenings)
+itn.save_table(itn.calibration_table(screenings), "calibration")
 
 # %% [markdown]
 # Objects of known symmetry under rotation; gray: the angles that leave them as they are.
 
 # %%
 SVG(itn.save_figure(itn.plot_symmetry(screenings), "symmetry"))
-
-# %% [markdown]
-# The classes, and what varies in them:
-
-# %%
-itn.phantom_table()
 
 # %%
 itn.glue_numbers(itn.calibration_numbers(screenings))

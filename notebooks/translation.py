@@ -21,14 +21,14 @@
 # where the ground is shaded, another class has the highest mean softmax.
 
 # %% tags=["parameters"]
-profile: str = "imagenet"  # which networks look at which pictures: a file in profiles/
-network: str | None = None  # name of a classifier; None: the profile's first
-pictures: str | None = None  # a data set, or a folder of class folders; None: the profile's
-classes: list[str] | None = None  # None: all of the profile's, its highlights in the first figure
-magnitudes: list[float] | None = None  # shares of the width and the height; None: the default sweep
-fill: str | None = None  # outside a picture: zeros, edge, reflect or mean; None: the profile's
-seed: int | None = None  # of the noise; None: the profile's
-limit: int | None = None  # at most that many pictures per class; None: all of them
+profile: str = None  # a file in profiles/; None: phantom, or the first with the classes
+network: str = None  # name of a classifier; None: the profile's first
+pictures: str = None  # a data set, or a folder of class folders; None: the profile's
+classes: list[str] = None  # None: all of the profile's, its highlights in the first figure
+magnitudes: list[float] = None  # shares of the width and the height; None: the default sweep
+fill: str = None  # outside a picture: zeros, edge, reflect or mean; None: the profile's
+seed: int = None  # of the noise; None: the profile's
+limit: int = None  # at most that many pictures per class; None: all of them
 
 # %%
 from IPython.display import SVG

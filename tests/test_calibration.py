@@ -1,5 +1,7 @@
 """The phantom's networks, on pictures they have not seen, against what is known on paper."""
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -11,9 +13,11 @@ from itn.calibration import (
     calibration_numbers,
     calibration_table,
     plot_calibration,
+    plot_phantom,
     plot_symmetry,
 )
-from itn.phantom import PHANTOM_CLASSES, PHANTOM_PAIRS
+from itn.phantom import PHANTOM_CLASSES, PHANTOM_PAIRS, render
+from itn.plots import readable
 from itn.thresholds import NOT_REACHED, REACHED, thresholds
 from itn.transformations import find_transformation
 
@@ -130,6 +134,34 @@ def test_figures_have_a_panel_for_everything(screenings):
 
 def test_table_of_classes_states_symmetry_and_nuisances():
     table = itn.phantom_table()
-    assert len(table) == len(PHANTOM_CLASSES)
-    assert table.loc["mirror", "symmetry"] == "mirror"
-    assert "±" in table.loc["disc", "varies in"]
+
+    def stated(row):
+        found = re.findall(r"(?:^|, )([a-z ]+) (−?[\d.]+) ± ([\d.]+)", table.loc[row, "varies in"])
+        return {name: (float(mean.replace("−", "-")), float(sigma)) for name, mean, sigma in found}
+
+    assert len(table) == 1 + len(PHANTOM_CLASSES)
+    for name, one in PHANTOM_CLASSES.items():
+        row = readable(name)
+        assert table.loc[row, "symmetry"] == one.symmetry
+        absent = re.findall(r"no (\w+)", table.loc[row, "varies in"])
+        found = {k: v for k, v in (stated("usual") | stated(row)).items() if k not in absent}
+        expected = {readable(key): value[:2] for key, value in one.nuisances.items()}
+        if one.grain:
+            expected["grain"] = (1, one.grain)
+        assert found.keys() == expected.keys()
+        for key, values in expected.items():
+            assert found[key] == pytest.approx(values, rel=5e-3), (name, key)
+
+
+def test_sheet_shows_the_pictures_of_every_class():
+    shown = {}
+    for part in plot_phantom(2).subfigs:
+        for axes in part.axes:
+            if axes.images:
+                shown[axes.get_title()] = axes.images[0].get_array()
+    assert list(shown) == [readable(name) for name in PHANTOM_CLASSES]
+    for name in PHANTOM_CLASSES:
+        first, second = render(name, range(2))
+        pixels = shown[readable(name)]
+        np.testing.assert_array_equal(pixels[:, :64], first)
+        np.testing.assert_array_equal(pixels[:, 68:132], second)

@@ -73,7 +73,7 @@ def test_figures_runs_the_notebooks_of_a_profile(
     assert run_main(monkeypatch, "figures") == 0
     arguments = ["figures", "--profile", "imagenet", "--force", "--only", "rotation"]
     assert run_main(monkeypatch, *arguments) == 0
-    assert calls == [("imagenet", False, None), ("imagenet", True, "rotation")]
+    assert calls == [("phantom", False, None), ("imagenet", True, "rotation")]
 
 
 def test_a_failing_notebook_is_explained_in_one_line(
@@ -104,10 +104,11 @@ def test_screen_archives_what_is_missing(
 
     monkeypatch.setattr(itn, "compute_screening", compute)
     monkeypatch.setattr(itn, "save_screening", save)
-    names = ["--transformation", "blur", "--transformation", "zoom"]
-    assert run_main(monkeypatch, "screen", *names[:2]) == 0
-    assert run_main(monkeypatch, "screen", *names) == 0
-    assert run_main(monkeypatch, "screen", *names[:2], "--force") == 0
+    blur, zoom = ["--transformation", "blur"], ["--transformation", "zoom"]
+    command = ["screen", "--profile", "imagenet"]
+    assert run_main(monkeypatch, *command, *blur) == 0
+    assert run_main(monkeypatch, *command, *blur, *zoom) == 0
+    assert run_main(monkeypatch, *command, *blur, "--force") == 0
     assert computed == ["blur", "zoom", "blur"]
     archive = project / "results" / "imagenet"
     assert sorted(path.name for path in archive.iterdir()) == [

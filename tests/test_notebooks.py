@@ -9,7 +9,10 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import papermill
 import pytest
+
+import itn
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -48,6 +51,22 @@ def test_every_parameter_has_a_type_and_a_comment(path: Path) -> None:
 
 
 @each_notebook
+def test_papermill_finds_every_parameter(path: Path) -> None:
+    """It calls one that it cannot parse unknown, such as ``int | None``."""
+    (cell,) = (cell for cell in read(path).cells if "parameters" in cell.metadata.get("tags", ()))
+    names = [line.split(":")[0] for line in cell.source.splitlines()]
+    assert list(papermill.inspect_notebook(path)) == names
+
+
+@each_notebook
+def test_looks_at_the_phantom_unless_told_otherwise(path: Path) -> None:
+    (cell,) = (cell for cell in read(path).cells if "parameters" in cell.metadata.get("tags", ()))
+    namespace: dict[str, object] = {}
+    exec(cell.source, namespace)
+    assert itn.read_parameters(namespace).profile == "phantom"
+
+
+@each_notebook
 def test_pair_is_in_step(path: Path) -> None:
     # The comparison leaves out the version of jupytext that wrote the file.
     version = re.compile(r"jupytext_version: .*")
@@ -70,7 +89,7 @@ def test_holds_no_logic(path: Path) -> None:
     assert [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, logic)] == []
 
 
-def papermill(folder: Path, values: str) -> subprocess.CompletedProcess[str]:
+def run_papermill(folder: Path, values: str) -> subprocess.CompletedProcess[str]:
     """Run the rotation notebook as the README does; its figures go to `folder`."""
     command = ["papermill", "notebooks/rotation.ipynb", str(folder / "out.ipynb"), "-y", values]
     return subprocess.run(
@@ -87,7 +106,10 @@ def papermill(folder: Path, values: str) -> subprocess.CompletedProcess[str]:
     ("values", "message"),
     [
         ("clases: [starfish]", "unknown parameter 'clases'; closest: 'classes'; possible: "),
-        ("classes: [starfich]", "unknown class 'starfich'; closest: 'starfish'; possible: "),
+        (
+            "classes: [starfich]",
+            "profiles phantom, imagenet: unknown class 'starfich'; closest: 'starfish'; possible: ",
+        ),
         ("network: squeezent", "unknown network 'squeezent'; closest: 'squeezenet'; possible: "),
         ("fill: zeroes", "unknown fill 'zeroes'; closest: 'zeros'; possible: "),
     ],
@@ -95,7 +117,7 @@ def papermill(folder: Path, values: str) -> subprocess.CompletedProcess[str]:
 def test_misspelt_parameter_is_explained_in_one_line(
     tmp_path: Path, values: str, message: str
 ) -> None:
-    run = papermill(tmp_path, values)
+    run = run_papermill(tmp_path, values)
     assert run.returncode != 0
     assert run.stderr.strip().splitlines()[-1].startswith(f"UsageError: {message}"), run.stderr
     assert "site-packages/itn" not in run.stderr
@@ -103,7 +125,8 @@ def test_misspelt_parameter_is_explained_in_one_line(
 
 
 def test_readme_command_makes_the_figure(tmp_path: Path) -> None:
-    run = papermill(tmp_path, "classes: [starfish]")
+    run = run_papermill(tmp_path, "classes: [starfish]")
     assert run.returncode == 0, run.stderr
+    assert "unknown parameter" not in run.stderr
     assert "<svg" in (tmp_path / "rotation.svg").read_text(encoding="utf-8")
     assert "Starfish" in code(read(tmp_path / "out.ipynb")).title()

@@ -1,6 +1,7 @@
 """What a reader sees of a screening: figures, tables and numbers, against the data they show."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import colors
 from scipy import stats
@@ -133,3 +134,11 @@ def test_table_says_why_there_is_no_number(rotation):
     assert table.loc["grand_piano", "switch up"].endswith("°")
     clean = accuracy(rotation).sel(magnitude=0)
     assert table.loc["lamp", "clean accuracy"] == f"{clean.sel(category='lamp').item():.1%}"
+
+
+def test_a_saved_table_is_read_back(rotation, tmp_path, monkeypatch):
+    monkeypatch.setenv("ITN_FIGURES", str(tmp_path))
+    table = itn.threshold_table(rotation)
+    assert itn.save_table(table, "thresholds") is table
+    read = pd.read_csv(tmp_path / "thresholds.csv", index_col="category")
+    pd.testing.assert_frame_equal(read, table)

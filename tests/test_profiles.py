@@ -143,7 +143,6 @@ def test_unknown_names_are_refused_with_the_closest(project, given, expected):
         ({"pictures": 5}, "pictures"),
         ({"fill": 0}, "fill"),
         ({"profile": 7}, "profile"),
-        ({"profile": None}, "profile"),
     ],
 )
 def test_values_of_another_type_are_refused_with_name_and_value(project, given, name):
@@ -173,9 +172,41 @@ def test_a_value_of_any_other_type_is_taken_or_refused_but_not_ignored(project, 
         assert getattr(parameters, name) is not None
 
 
-def test_parameters_without_a_profile_are_refused(project):
-    with pytest.raises(UsageError, match="profile: Field required"):
-        read_parameters({"limit": 2})
+@pytest.fixture
+def several(project):
+    """The default profile, which knows other classes than the two that know red."""
+    write_profile(project, "phantom", classes=["disc", "ring"], highlights=["ring"])
+    write_profile(project, "another", classes=["red", "pink"], highlights=["pink"])
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen"),
+    [
+        ({}, "phantom"),
+        ({"profile": None, "classes": None}, "phantom"),
+        ({"classes": ["ring"]}, "phantom"),
+        ({"classes": "red"}, "another"),
+        ({"classes": ["green", "red"]}, "toy"),
+        ({"classes": ["red"], "profile": "toy"}, "toy"),
+        ({"classes": ["cat"], "pictures": "mine"}, "phantom"),
+    ],
+)
+def test_without_a_profile_it_is_the_default_or_the_first_with_the_classes(several, given, chosen):
+    assert read_parameters(given).profile == chosen
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (
+            ["red", "rign"],
+            "profiles phantom, another, toy: unknown class 'rign'; closest: 'ring'; possible: disc",
+        ),
+        (["disc", "red"], "profiles phantom, another, toy: none has all of the classes disc, red"),
+    ],
+)
+def test_classes_of_no_profile_are_refused_in_one_line(several, classes, message):
+    assert refused(profile=None, classes=classes).startswith(message)
 
 
 def test_own_pictures_may_have_classes_that_the_profile_does_not_know(project):

@@ -3,6 +3,7 @@ from .calibration import calibration_numbers as calibration_numbers
 from .calibration import calibration_table as calibration_table
 from .calibration import phantom_table as phantom_table
 from .calibration import plot_calibration as plot_calibration
+from .calibration import plot_phantom as plot_phantom
 from .calibration import plot_symmetry as plot_symmetry
 from .classifiers import Classifier as Classifier
 from .classifiers import list_classifiers as list_classifiers
@@ -23,6 +24,7 @@ from .profiles import read_parameters as read_parameters
 from .reports import describe as describe
 from .reports import glue_numbers as glue_numbers
 from .reports import key_numbers as key_numbers
+from .reports import save_table as save_table
 from .reports import threshold_table as threshold_table
 from .screening import load_screening as load_screening
 from .screening import save_screening as save_screening

@@ -1,6 +1,5 @@
 """Calibration: does the screening find the thresholds that are known on paper?"""
 
-from operator import itemgetter
 from typing import Any
 
 import matplotlib as mpl
@@ -15,7 +14,16 @@ from tqdm.auto import tqdm
 from itn.bayes import bayes_softmax, known_threshold, moved_parameter
 from itn.classifiers import load_classifier
 from itn.images import render_phantom
-from itn.phantom import PHANTOM_CLASSES, PHANTOM_PAIRS, PhantomPair
+from itn.phantom import (
+    PHANTOM_CLASSES,
+    PHANTOM_PAIRS,
+    SIZE,
+    USUAL_GRAIN,
+    USUAL_NUISANCES,
+    Nuisance,
+    PhantomPair,
+    render,
+)
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE, draw_axes, format_magnitude, readable
 from itn.profiles import FigureParameters, load_profile
 from itn.screening import screen, select_categories
@@ -55,18 +63,20 @@ def calibrate(parameters: FigureParameters) -> dict[str, xr.Dataset]:
     """
     profile = load_profile(parameters.profile)
     count = parameters.limit or profile.limit or 100
-    studies = {
-        pair.name: (pair.transformation, pair.classes, _magnitudes(pair.name))
-        for pair in PHANTOM_PAIRS.values()
-    } | {"symmetry": ("rotation", SYMMETRIC, None)}
+    studies: dict[str, tuple[str, tuple[str, ...]]] = {
+        pair.name: (pair.transformation, pair.classes) for pair in PHANTOM_PAIRS.values()
+    } | {"symmetry": ("rotation", SYMMETRIC)}
+    names = dict.fromkeys(name for name, _ in studies.values())
     screenings = {}
-    with tqdm(total=len(profile.networks) * len(studies), desc="calibration", delay=2) as bar:
+    with tqdm(total=len(profile.networks) * len(names), desc="calibration", delay=2) as bar:
         for network in profile.networks:
             classifier = load_classifier(network)
-            for study, (transformation, classes, magnitudes) in studies.items():
-                pictures = render_phantom(classes, count)
-                screening = screen(classifier, pictures, transformation, magnitudes, progress=False)
-                screenings[f"{network}/{study}"] = select_categories(screening, classes)
+            for name in names:
+                wanted = {study: of for study, (its, of) in studies.items() if its == name}
+                pictures = render_phantom(sorted(set().union(*wanted.values())), count)
+                screening = screen(classifier, pictures, name, _magnitudes(name), progress=False)
+                for study, classes in wanted.items():
+                    screenings[f"{network}/{study}"] = select_categories(screening, classes)
                 bar.update()
     return screenings
 
@@ -82,19 +92,15 @@ def calibration_table(screenings: dict[str, xr.Dataset]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per pair, class and direction in which the ideal observer changes its mind (for
-        grayscale, where it never does, the one direction there is). Column ``known`` and one
-        per network hold magnitudes with units; ``<network> error`` is the distance to the
-        known threshold in units of the pair's separation, NaN where there is none.
+        One row per transformation, class and direction in which the ideal observer changes its
+        mind (for grayscale, where it never does, the one direction there is). Column ``known``
+        and one per network hold magnitudes with units; ``<network> error`` is the distance to
+        the known threshold in units of the pair's separation, NaN where there is none.
 
     Examples
     --------
     >>> calibration_table(screenings)  # doctest: +SKIP
     """
-    return pd.DataFrame(_rows(screenings)).set_index(["pair", "class", "direction"])
-
-
-def _rows(screenings: dict[str, xr.Dataset]) -> list[dict[str, Any]]:
     networks = _networks(screenings)
     rows: list[dict[str, Any]] = []
     for pair in PHANTOM_PAIRS.values():
@@ -105,8 +111,8 @@ def _rows(screenings: dict[str, xr.Dataset]) -> list[dict[str, Any]]:
                     continue
                 text = NOT_REACHED if known is None else format_magnitude(known, transformation)
                 row: dict[str, Any] = {
-                    "pair": pair.name,
-                    "class": name,
+                    "transformation": readable(pair.transformation),
+                    "class": readable(name),
                     "direction": direction,
                     "known": text,
                 }
@@ -120,7 +126,7 @@ def _rows(screenings: dict[str, xr.Dataset]) -> list[dict[str, Any]]:
                     if status == REACHED and known is not None:
                         row[f"{network} error"] = _error(pair, measured, known)
                 rows.append(row)
-    return rows
+    return pd.DataFrame(rows).set_index(["transformation", "class", "direction"])
 
 
 def _measured_switch(screening: xr.Dataset, name: str, direction: str) -> tuple[float, str]:
@@ -145,30 +151,25 @@ def calibration_numbers(screenings: dict[str, xr.Dataset]) -> dict[str, float | 
     Returns
     -------
     dict
-        ``accuracy_<network>`` on freshly rendered pictures of all classes,
-        ``<class>_<direction>_known`` and ``<class>_<direction>_<network>`` (texts), per network
-        ``worst_<network>`` (the largest error, in separations) and ``worst_class_<network>``,
-        and per symmetric class and network ``<class>_kept_<network>``: the lowest mean softmax
-        at its symmetry angles over that at 0°, and for the mirror class at 180°.
+        Per network ``accuracy_<network>`` on freshly rendered pictures of all classes,
+        ``worst_<network>`` (the largest error, in separations), ``worst_class_<network>``, and
+        ``missed_<network>``, the number of known thresholds that are not reached. Per symmetric
+        class and network ``<class>_kept_<network>``: the lowest mean softmax at its symmetry
+        angles over that at 0°, and for the mirror class at 180°.
 
     Examples
     --------
     >>> calibration_numbers(screenings)  # doctest: +SKIP
     """
-    rows = _rows(screenings)
+    table = calibration_table(screenings).reset_index()
+    reachable = int((table["known"] != NOT_REACHED).sum())
     numbers: dict[str, float | str] = {}
     for network in _networks(screenings):
+        error = table[f"{network} error"]
         numbers[f"accuracy_{network}"] = _clean_accuracy(network)
-        for row in rows:
-            key = f"{row['class']}_{row['direction']}"
-            numbers[f"{key}_known"] = row["known"]
-            numbers[f"{key}_{network}"] = row[network]
-        compared = [row for row in rows if np.isfinite(row[f"{network} error"])]
-        worst = max(compared, key=itemgetter(f"{network} error"))
-        numbers[f"worst_{network}"] = worst[f"{network} error"]
-        numbers[f"worst_class_{network}"] = readable(worst["class"])
-        reachable = sum(row["known"] != NOT_REACHED for row in rows)
-        numbers[f"missed_{network}"] = reachable - len(compared)
+        numbers[f"worst_{network}"] = float(error.max())
+        numbers[f"worst_class_{network}"] = table["class"].iloc[int(error.argmax())]
+        numbers[f"missed_{network}"] = reachable - int(error.count())
         screening = screenings[f"{network}/symmetry"]
         for name in SYMMETRIC:
             curve = true_softmax(screening).sel(category=name)
@@ -241,7 +242,6 @@ def plot_symmetry(screenings: dict[str, xr.Dataset]) -> Figure:
             draw_axes(axes, rotation, curve.magnitude.values)
             axes.set_title(f"{readable(name)} ({symmetry} symmetry)")
             axes.set_ylabel("mean softmax")
-            axes.set_ylim(-0.02, 1.04)
         _network_legend(figure, _networks(screenings))
     return figure
 
@@ -256,11 +256,11 @@ def _networks(screenings: dict[str, xr.Dataset]) -> list[str]:
     return list(dict.fromkeys(key.partition("/")[0] for key in screenings))
 
 
-def _magnitudes(name: str) -> np.ndarray | None:
+def _magnitudes(transformation: str) -> np.ndarray | None:
     """Return a finer sweep where the default one is coarse for what is to be found."""
-    if PHANTOM_PAIRS[name].transformation != "noise":
+    if transformation != "noise":
         return None
-    reached = [up for way in known_threshold(name).values() if (up := way["up"]) is not None]
+    reached = [up for way in known_threshold("noise").values() if (up := way["up"]) is not None]
     return np.linspace(0, 4 * max(reached), 41)
 
 
@@ -284,7 +284,6 @@ def _draw_pair(axes: Axes, name: str, screenings: dict[str, xr.Dataset]) -> None
     draw_axes(axes, transformation, magnitude)
     axes.set_title(readable(name))
     axes.set_ylabel("mean softmax")
-    axes.set_ylim(-0.02, 1.04)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, handlelength=1.5)
 
 
@@ -303,23 +302,73 @@ def phantom_table() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per class.
+        A first row with the usual nuisances, mean ± σ, and one row per class, where only what
+        differs from the usual is listed, in the same units.
 
     Examples
     --------
-    >>> phantom_table().loc["disc", "symmetry"]
-    'continuous'
+    >>> phantom_table().loc["mirror turned", "varies in"]
+    'pose 180 ± 25.7°'
     """
-    rows = {
-        readable(each.name): {
+    usual = USUAL_NUISANCES | {"grain": _grain(USUAL_GRAIN)}
+    rows = {"usual": {"shows": "", "symmetry": "", "pair": "", "varies in": _listed(usual, {})}}
+    for each in PHANTOM_CLASSES.values():
+        own = each.nuisances | ({"grain": _grain(each.grain)} if each.grain else {})
+        rows[readable(each.name)] = {
             "shows": each.description,
             "symmetry": each.symmetry,
             "pair": readable(each.pair or "–"),
-            "varies in": ", ".join(
-                f"{readable(name)} {one.mean:.3g} ± {one.sigma:.3g} {one.unit}".strip()
-                for name, one in each.nuisances.items()
-            ),
+            "varies in": _listed(own, usual),
         }
-        for each in PHANTOM_CLASSES.values()
-    }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("class")
+
+
+def _grain(sigma: float) -> Nuisance:
+    return Nuisance(1, sigma, "per pixel, a factor")
+
+
+def _listed(nuisances: dict[str, Nuisance], usual: dict[str, Nuisance]) -> str:
+    texts = [f"no {name}" for name in usual if name not in nuisances]
+    for name, one in nuisances.items():
+        if usual.get(name) == one:
+            continue
+        unit = "°" if one.unit == "°" else "" if name in usual else f" {one.unit}"
+        texts.append(f"{readable(name)} {one.mean:.3g} ± {one.sigma:.3g}{unit}")
+    return ", ".join(texts).replace("-", "−")
+
+
+def plot_phantom(count: int = 3) -> Figure:
+    """Show pictures of every class, the two classes of a critical pair side by side.
+
+    Parameters
+    ----------
+    count : int, default 3
+        Pictures of each class, freshly rendered.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One strip of pictures per class.
+
+    Examples
+    --------
+    >>> len(plot_phantom(1).subfigs)
+    12
+    """
+    groups = {None: ("disc",)} | {pair: pair.classes for pair in PHANTOM_PAIRS.values()}
+    with mpl.rc_context(STYLE):
+        rows = -(-len(groups) // 2)
+        figure = Figure(figsize=(2 * PANEL_WIDTH, rows), layout="constrained")
+        parts = figure.subfigures(rows, 2, squeeze=False).flat
+        for (pair, classes), part in zip(groups.items(), parts, strict=False):
+            differs = f"{readable(pair.parameter)} differs" if pair else "no partner"
+            strips = part.subplots(1, 2)
+            for axes in strips:
+                axes.set_axis_off()
+            for name, axes in zip(classes, strips, strict=False):
+                gap = [(0, 0), (0, 0), (0, SIZE // 16), (0, 0)]
+                pictures = np.pad(render(name, range(count)), gap, constant_values=1)
+                axes.imshow(np.concatenate(list(pictures), axis=1), interpolation="none")
+                axes.set_title(readable(name), fontsize=8)
+            part.suptitle(differs, fontsize=7)
+    return figure

@@ -21,7 +21,7 @@ def _about() -> None:
 
 @app.command("screen")
 def screen_profile(
-    profile: ProfileOption = "imagenet",
+    profile: ProfileOption = "phantom",
     transformation: Annotated[
         list[str] | None, typer.Option(help="Which to screen; may be repeated. Default: all.")
     ] = None,
@@ -86,7 +86,7 @@ def train_profile(
 
 @app.command("figures")
 def run_notebooks(
-    profile: ProfileOption = "imagenet",
+    profile: ProfileOption = "phantom",
     force: Annotated[bool, typer.Option(help="Also what is up to date.")] = False,
     only: Annotated[
         str | None, typer.Option(help="Name of the one notebook to run. Default: all.")

@@ -514,15 +514,20 @@ _UNITS = {
     "blur_variance": "px² at 64 px",
     "noise_variance": "of the full range squared",
 }
-_USUAL: dict[str, tuple[float, float]] = {
-    "pose": (0.0, 8.0),
-    "size": (-1.7, 0.08),
-    "position_x": (0.0, 0.012),
-    "position_y": (0.0, 0.012),
-    "texture": (1.0, 0.05),
-    "tint": (0.0, 0.05),
-    "light": (-0.2, 0.08),
+# What a class varies in unless it says otherwise.
+USUAL_NUISANCES: dict[str, Nuisance] = {
+    name: Nuisance(mean, sigma, _UNITS[name])
+    for name, mean, sigma in (
+        ("pose", 0.0, 8.0),
+        ("size", -1.7, 0.08),
+        ("position_x", 0.0, 0.012),
+        ("position_y", 0.0, 0.012),
+        ("texture", 1.0, 0.05),
+        ("tint", 0.0, 0.05),
+        ("light", -0.2, 0.08),
+    )
 }
+USUAL_GRAIN = 0.02
 
 
 def _class(
@@ -534,12 +539,14 @@ def _class(
     pair: str | None = None,
     partner: str | None = None,
 ) -> PhantomClass:
-    values = _USUAL | ({"light_direction": (120.0, 15.0)} if symmetry == "none" else {}) | changes
+    if symmetry == "none":
+        changes = {"light_direction": (120.0, 15.0)} | changes
+    changed = {key: Nuisance(*value, _UNITS[key]) for key, value in changes.items()}
+    nuisances = USUAL_NUISANCES | changed
     if symmetry == "continuous":
-        del values["pose"]
-    nuisances = {key: Nuisance(*value, _UNITS[key]) for key, value in values.items()}
+        del nuisances["pose"]
     # Blur would take the grain away and so tell a blurred picture from a soft one.
-    grain = 0.0 if {"blur_variance", "noise_variance"} & set(changes) else 0.02
+    grain = 0.0 if {"blur_variance", "noise_variance"} & set(changes) else USUAL_GRAIN
     return PhantomClass(name, description, shape, symmetry, nuisances, grain, pair, partner)
 
 

@@ -301,7 +301,7 @@ def draw_axes(axes: Axes, transformation: Transformation, magnitude: np.ndarray)
         axes.xaxis.set_major_locator(MultipleLocator(90 if np.ptp(magnitude) > 180 else 30))
     if len(magnitude) > 1:
         axes.set_xlim(magnitude[0], magnitude[-1])
-    axes.set_ylim(0, 1)
+    axes.set_ylim(-0.02, 1.04)  # a curve along an edge is still seen
 
 
 def _factor(value: float, _position: int) -> str:

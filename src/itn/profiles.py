@@ -4,7 +4,8 @@ A profile is a file ``profiles/<name>.yaml``. Its screenings are archived as
 ``results/<profile>/<network>_<transformation>.nc``.
 """
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -19,6 +20,8 @@ from itn.messages import UsageError, unknown
 from itn.screening import load_screening, screen, select_categories
 from itn.transformations import find_transformation
 from itn.warp import FILLS, check_fill
+
+DEFAULT_PROFILE = "phantom"
 
 
 class _Strict(pydantic.BaseModel):
@@ -176,11 +179,10 @@ def load_profile(name: str) -> Profile:
     >>> load_profile("imagenet").networks
     ('squeezenet',)
     """
-    folder = project_folder() / "profiles"
-    names = sorted(path.stem for path in folder.glob("*.yaml"))
+    names = _profile_names()
     if name not in names:
         raise unknown("profile", name, names)
-    path = folder / f"{name}.yaml"
+    path = project_folder() / "profiles" / f"{name}.yaml"
     try:
         contents = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
@@ -207,7 +209,8 @@ def read_parameters(namespace: Mapping[str, Any]) -> FigureParameters:
     Parameters
     ----------
     namespace : mapping of str to object
-        ``globals()`` of the notebook, before it defines anything else.
+        ``globals()`` of the notebook, before it defines anything else. Without a profile it is
+        ``phantom``, or where that lacks a class, the first that has all the classes.
 
     Returns
     -------
@@ -234,7 +237,13 @@ profile, network, pictures, classes, magnitudes, fill, seed, limit
         if name in FigureParameters.model_fields
         or (isinstance(value, data) and not name.startswith("_") and name not in ("In", "Out"))
     }
+    unset = given.get("profile") is None
+    if unset:
+        given["profile"] = DEFAULT_PROFILE
     parameters = _checked(FigureParameters, given, "")
+    if unset and parameters.classes and parameters.pictures is None:
+        name = _first_profile_with(parameters.classes)
+        parameters = parameters.model_copy(update={"profile": name})
     profile = load_profile(parameters.profile)
     if parameters.network not in (None, *list_classifiers()):
         raise unknown("network", parameters.network, list_classifiers())
@@ -378,6 +387,25 @@ def compute_screening(parameters: FigureParameters, transformation: str) -> xr.D
     # folders may have been asked for by another name.)
     order = [name for name in classes or () if name in pictures.class_names]
     return select_categories(screening, order) if order else screening
+
+
+def _profile_names() -> list[str]:
+    return sorted(path.stem for path in (project_folder() / "profiles").glob("*.yaml"))
+
+
+def _first_profile_with(classes: Iterable[str]) -> str:
+    """Return the default profile or, in alphabetical order, the first that has the classes."""
+    known: dict[str, tuple[str, ...]] = {}
+    for name in sorted(_profile_names(), key=lambda name: name != DEFAULT_PROFILE):
+        known[name] = load_profile(name).classes
+        if set(classes) <= set(known[name]):
+            return name
+    where = f"profiles {', '.join(known)}: "
+    possible = dict.fromkeys(itertools.chain(*known.values()))
+    for each in classes:
+        if each not in possible:
+            raise unknown("class", each, possible, where)
+    raise UsageError(f"{where}none has all of the classes {', '.join(classes)}")
 
 
 def _checked(model: type[Checked], contents: Any, where: str) -> Checked:

@@ -1,5 +1,8 @@
 """What a page says of a screening in words and numbers."""
 
+import os
+from pathlib import Path
+
 import pandas as pd
 import xarray as xr
 
@@ -114,6 +117,32 @@ def glue_numbers(numbers: dict[str, float | str], prefix: str = "") -> None:
 
     for key, value in numbers.items():
         glue(f"{prefix}{key}", value, display=False)
+
+
+def save_table(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Write a table as CSV, where a page of the book finds it.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        What to write; its index becomes columns.
+    name : str
+        File name without ending. The file goes to the folder that the environment variable
+        ``ITN_FIGURES`` names, else to the working directory.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same table, for a notebook to show.
+
+    Examples
+    --------
+    >>> save_table(threshold_table(screening), "thresholds")  # doctest: +SKIP
+    """
+    path = Path(os.environ.get("ITN_FIGURES", "")) / f"{name}.csv"
+    columns = table.reset_index().rename(columns=readable)
+    columns.to_csv(path, index=False, float_format="%.3f", na_rep="–", lineterminator="\n")
+    return table
 
 
 def describe(screening: xr.Dataset) -> str:

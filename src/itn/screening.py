@@ -130,6 +130,7 @@ def screen(
     empty = set(range(len(targets))) - set(np.unique(pictures.labels).tolist())
     if empty:
         raise UsageError(f"class {pictures.class_names[min(empty)]} has no pictures")
+    batch_size = min(batch_size, int(np.bincount(pictures.labels).max()))  # no more than there are
     sweep = _sweep(transformation, magnitudes, classifier.input_size)
     step = _compiled_step(classifier, transformation, fill, clip)
 
