@@ -48,6 +48,18 @@ def screen_profile(
             typer.echo(f"{path.name} written")
 
 
+@app.command("transformers")
+def study_profile(
+    profile: ProfileOption = "phantom",
+    force: Annotated[bool, typer.Option(help="Also if it is archived already.")] = False,
+) -> None:
+    """Train a profile's Invariant Transformer Net and archive the study; resumes if stopped."""
+    import itn
+
+    parameters = itn.read_parameters({"profile": profile}, itn.TransformerParameters)
+    typer.echo(f"{itn.archive_transformers(parameters, force).name} is there")
+
+
 @app.command("train")
 def train_profile(
     profile: ProfileOption = "phantom",

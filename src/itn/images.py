@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TypeAlias
@@ -119,6 +119,49 @@ class Pictures:
             name=self.name,
             targets={name: wnid for name, wnid in self.targets.items() if name == chosen},
             left_out=tuple(one for one in self.left_out if one[0].startswith(f"{chosen}/")),
+        )
+
+    def subset(self, rows: npt.NDArray[np.int64]) -> "Pictures":
+        """Take some of the pictures; the classes stay.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which, in the order wanted.
+
+        Returns
+        -------
+        Pictures
+            These alone.
+        """
+        return replace(
+            self,
+            images=self.images[rows],
+            labels=self.labels[rows],
+            paths=tuple(self.paths[row] for row in rows),
+        )
+
+    def joined(self, other: "Pictures") -> "Pictures":
+        """Put other pictures behind these, with their classes.
+
+        Parameters
+        ----------
+        other : Pictures
+            Pictures of the same size and of other classes.
+
+        Returns
+        -------
+        Pictures
+            All of both, named after both.
+        """
+        return Pictures(
+            images=np.concatenate([self.images[:], other.images[:]]),
+            labels=np.concatenate([self.labels, other.labels + len(self.class_names)]),
+            class_names=(*self.class_names, *other.class_names),
+            paths=(*self.paths, *other.paths),
+            name=f"{self.name} and {other.name}",
+            targets=self.targets | other.targets,
+            left_out=(*self.left_out, *other.left_out),
         )
 
     @functools.cached_property

@@ -7,7 +7,7 @@ A profile is a file ``profiles/<name>.yaml``. Its screenings are archived as
 import itertools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, overload
 
 import numpy as np
 import pydantic
@@ -59,6 +59,31 @@ class Training(_Strict):
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
 
 
+class Transformers(_Strict):
+    """How the transformers of an Invariant Transformer Net are trained for a profile.
+
+    Attributes
+    ----------
+    limit : int or None
+        At most that many pictures per class to learn from; None is all.
+    more_pictures : tuple of str
+        Data sets beside the profile's own, all classes of them.
+    epochs, batch_size : int
+        How often each picture is seen, and how many at a time.
+    color_weight : float
+        λ of `itn.InvariantTransformerNet`.
+    seeds : tuple of int
+        One training each.
+    """
+
+    limit: Annotated[int, pydantic.Field(ge=2)] | None = None
+    more_pictures: tuple[str, ...] = ()
+    epochs: Annotated[int, pydantic.Field(ge=1)]
+    batch_size: Annotated[int, pydantic.Field(ge=1)] = 32
+    color_weight: Annotated[float, pydantic.Field(ge=0)]
+    seeds: Annotated[tuple[int, ...], pydantic.Field(min_length=1)] = (0,)
+
+
 class Profile(_Strict):
     """Which networks look at which pictures.
 
@@ -82,6 +107,8 @@ class Profile(_Strict):
         At most that many pictures per class; None is all.
     training : Training or None
         How its networks are trained, where they are its own.
+    transformers : Transformers or None
+        How Invariant Transformer Nets are trained on it.
     notebooks : tuple of str or None
         Names of the notebooks that `itn figures` runs for it; None is all.
     """
@@ -95,6 +122,7 @@ class Profile(_Strict):
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
     limit: Annotated[int, pydantic.Field(ge=1)] | None = None
     training: Training | None = None
+    transformers: Transformers | None = None
     notebooks: Names | None = None
 
 
@@ -129,6 +157,43 @@ class FigureParameters(_Strict):
     fill: str | None = None
     seed: Annotated[int, pydantic.Field(ge=0)] | None = None
     limit: Annotated[int, pydantic.Field(ge=1)] | None = None
+
+
+class TransformerParameters(_Strict):
+    """What a notebook on the Invariant Transformer Net lets its user choose.
+
+    Attributes
+    ----------
+    profile : str
+        Name of a file in ``profiles/``.
+    network : str or None
+        Name for `itn.load_classifier`.
+    classes : tuple of str or None
+        Classes of the profile to train on.
+    spatial_dim, color_dim, color_weight, required_accuracy, fill
+        As for `itn.InvariantTransformerNet`.
+    epochs : int or None
+        How often each picture is seen.
+    seeds : tuple of int or None
+        One training each.
+    limit : int or None
+        At most that many pictures per class to learn from.
+    """
+
+    profile: str
+    network: str | None = None
+    classes: Names | None = None
+    spatial_dim: int | None = None
+    color_dim: int | None = None
+    color_weight: float | None = None
+    required_accuracy: float | None = None
+    fill: str | None = None
+    epochs: Annotated[int, pydantic.Field(ge=1)] | None = None
+    seeds: Annotated[tuple[int, ...], pydantic.Field(min_length=1)] | None = None
+    limit: Annotated[int, pydantic.Field(ge=2)] | None = None
+
+
+Parameters = TypeVar("Parameters", FigureParameters, TransformerParameters)
 
 
 def project_folder() -> Path:
@@ -201,7 +266,11 @@ def load_profile(name: str) -> Profile:
     return profile
 
 
-def read_parameters(namespace: Mapping[str, Any]) -> FigureParameters:
+@overload
+def read_parameters(namespace: Mapping[str, Any]) -> FigureParameters: ...
+@overload
+def read_parameters(namespace: Mapping[str, Any], model: type[Parameters]) -> Parameters: ...
+def read_parameters(namespace: Mapping[str, Any], model: Any = FigureParameters) -> Any:
     """Check the parameters of a notebook.
 
     Papermill only prints a line about a parameter that a notebook does not have. This stops.
@@ -211,10 +280,12 @@ def read_parameters(namespace: Mapping[str, Any]) -> FigureParameters:
     namespace : mapping of str to object
         ``globals()`` of the notebook, before it defines anything else. Without a profile it is
         ``phantom``, or where that lacks a class, the first that has all the classes.
+    model : type, default FigureParameters
+        What can be chosen: `FigureParameters` or `TransformerParameters`.
 
     Returns
     -------
-    FigureParameters
+    FigureParameters or TransformerParameters
         The parameters, checked against the profile.
 
     Raises
@@ -234,14 +305,14 @@ profile, network, pictures, classes, magnitudes, fill, seed, limit
     given = {
         name: value
         for name, value in namespace.items()
-        if name in FigureParameters.model_fields
+        if name in model.model_fields
         or (isinstance(value, data) and not name.startswith("_") and name not in ("In", "Out"))
     }
     unset = given.get("profile") is None
     if unset:
         given["profile"] = DEFAULT_PROFILE
-    parameters = _checked(FigureParameters, given, "")
-    if unset and parameters.classes and parameters.pictures is None:
+    parameters = _checked(model, given, "")
+    if unset and parameters.classes and getattr(parameters, "pictures", None) is None:
         name = _first_profile_with(parameters.classes)
         parameters = parameters.model_copy(update={"profile": name})
     profile = load_profile(parameters.profile)
@@ -249,7 +320,7 @@ profile, network, pictures, classes, magnitudes, fill, seed, limit
         raise unknown("network", parameters.network, list_classifiers())
     if parameters.fill is not None:
         check_fill(parameters.fill)
-    if parameters.pictures is None:
+    if getattr(parameters, "pictures", None) is None:
         for name in parameters.classes or ():
             if name not in profile.classes:
                 raise unknown("class", name, profile.classes)

@@ -1,5 +1,6 @@
 """Figures of the Invariant Transformer Net: training, samples, what it learned, comparison."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -7,11 +8,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
-from itn.families import FAMILIES
+from itn.families import FAMILIES, accuracy_interval
 from itn.matrices import decompose_color, decompose_spatial
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, STYLE, readable
+from itn.transformer_reports import first_of
+from itn.transformer_study import transformed_samples
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 SLIDER_STYLES: tuple[dict[str, Any], ...] = (
@@ -34,13 +36,13 @@ COMPONENT_LABELS = {
 }
 
 
-def plot_transformer_training(history: xr.Dataset) -> Figure:
+def plot_transformer_training(study: xr.DataTree) -> Figure:
     """Draw how the losses and the accuracy went, step by step (the paper's figure 14).
 
     Parameters
     ----------
-    history : xarray.Dataset
-        From `itn.train_transformers`.
+    study : xarray.DataTree
+        From `itn.study_transformers`; its first seed is drawn.
 
     Returns
     -------
@@ -51,8 +53,9 @@ def plot_transformer_training(history: xr.Dataset) -> Figure:
 
     Examples
     --------
-    >>> plot_transformer_training(history)  # doctest: +SKIP
+    >>> plot_transformer_training(study)  # doctest: +SKIP
     """
+    history = first_of(study, "history")
     step = history.step.values
     epoch = np.arange(history.sizes["epoch"]) * len(step) / history.attrs["epochs"]
     with mpl.rc_context(STYLE):
@@ -101,27 +104,28 @@ def _draw_steps(
     axes.plot(middle, smooth, dash, color=color, linewidth=1.6, label=label)
 
 
-def plot_samples(samples: xr.Dataset, pictures: np.ndarray) -> Figure:
+def plot_samples(study: xr.DataTree, images: np.ndarray) -> Figure:
     """Draw pictures under a learned family, with what the classifier says (figure 19).
 
     Parameters
     ----------
-    samples : xarray.Dataset
-        ``spatial_matrix`` and ``color_matrix`` (slider, value), ``predicted`` (picture, slider,
-        value; names) and ``softmax`` (the same; of the predicted class), from
-        `itn.sample_transformers`.
-    pictures : ndarray [P, H, W, 3], float32
-        The transformed pictures, in [0, 1], of shape [P, sliders, values, H, W, 3].
+    study : xarray.DataTree
+        From `itn.study_transformers`.
+    images : ndarray [P, H, W, 3], float32
+        From `itn.shown_pictures`.
 
     Returns
     -------
     matplotlib.figure.Figure
-        One row for each picture and slider, one column for each value.
+        One row for each picture and slider, one column for each value; under each picture the
+        predicted class and its softmax.
 
     Examples
     --------
-    >>> plot_samples(samples, pictures)  # doctest: +SKIP
+    >>> plot_samples(study, images)  # doctest: +SKIP
     """
+    samples = first_of(study, "samples")
+    pictures = transformed_samples(samples, images)
     count, rows, columns = pictures.shape[:3]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(1.5 * columns, 1.85 * rows * count), layout="constrained")
@@ -143,13 +147,13 @@ def plot_samples(samples: xr.Dataset, pictures: np.ndarray) -> Figure:
     return figure
 
 
-def plot_decomposition(survey: xr.Dataset) -> Figure:
+def plot_decomposition(study: xr.DataTree) -> Figure:
     """Draw what each control value does to the content and its colors.
 
     Parameters
     ----------
-    survey : xarray.Dataset
-        From `itn.survey` with `itn.sliders`.
+    study : xarray.DataTree
+        From `itn.study_transformers`.
 
     Returns
     -------
@@ -159,45 +163,55 @@ def plot_decomposition(survey: xr.Dataset) -> Figure:
 
     Examples
     --------
-    >>> plot_decomposition(survey)  # doctest: +SKIP
+    >>> plot_decomposition(study)  # doctest: +SKIP
     """
-    names = survey.slider.values
+    survey = first_of(study, "survey")
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(2 * PANEL_WIDTH, 2.1 * PANEL_HEIGHT), layout="constrained")
         panels = figure.subplots(4, 3)
-        for kind, table, first in (
-            ("alpha", decompose_spatial(survey.spatial_matrix.values), 0),
-            ("beta", decompose_color(survey.color_matrix.values), 6),
+        for kind, components, first in (
+            ("alpha", tuple(COMPONENT_LABELS)[:6], 0),
+            ("beta", tuple(COMPONENT_LABELS)[6:], 6),
         ):
-            moved = [name for name in dict.fromkeys(names) if name.startswith(kind)]
-            letter = {"alpha": "α", "beta": "β"}[kind]
-            for axes, component in zip(panels.flat[first:], table.columns, strict=False):
-                neutral = 1.0 if COMPONENT_LABELS[component].endswith("factor") else 0.0
-                axes.axhline(neutral, color="#BBBBBB", linewidth=3, zorder=0)
-                for index, name in enumerate(moved):
-                    own = names == name
-                    style = SLIDER_STYLES[index % len(SLIDER_STYLES)]
-                    if name == kind:
-                        style = {"color": "#000000", "linewidth": 2.0}
-                    label = f"all {letter}" if name == kind else name.replace(kind, letter)
-                    value = survey.value.values[own]
-                    axes.plot(value, table[component][own], label=label, **style)
-                axes.set_title(COMPONENT_LABELS[component], fontsize=9)
-                axes.set_xticks([0, 0.5, 1])
+            _draw_components(panels.flat[first:], survey, kind, components)
             handles, labels = panels.flat[first].get_legend_handles_labels()
             last = panels.flat[-2 if kind == "alpha" else -1]
             last.set_axis_off()
-            last.legend(handles, labels, loc="center", title=f"slider {letter}")
+            last.legend(handles, labels, loc="center", title="moved from 0 to 1")
     return figure
 
 
-def plot_frontier(comparisons: list[xr.Dataset]) -> Figure:
+def _draw_components(
+    panels: Iterable[Axes], survey: xr.Dataset, kind: str, components: Sequence[str]
+) -> None:
+    """Draw components of the matrices along the sliders of a kind, one panel for each."""
+    table = (
+        decompose_spatial(survey.spatial_matrix.values)
+        if kind == "alpha"
+        else decompose_color(survey.color_matrix.values)
+    )
+    names, letter = survey.slider.values, {"alpha": "α", "beta": "β"}[kind]
+    moved = [name for name in dict.fromkeys(names) if name.startswith(kind)]
+    for axes, component in zip(panels, components, strict=False):
+        neutral = 1.0 if COMPONENT_LABELS[component].endswith("factor") else 0.0
+        axes.axhline(neutral, color="#BBBBBB", linewidth=3, zorder=0)
+        for index, name in enumerate(moved):
+            own, style = names == name, SLIDER_STYLES[index % len(SLIDER_STYLES)]
+            label = name.replace(kind, letter)
+            if name == kind:
+                label, style = f"all {letter}", {"color": "#000000", "linewidth": 2.0}
+            axes.plot(survey.value.values[own], table[component][own], label=label, **style)
+        axes.set_title(COMPONENT_LABELS[component], fontsize=9)
+        axes.set_xticks([0, 0.5, 1])
+
+
+def plot_frontier(study: xr.DataTree) -> Figure:
     """Draw accuracy against displacement for the learned, the random and the known families.
 
     Parameters
     ----------
-    comparisons : list of xarray.Dataset
-        From `itn.compare_families`, one for each seed.
+    study : xarray.DataTree
+        From `itn.study_transformers`.
 
     Returns
     -------
@@ -208,8 +222,9 @@ def plot_frontier(comparisons: list[xr.Dataset]) -> Figure:
 
     Examples
     --------
-    >>> plot_frontier([comparison])  # doctest: +SKIP
+    >>> plot_frontier(study)  # doctest: +SKIP
     """
+    comparisons = [node["comparison"].to_dataset() for node in study.children.values()]
     styles = dict(zip(FAMILIES, RIVAL_STYLES, strict=False))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(2 * PANEL_WIDTH, PANEL_HEIGHT), layout="constrained")
@@ -250,26 +265,32 @@ def plot_frontier(comparisons: list[xr.Dataset]) -> Figure:
     return figure
 
 
-def accuracy_interval(right: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 95 % Clopper-Pearson interval of an accuracy.
+def plot_single_classes(alone: dict[str, xr.Dataset]) -> Figure:
+    """Draw how far the content turns, by transformers that learned from one class alone.
 
     Parameters
     ----------
-    right : ndarray of int
-        How many were right.
-    count : int
-        Out of how many.
+    alone : dict of str to xarray.Dataset
+        From `itn.study_single_classes`.
 
     Returns
     -------
-    low, high : ndarray
-        Limits, in [0, 1].
+    matplotlib.figure.Figure
+        For each class a panel with the rotation and one with the two scales along the sliders
+        of α.
 
     Examples
     --------
-    >>> [limit.round(3).tolist() for limit in accuracy_interval(np.array([0, 10]), 10)]
-    [[0.0, 0.692], [0.308, 1.0]]
+    >>> plot_single_classes(alone)  # doctest: +SKIP
     """
-    low = np.nan_to_num(stats.beta.ppf(0.025, right, count - right + 1), nan=0)
-    high = np.nan_to_num(stats.beta.ppf(0.975, right + 1, count - right), nan=1)
-    return low, high
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(2 * PANEL_WIDTH, 1.5 * PANEL_HEIGHT), layout="constrained")
+        panels = figure.subplots(len(alone), 3, squeeze=False, sharey="col")
+        for row, (name, surveyed) in zip(panels, alone.items(), strict=True):
+            _draw_components(row, surveyed, "alpha", ("rotation", "scale_x", "scale_y"))
+            row[0].set_ylabel(readable(name))
+            for axes in row[1:]:
+                axes.set_yscale("log", base=2)
+        handles, labels = panels[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure

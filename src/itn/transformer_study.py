@@ -5,6 +5,7 @@ downloads are archived as ``results/<profile>/<network>_transformers.nc``.
 """
 
 import functools
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ import skimage.data
 import xarray as xr
 
 from itn.classifiers import load_classifier
-from itn.families import MatrixLook, compare_families, displacement_ratios, sliders, survey
+from itn.families import MatrixLook, compare_families, sliders, survey
 from itn.images import Pictures, load_images, read_picture, render_phantom
 from itn.invariant_transformer import InvariantTransformerNet, in_pixels, recolor
-from itn.profiles import TransformerParameters, archive_file, load_profile
+from itn.messages import UsageError
+from itn.profiles import TransformerParameters, Transformers, archive_file, load_profile
 from itn.transformer_training import train_transformers
 from itn.warp import affine_warp
 
@@ -45,8 +47,7 @@ def transformer_pictures(parameters: TransformerParameters) -> tuple[Pictures, P
     (<Pictures 'phantom': 6 of 64 × 64 pixels in 1 class>, <Pictures 'phantom': 3 of 64 × 64 \
 pixels in 1 class>)
     """
-    profile = load_profile(parameters.profile)
-    how = profile.transformers_or_refuse(parameters.profile)
+    profile, how = load_profile(parameters.profile), _how(parameters)
     classes = parameters.classes or profile.classes
     limit = parameters.limit or how.limit
     if profile.pictures == "phantom":
@@ -65,8 +66,15 @@ pixels in 1 class>)
     return pictures.subset(rows[~held_out]), pictures.subset(rows[held_out])
 
 
+def _how(parameters: TransformerParameters) -> Transformers:
+    how = load_profile(parameters.profile).transformers
+    if how is None:
+        raise UsageError(f"profile {parameters.profile} does not say how to train transformers")
+    return how
+
+
 def study_transformers(parameters: TransformerParameters) -> xr.DataTree:
-    """Train transformers for every seed and compare each family with its baselines.
+    """Take a study of a profile's transformers from the archive where it is there, or make it.
 
     Parameters
     ----------
@@ -85,41 +93,124 @@ def study_transformers(parameters: TransformerParameters) -> xr.DataTree:
     --------
     >>> study_transformers(parameters)  # doctest: +SKIP
     """
-    profile = load_profile(parameters.profile)
-    how = profile.transformers_or_refuse(parameters.profile)
-    archive = archive_file(
-        parameters.profile, parameters.network or profile.networks[0], "transformers"
-    )
-    chosen = parameters.model_dump(exclude={"profile", "network"}, exclude_none=True)
+    archive = _archive(parameters)
+    chosen = parameters.model_dump(exclude={"profile", "network", "seeds"}, exclude_none=True)
     if archive.is_file() and not chosen:
-        return xr.load_datatree(archive, engine="h5netcdf").assign_attrs(origin="archived")
+        archived = xr.load_datatree(archive, engine="h5netcdf")
+        wanted = [f"seed_{seed}" for seed in parameters.seeds or _how(parameters).seeds]
+        if set(wanted) <= set(archived.children):
+            return _with_origin(
+                archived.filter_like(
+                    xr.DataTree.from_dict({name: archived[name].to_dataset() for name in wanted})
+                ),
+                "archived",
+            )
+    return _with_origin(_study(parameters, None), "computed")
+
+
+def archive_transformers(parameters: TransformerParameters, force: bool = False) -> Path:
+    """Make a study and archive it; what was trained before a stop is not trained again.
+
+    Parameters
+    ----------
+    parameters : TransformerParameters
+        Profile and network; the rest is the profile's.
+    force : bool, default False
+        Whether to make it also if it is archived already.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Examples
+    --------
+    >>> archive_transformers(TransformerParameters(profile="imagenet"))  # doctest: +SKIP
+    """
+    archive = _archive(parameters)
+    if force or not archive.is_file():
+        state = archive.with_name(f".{archive.stem}")
+        study = _study(parameters, state)
+        unfinished = state / archive.name
+        study.to_netcdf(unfinished, engine="h5netcdf")
+        unfinished.replace(archive)
+        shutil.rmtree(state)
+    return archive
+
+
+def _archive(parameters: TransformerParameters) -> Path:
+    network = parameters.network or load_profile(parameters.profile).networks[0]
+    return archive_file(parameters.profile, network, "transformers")
+
+
+def _study(parameters: TransformerParameters, state: Path | None) -> xr.DataTree:
     pictures, held_out = transformer_pictures(parameters)
     found: dict[str, xr.Dataset] = {}
-    for seed in parameters.seeds or how.seeds:
-        net, history = _trained(parameters, pictures, held_out, seed)
+    for seed in parameters.seeds or _how(parameters).seeds:
+        name = f"seed_{seed}"
+        folder = state / name if state else None
+        net, history = _trained(parameters, pictures, held_out, seed, folder)
         epochs = history.attrs["epochs"]
         passes = epochs * len(pictures) + (epochs + 1) * len(held_out)
-        comparison = compare_families(net, held_out, passes, seed)
-        found |= {f"seed_{seed}/history": history, f"seed_{seed}/comparison": comparison}
-        if len(found) == 2:  # the first seed
-            surveyed = survey(net, sliders(net), held_out)
-            samples = sample_transformers(net, *shown_pictures(parameters))
-            found |= {f"seed_{seed}/survey": surveyed, f"seed_{seed}/samples": samples}
-    return xr.DataTree.from_dict(found).assign_attrs(origin="computed")
+        if not found:
+            found[f"{name}/survey"] = survey(net, sliders(net), held_out)
+            found[f"{name}/samples"] = sample_transformers(net, *shown_pictures(parameters))
+        found[f"{name}/history"] = history
+        found[f"{name}/comparison"] = compare_families(net, held_out, passes, seed)
+    return xr.DataTree.from_dict(found)
+
+
+def study_single_classes(parameters: TransformerParameters) -> dict[str, xr.Dataset]:
+    """Train transformers on the pictures of one class alone, for each of several classes.
+
+    Parameters
+    ----------
+    parameters : TransformerParameters
+        From `itn.read_parameters`; its ``classes``, one after the other.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+        For each class the `itn.survey` of `itn.sliders` on its held-out pictures.
+
+    Examples
+    --------
+    >>> study_single_classes(parameters)  # doctest: +SKIP
+    """
+    found = {}
+    for name in parameters.classes or load_profile(parameters.profile).highlights:
+        alone = parameters.model_copy(update={"classes": (name,)})
+        pictures, held_out = transformer_pictures(alone)
+        net, history = _trained(alone, pictures, held_out, (alone.seeds or (0,))[0])
+        found[name] = survey(net, sliders(net), held_out).assign_attrs(history.attrs)
+    return found
+
+
+def _with_origin(study: xr.DataTree, origin: str) -> xr.DataTree:
+    study.attrs["origin"] = origin
+    return study
 
 
 def _trained(
-    parameters: TransformerParameters, pictures: Pictures, held_out: Pictures, seed: int
+    parameters: TransformerParameters,
+    pictures: Pictures,
+    held_out: Pictures,
+    seed: int,
+    folder: Path | None = None,
 ) -> tuple[InvariantTransformerNet, xr.Dataset]:
-    profile = load_profile(parameters.profile)
-    how = profile.transformers_or_refuse(parameters.profile)
+    how = _how(parameters)
     given = {**how.model_dump(), **parameters.model_dump(exclude_none=True)}
-    options = ("spatial_dim", "color_dim", "color_weight", "required_accuracy", "fill")
-    options = {name: given[name] for name in options if given.get(name) is not None}
-    classifier = load_classifier(parameters.network or profile.networks[0])
+    names = ("spatial_dim", "color_dim", "color_weight", "required_accuracy", "fill")
+    options = {name: given[name] for name in names if given.get(name) is not None}
+    classifier = load_classifier(parameters.network or load_profile(parameters.profile).networks[0])
     net = InvariantTransformerNet(classifier, seed=seed, **options)
     history = train_transformers(
-        net, pictures, held_out, epochs=given["epochs"], batch_size=given["batch_size"]
+        net,
+        pictures,
+        held_out,
+        epochs=given["epochs"],
+        batch_size=given["batch_size"],
+        folder=folder,
     )
     return net, history
 
@@ -239,60 +330,3 @@ def transformed_samples(samples: xr.Dataset, images: np.ndarray) -> np.ndarray:
         return np.asarray(recolor(warped, color)).reshape(shape)
 
     return np.stack([transformed(image) for image in images])
-
-
-def transformer_numbers(study: xr.DataTree) -> dict[str, float | str]:
-    """Collect the numbers that the book's prose takes from a study.
-
-    Parameters
-    ----------
-    study : xarray.DataTree
-        From `study_transformers`.
-
-    Returns
-    -------
-    dict of str to (float or str)
-        For the first seed ``clean_accuracy``, ``required_accuracy``, ``kept_epoch``,
-        ``held_out_accuracy``, ``spatial_displacement`` and ``color_displacement`` of the kept
-        state, ``outward``, the share of steps that went outward; ``grid_spatial``,
-        ``grid_color``. Over the seeds, mean, lowest and highest of ``to_random_…`` and
-        ``to_grid_…``: the displacement of the learned family over that of the random one, and
-        of the largest member of the grid, at the same accuracy.
-
-    Examples
-    --------
-    >>> transformer_numbers(study)  # doctest: +SKIP
-    """
-    seeds = list(study.children.values())
-    history, comparison = seeds[0]["history"].to_dataset(), seeds[0]["comparison"].to_dataset()
-    kept = history.attrs["kept_epoch"]
-    numbers: dict[str, float | str] = {
-        name: float(history.attrs[name])
-        for name in ("clean_accuracy", "required_accuracy", "held_out_clean_accuracy")
-    }
-    numbers |= {
-        name: float(history[name].values[kept])
-        for name in ("held_out_accuracy", "spatial_displacement", "color_displacement")
-    }
-    numbers |= {
-        "kept_epoch": kept,
-        "epochs": int(history.attrs["epochs"]),
-        "steps": history.sizes["step"],
-        "outward": float(history.outward.mean()),
-        "grid_spatial": comparison.attrs["grid_spatial"],
-        "grid_color": comparison.attrs["grid_color"],
-        "pictures": int(history.attrs["pictures"]),
-        "held_out_pictures": int(history.attrs["held_out_pictures"]),
-    }
-    ratios: dict[str, list[float]] = {"to_random": [], "to_grid": []}
-    for seed in seeds:
-        one = displacement_ratios(seed["comparison"].to_dataset())
-        for name, values in ratios.items():
-            values.append(one[name])
-    for name, values in ratios.items():
-        numbers |= {
-            f"{name}_mean": float(np.mean(values)),
-            f"{name}_lowest": min(values),
-            f"{name}_highest": max(values),
-        }
-    return numbers

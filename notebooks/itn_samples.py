@@ -1,0 +1,69 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+
+# %% [markdown]
+# # What the Invariant Transformer Net learned
+#
+# Pictures under the learned transformations, and what each control value does.
+
+# %% tags=["parameters"]
+profile: str = "phantom"  # which network learns on which pictures: a file in profiles/
+network: str = None  # name of a classifier; None: the profile's first
+classes: list[str] = None  # classes to learn from; None: all of the profile's
+spatial_dim: int = None  # number p of control values α; None: 4
+color_dim: int = None  # number q of control values β; None: 4
+color_weight: float = None  # λ, how much color counts; None: the profile's
+required_accuracy: float = None  # a₀; None: 0.95 times the clean accuracy
+fill: str = None  # outside a picture: zeros, edge, reflect or mean; None: zeros
+epochs: int = None  # how often each picture is seen; None: the profile's
+seeds: list[int] = [0]  # one training each; None: the profile's
+limit: int = None  # at most that many pictures per class; None: the profile's
+
+# %%
+from IPython.display import SVG
+
+import itn
+
+parameters = itn.read_parameters(globals(), itn.TransformerParameters)
+
+# %%
+study = itn.study_transformers(parameters)
+itn.describe_study(study)
+
+# %% [markdown]
+# All values of α move together, with β at 1/2; then all values of β, with α at 1/2. Under each
+# picture what the classifier says, and its softmax.
+
+# %%
+images, _ = itn.shown_pictures(parameters)
+SVG(itn.save_figure(itn.plot_samples(study, images), "itn_samples"))
+
+# %% [markdown]
+# The matrices, decomposed: one line for each control value, moved from 0 to 1 with all others
+# at 1/2; black: all of a kind together; gray: the identity.
+
+# %%
+SVG(itn.save_figure(itn.plot_decomposition(study), "itn_decomposition"))
+
+# %% [markdown]
+# Accuracy and consistency (the same class as on the untouched picture) along the same values,
+# with 95 % Clopper-Pearson intervals:
+
+# %%
+itn.save_table(itn.survey_table(study), "itn_survey")
+
+# %%
+itn.glue_numbers(itn.transformer_numbers(study))

@@ -1,0 +1,65 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+
+# %% [markdown]
+# # Training the Invariant Transformer Net
+#
+# A spatial and a color transformer in front of a frozen classifier learn to move pictures as
+# far as they can while the accuracy holds.
+
+# %% tags=["parameters"]
+profile: str = "phantom"  # which network learns on which pictures: a file in profiles/
+network: str = None  # name of a classifier; None: the profile's first
+classes: list[str] = None  # classes to learn from; None: all of the profile's
+spatial_dim: int = None  # number p of control values α; None: 4
+color_dim: int = None  # number q of control values β; None: 4
+color_weight: float = None  # λ, how much color counts; None: the profile's
+required_accuracy: float = None  # a₀; None: 0.95 times the clean accuracy
+fill: str = None  # outside a picture: zeros, edge, reflect or mean; None: zeros
+epochs: int = None  # how often each picture is seen; None: the profile's
+seeds: list[int] = None  # one training each; None: the profile's
+limit: int = None  # at most that many pictures per class; None: the profile's
+
+# %%
+from IPython.display import SVG
+
+import itn
+
+parameters = itn.read_parameters(globals(), itn.TransformerParameters)
+
+# %%
+study = itn.study_transformers(parameters)
+itn.describe_study(study)
+
+# %% [markdown]
+# Points are batches, lines running means. Where the accuracy of a batch is below the required
+# one, the cross-entropy is minimized, otherwise the losses of the transformers.
+
+# %%
+SVG(itn.save_figure(itn.plot_transformer_training(study), "itn_training"))
+
+# %% [markdown]
+# The learned family against random matrices that displace as much, shrunk and stretched, and
+# against the largest member of a grid of known transformations; one line for each seed.
+
+# %%
+SVG(itn.save_figure(itn.plot_frontier(study), "itn_frontier"))
+
+# %%
+itn.save_table(itn.comparison_table(study), "itn_comparison")
+
+# %%
+itn.glue_numbers(itn.transformer_numbers(study))

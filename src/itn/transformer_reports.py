@@ -1,0 +1,224 @@
+"""What a page says of an Invariant Transformer Net in words and numbers."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from itn.families import accuracy_interval, displacement_ratios, largest_factor
+from itn.matrices import decompose_color, decompose_spatial
+from itn.plots import readable
+
+
+def first_of(study: xr.DataTree, kind: str) -> xr.Dataset:
+    """Return a part of a study's first seed.
+
+    Parameters
+    ----------
+    study : xarray.DataTree
+        From `itn.study_transformers`.
+    kind : {"history", "comparison", "survey", "samples"}
+        Which part.
+
+    Returns
+    -------
+    xarray.Dataset
+        The part.
+
+    Examples
+    --------
+    >>> tree = xr.DataTree.from_dict({"seed_3/history": xr.Dataset(attrs={"epochs": 2})})
+    >>> first_of(tree, "history").attrs
+    {'epochs': 2}
+    """
+    return next(iter(study.children.values()))[kind].to_dataset()
+
+
+def describe_study(study: xr.DataTree) -> str:
+    """Say in one line which network learned on what, and whether this was computed just now.
+
+    Parameters
+    ----------
+    study : xarray.DataTree
+        From `itn.study_transformers`.
+
+    Returns
+    -------
+    str
+        One line.
+
+    Examples
+    --------
+    >>> describe_study(study)  # doctest: +SKIP
+    """
+    attrs = first_of(study, "history").attrs
+    return (
+        f"{attrs['network']} (weights {attrs['weights_sha256'][:12]}) on {attrs['pictures']} "
+        f"pictures of {attrs['data']} (data {attrs['data_sha256'][:12]}), judged on "
+        f"{attrs['held_out_pictures']} others, {len(study.children)} seeds, {attrs['epochs']} "
+        f"epochs, {study.attrs['origin']} with {attrs['versions']} on {attrs['device']}"
+    )
+
+
+def comparison_table(study: xr.DataTree) -> pd.DataFrame:
+    """Tabulate how far the families go at the required accuracy, one row for each seed.
+
+    Parameters
+    ----------
+    study : xarray.DataTree
+        From `itn.study_transformers`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Mean displacements, corners plus colors, of the learned family and of the random one at
+        the required accuracy, the largest member of the grid and its displacement, and the
+        ratios of `itn.families.displacement_ratios`.
+
+    Examples
+    --------
+    >>> comparison_table(study)  # doctest: +SKIP
+    """
+    rows = {}
+    for name, node in study.children.items():
+        comparison = node["comparison"].to_dataset()
+        learned = comparison.sel(family="learned", factor=1)
+        displacement = float(learned.spatial_displacement + learned.color_displacement)
+        ratios = displacement_ratios(comparison)
+        rows[int(name.removeprefix("seed_"))] = {
+            "accuracy as learned": int(learned.right) / comparison.attrs["passes_each"],
+            "corners": float(learned.spatial_displacement),
+            "colors": float(learned.color_displacement),
+            "learned": displacement,
+            "random": displacement * largest_factor(comparison, "random"),
+            "grid": comparison.attrs["grid_displacement"],
+            "grid member": ", ".join(
+                readable(comparison.attrs[kind]) for kind in ("grid_spatial", "grid_color")
+            ),
+            "learned / random": ratios["to_random"],
+            "learned / grid": ratios["to_grid"],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("seed")
+
+
+def survey_table(study: xr.DataTree) -> pd.DataFrame:
+    """Tabulate accuracy and consistency along the control values, with 95 % intervals.
+
+    Parameters
+    ----------
+    study : xarray.DataTree
+        From `itn.study_transformers`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each slider; lowest accuracy and lowest consistency along it as texts with
+        their Clopper-Pearson intervals.
+
+    Examples
+    --------
+    >>> survey_table(study)  # doctest: +SKIP
+    """
+    surveyed = first_of(study, "survey")
+    count = surveyed.attrs["pictures"]
+    rows = {}
+    for slider in dict.fromkeys(surveyed.slider.values):
+        own = surveyed.slider.values == slider
+        label = slider.replace("alpha", "α").replace("beta", "β")
+        rows[label if " " in label else f"all {label}"] = {
+            f"lowest {title}": _with_interval(int(surveyed[name].values[own].min()), count)
+            for title, name in (("accuracy", "right"), ("consistency", "consistent"))
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("moved")
+
+
+def _with_interval(right: int, count: int) -> str:
+    low, high = accuracy_interval(np.array(right), count)
+    return f"{right / count:.3f} ({low:.3f} … {high:.3f})"
+
+
+def transformer_numbers(study: xr.DataTree) -> dict[str, float | str]:
+    """Collect the numbers that the book's prose takes from a study.
+
+    Parameters
+    ----------
+    study : xarray.DataTree
+        From `itn.study_transformers`.
+
+    Returns
+    -------
+    dict of str to (float or str)
+        For the first seed ``clean_accuracy``, ``required_accuracy``, ``kept_epoch``,
+        ``held_out_accuracy``, ``spatial_displacement`` and ``color_displacement`` of the kept
+        state, ``outward``, the share of steps that went outward, ``first_`` and
+        ``last_cross_entropy``, means over the first and last tenth of the steps; and
+        ``<component>_lowest`` and ``_highest`` of the decomposed matrices along all sliders.
+        Over the seeds mean, lowest and highest of ``to_random_…`` and ``to_grid_…``, see
+        `itn.families.displacement_ratios`.
+
+    Examples
+    --------
+    >>> transformer_numbers(study)  # doctest: +SKIP
+    """
+    history = first_of(study, "history")
+    kept, tenth = history.attrs["kept_epoch"], max(1, history.sizes["step"] // 10)
+    names = ("clean_accuracy", "held_out_clean_accuracy", "required_accuracy")
+    numbers: dict[str, float | str] = {name: float(history.attrs[name]) for name in names}
+    for name in ("held_out_accuracy", "spatial_displacement", "color_displacement"):
+        numbers[name] = float(history[name].values[kept])
+    for name in ("kept_epoch", "epochs", "pictures", "held_out_pictures"):
+        numbers[name] = int(history.attrs[name])
+    numbers["steps"] = history.sizes["step"]
+    numbers["outward"] = float(history.outward.mean())
+    numbers["batch_accuracy"] = float(history.batch_accuracy.values[-tenth:].mean())
+    numbers["first_cross_entropy"] = float(history.cross_entropy.values[:tenth].mean())
+    numbers["last_cross_entropy"] = float(history.cross_entropy.values[-tenth:].mean())
+    numbers |= _component_numbers(first_of(study, "survey"))
+    ratios = [displacement_ratios(n["comparison"].to_dataset()) for n in study.children.values()]
+    for name in ("to_random", "to_grid"):
+        values = [ratio[name] for ratio in ratios]
+        numbers[f"{name}_mean"] = float(np.mean(values))
+        numbers[f"{name}_lowest"], numbers[f"{name}_highest"] = min(values), max(values)
+    return numbers
+
+
+def single_class_numbers(alone: dict[str, xr.Dataset]) -> dict[str, float | str]:
+    """Collect what the prose says of transformers that learned from one class alone.
+
+    Parameters
+    ----------
+    alone : dict of str to xarray.Dataset
+        From `itn.study_single_classes`.
+
+    Returns
+    -------
+    dict of str to float
+        ``<class>_<component>_lowest`` and ``_highest`` along all sliders, and
+        ``<class>_accuracy_lowest``.
+
+    Examples
+    --------
+    >>> single_class_numbers(alone)  # doctest: +SKIP
+    """
+    return {
+        f"{name}_{key}": number
+        for name, surveyed in alone.items()
+        for key, number in _component_numbers(surveyed).items()
+    }
+
+
+def _component_numbers(surveyed: xr.Dataset) -> dict[str, float | str]:
+    table = pd.concat(
+        [
+            decompose_spatial(surveyed.spatial_matrix.values),
+            decompose_color(surveyed.color_matrix.values),
+        ],
+        axis=1,
+    )
+    table["accuracy"] = surveyed.right.values / surveyed.attrs["pictures"]
+    table["consistency"] = surveyed.consistent.values / surveyed.attrs["pictures"]
+    ends = {"lowest": table.min(), "highest": table.max()}
+    return {
+        f"{component}_{end}": float(values[component])
+        for component in table.columns
+        for end, values in ends.items()
+    }
