@@ -40,7 +40,7 @@ import itn
 parameters = itn.read_parameters(globals(), itn.TransformerParameters)
 
 # %%
-study = itn.study_transformers(parameters)
+study = itn.study_transformers(parameters, ["survey", "samples"])
 itn.describe_study(study)
 
 # %% [markdown]

@@ -41,7 +41,7 @@ import itn
 parameters = itn.read_parameters(globals(), itn.TransformerParameters)
 
 # %%
-study = itn.study_transformers(parameters)
+study = itn.study_transformers(parameters, ["comparison"])
 itn.describe_study(study)
 
 # %% [markdown]

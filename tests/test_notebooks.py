@@ -63,8 +63,13 @@ def test_looks_at_the_phantom_unless_told_otherwise(path: Path) -> None:
     (cell,) = (cell for cell in read(path).cells if "parameters" in cell.metadata.get("tags", ()))
     namespace: dict[str, object] = {}
     exec(cell.source, namespace)
-    models = [itn.TransformerParameters] if "seeds" in namespace else []
-    assert itn.read_parameters(namespace, *models).profile == "phantom"
+    if "alone" in namespace:
+        found = itn.read_parameters(namespace, itn.VariationParameters)
+    elif "seeds" in namespace:
+        found = itn.read_parameters(namespace, itn.TransformerParameters)
+    else:
+        found = itn.read_parameters(namespace)
+    assert found.profile == "phantom"
 
 
 @each_notebook

@@ -224,7 +224,7 @@ def compare_families(
         factor), means. As attributes the largest member of the grid, a spatial and a color
         transformation of `itn.matrices.known_matrices`, whose accuracy on all pictures is the
         required one: ``grid_spatial``, ``grid_color``, ``grid_displacement`` (spatial plus
-        color), ``grid_accuracy``.
+        color), ``grid_accuracy``; the identity if the passes were used up before any was found.
 
     Examples
     --------
@@ -379,17 +379,21 @@ def _best_of_grid(
     spatial, color, spatial_names, color_names = known_matrices()
     sizes = spatial_displacement(spatial)[:, None] + color_displacement(color)[None]
     order = np.argsort(-sizes, axis=None, kind="stable")
-    # The largest first, each on a few pictures; whoever holds there has to hold on all of them.
-    few = np.linspace(0, len(pictures) - 1, min(8, len(pictures))).astype(int)
-    left = passes
+    # The largest first, each on more and more pictures for as long as it may still hold.
+    count, left = len(pictures), passes
+    mixed = np.random.default_rng(0).permutation(count)
+    stages = [min(number, count) for number in (max(1, passes // (2 * sizes.size)), 24, 96, count)]
     for member in order.tolist():
         pair = np.unravel_index(member, sizes.shape)
         matrices = spatial[pair[0]][None], color[pair[1]][None]
-        for rows in (few, np.arange(len(pictures))):
-            left -= len(rows)
+        accuracy = 1.0
+        for number in stages:
+            rows = mixed[:number]
+            left -= number
             said = look.softmax(pictures.images[rows], *matrices).argmax(axis=1)
             accuracy = float((said == labels[rows]).mean())
-            if accuracy < required - (0.1 if rows is few else 0):
+            spread = np.sqrt(required * (1 - required) / number) if number < count else 0.0
+            if accuracy < required - 2 * spread:
                 break
         else:
             return {

@@ -199,12 +199,14 @@ def decompose_color(matrix: npt.ArrayLike) -> pd.DataFrame:
 
 
 def known_matrices() -> tuple[Matrix, Matrix, list[str], list[str]]:
-    """Return the matrices of the package's own transformations over their sweeps.
+    """Return matrices of the package's own transformations, denser near the identity.
+
+    Of each sweep those magnitudes are taken that lie 1, 2, 4, 8 … steps from the identity.
 
     Returns
     -------
     spatial : ndarray [S, 2, 3]
-        Rotations up to 180°, zooms, scalings and translations, the identity first.
+        Rotations, zooms, scalings and translations, the identity first.
     color : ndarray [T, 3, 4]
         Brightness, contrast and gray, the identity first.
     spatial_names, color_names : list of str
@@ -239,11 +241,14 @@ def known_matrices() -> tuple[Matrix, Matrix, list[str], list[str]]:
     }
     for name, maker in makers.items():
         transformation = find_transformation(name)
-        for magnitude in transformation.sweep(1):  # the width matters for blur alone
-            if magnitude != transformation.identity:
-                matrix = maker(magnitude)
-                matrices, names = found[matrix.shape[-1]]
-                matrices.append(matrix)
-                names.append(f"{name} {magnitude:.3g}")
+        sweep = transformation.sweep(1)  # the width matters for blur alone
+        steps = np.arange(len(sweep)) - np.searchsorted(sweep, transformation.identity)
+        if transformation.period is not None:  # the sweep ends where it began
+            steps = np.minimum(steps, len(sweep) - 1 - steps)
+        for magnitude in sweep[np.isin(np.abs(steps), 2 ** np.arange(10))]:
+            matrix = maker(magnitude)
+            matrices, names = found[matrix.shape[-1]]
+            matrices.append(matrix)
+            names.append(f"{name} {magnitude:.3g}")
     (spatial, spatial_names), (color, color_names) = found.values()
     return np.array(spatial), np.array(color), spatial_names, color_names

@@ -193,7 +193,21 @@ class TransformerParameters(_Strict):
     limit: Annotated[int, pydantic.Field(ge=2)] | None = None
 
 
-Parameters = TypeVar("Parameters", FigureParameters, TransformerParameters)
+class VariationParameters(TransformerParameters):
+    """What the notebook on variations of the Invariant Transformer Net lets its user choose.
+
+    Attributes
+    ----------
+    color_weights, fills, alone : tuple
+        Values of ``color_weight``, of ``fill``, and classes to learn from by themselves.
+    """
+
+    color_weights: Annotated[tuple[float, ...], pydantic.Field(min_length=1)]
+    fills: Names
+    alone: Names
+
+
+Parameters = TypeVar("Parameters", FigureParameters, TransformerParameters, VariationParameters)
 
 
 def project_folder() -> Path:

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from itn.families import FAMILIES, accuracy_interval
 from itn.matrices import decompose_color, decompose_spatial
@@ -100,7 +101,7 @@ def _draw_steps(
     window = max(1, len(values) // 15)
     smooth = np.convolve(values, np.ones(window), "valid") / window
     middle = step[window // 2 : window // 2 + len(smooth)]
-    axes.plot(step, values, ".", color=color, alpha=0.25, markersize=3, markeredgewidth=0)
+    axes.plot(step, values, ".", color=color, alpha=0.45, markersize=4, markeredgewidth=0)
     axes.plot(middle, smooth, dash, color=color, linewidth=1.6, label=label)
 
 
@@ -265,32 +266,42 @@ def plot_frontier(study: xr.DataTree) -> Figure:
     return figure
 
 
-def plot_single_classes(alone: dict[str, xr.Dataset]) -> Figure:
-    """Draw how far the content turns, by transformers that learned from one class alone.
+def plot_variations(varied: dict[str, xr.DataTree]) -> Figure:
+    """Draw what transformers do to the content that were trained with different options.
 
     Parameters
     ----------
-    alone : dict of str to xarray.Dataset
-        From `itn.study_single_classes`.
+    varied : dict of str to xarray.DataTree
+        From `itn.vary_transformers`.
 
     Returns
     -------
     matplotlib.figure.Figure
-        For each class a panel with the rotation and one with the two scales along the sliders
-        of α.
+        For each value a row: rotation, scales and colors along the sliders; the gray line is
+        the identity.
 
     Examples
     --------
-    >>> plot_single_classes(alone)  # doctest: +SKIP
+    >>> plot_variations(varied)  # doctest: +SKIP
     """
+    shown = (("alpha", ("rotation", "scale_x", "scale_y")), ("beta", ("contrast",)))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(2 * PANEL_WIDTH, 1.5 * PANEL_HEIGHT), layout="constrained")
-        panels = figure.subplots(len(alone), 3, squeeze=False, sharey="col")
-        for row, (name, surveyed) in zip(panels, alone.items(), strict=True):
-            _draw_components(row, surveyed, "alpha", ("rotation", "scale_x", "scale_y"))
-            row[0].set_ylabel(readable(name))
+        size = (2 * PANEL_WIDTH, 0.25 * PANEL_HEIGHT + 0.5 * PANEL_HEIGHT * len(varied))
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(len(varied), 4, squeeze=False, sharey="col")
+        for row, (value, study) in zip(panels, varied.items(), strict=True):
+            survey = first_of(study, "survey")
+            for (kind, components), part in zip(shown, (row[:3], row[3:]), strict=True):
+                _draw_components(part, survey, kind, components)
+            row[0].set_ylabel(readable(value))
             for axes in row[1:]:
                 axes.set_yscale("log", base=2)
+                axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.3g}"))
+                axes.yaxis.set_minor_formatter(FuncFormatter(lambda y, _: f"{y:.3g}"))
+            if row is not panels[0]:
+                for axes in row:
+                    axes.set_title("")
         handles, labels = panels[0, 0].get_legend_handles_labels()
+        labels = [label.replace("α", "value") for label in labels]
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure

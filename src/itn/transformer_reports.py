@@ -172,37 +172,42 @@ def transformer_numbers(study: xr.DataTree) -> dict[str, float | str]:
     numbers["batch_accuracy"] = float(history.batch_accuracy.values[-tenth:].mean())
     numbers["first_cross_entropy"] = float(history.cross_entropy.values[:tenth].mean())
     numbers["last_cross_entropy"] = float(history.cross_entropy.values[-tenth:].mean())
-    numbers |= _component_numbers(first_of(study, "survey"))
-    ratios = [displacement_ratios(n["comparison"].to_dataset()) for n in study.children.values()]
-    for name in ("to_random", "to_grid"):
-        values = [ratio[name] for ratio in ratios]
-        numbers[f"{name}_mean"] = float(np.mean(values))
-        numbers[f"{name}_lowest"], numbers[f"{name}_highest"] = min(values), max(values)
+    first, *_ = study.children.values()
+    if "survey" in first:
+        numbers |= _component_numbers(first_of(study, "survey"))
+    if "comparison" in first:
+        nodes = [node["comparison"].to_dataset() for node in study.children.values()]
+        ratios = [displacement_ratios(node) for node in nodes]
+        for name in ("to_random", "to_grid"):
+            values = [ratio[name] for ratio in ratios]
+            numbers[f"{name}_mean"] = float(np.mean(values))
+            numbers[f"{name}_lowest"], numbers[f"{name}_highest"] = min(values), max(values)
+        for kind in ("grid_spatial", "grid_color"):
+            numbers[kind] = readable(nodes[0].attrs[kind])
     return numbers
 
 
-def single_class_numbers(alone: dict[str, xr.Dataset]) -> dict[str, float | str]:
-    """Collect what the prose says of transformers that learned from one class alone.
+def variation_numbers(varied: dict[str, xr.DataTree]) -> dict[str, float | str]:
+    """Collect what the prose says of transformers trained with several values of a parameter.
 
     Parameters
     ----------
-    alone : dict of str to xarray.Dataset
-        From `itn.study_single_classes`.
+    varied : dict of str to xarray.DataTree
+        From `itn.vary_transformers`.
 
     Returns
     -------
-    dict of str to float
-        ``<class>_<component>_lowest`` and ``_highest`` along all sliders, and
-        ``<class>_accuracy_lowest``.
+    dict of str to (float or str)
+        The keys of `transformer_numbers` behind ``<value>_``.
 
     Examples
     --------
-    >>> single_class_numbers(alone)  # doctest: +SKIP
+    >>> variation_numbers(varied)  # doctest: +SKIP
     """
     return {
-        f"{name}_{key}": number
-        for name, surveyed in alone.items()
-        for key, number in _component_numbers(surveyed).items()
+        f"{value}_{key}": number
+        for value, study in varied.items()
+        for key, number in transformer_numbers(study).items()
     }
 
 

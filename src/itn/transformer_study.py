@@ -6,7 +6,9 @@ downloads are archived as ``results/<profile>/<network>_transformers.nc``.
 
 import functools
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import skimage.data
@@ -21,6 +23,7 @@ from itn.profiles import TransformerParameters, Transformers, archive_file, load
 from itn.transformer_training import train_transformers
 from itn.warp import affine_warp
 
+PARTS = ("comparison", "survey", "samples")
 SHOWN = ("chelsea", "coffee")  # scikit-image's own pictures, which may be redistributed
 HELD_OUT = 3  # every third picture of a data set is held out
 TRAINING_SEED = 2  # of rendered pictures; those of seed 0 and 1 trained and tested the networks
@@ -73,21 +76,25 @@ def _how(parameters: TransformerParameters) -> Transformers:
     return how
 
 
-def study_transformers(parameters: TransformerParameters) -> xr.DataTree:
+def study_transformers(
+    parameters: TransformerParameters, parts: Sequence[str] = PARTS
+) -> xr.DataTree:
     """Take a study of a profile's transformers from the archive where it is there, or make it.
 
     Parameters
     ----------
     parameters : TransformerParameters
         From `itn.read_parameters`.
+    parts : sequence of str
+        Which parts to make beside the history, of "comparison", "survey" and "samples".
 
     Returns
     -------
     xarray.DataTree
         For each seed a node ``seed_<seed>`` with ``history`` (`itn.train_transformers`) and
-        ``comparison`` (`itn.compare_families`, with as many forward passes for each baseline as
-        the training took). For the first seed also ``survey`` (`itn.survey` of `itn.sliders`)
-        and ``samples``, see `sample_transformers`.
+        the parts: ``comparison`` (`itn.compare_families`, with as many forward passes for each
+        baseline as the training took), and for the first seed ``survey`` (`itn.survey` of
+        `itn.sliders`) and ``samples``, see `sample_transformers`.
 
     Examples
     --------
@@ -105,7 +112,7 @@ def study_transformers(parameters: TransformerParameters) -> xr.DataTree:
                 ),
                 "archived",
             )
-    return _with_origin(_study(parameters, None), "computed")
+    return _with_origin(_study(parameters, parts), "computed")
 
 
 def archive_transformers(parameters: TransformerParameters, force: bool = False) -> Path:
@@ -130,7 +137,7 @@ def archive_transformers(parameters: TransformerParameters, force: bool = False)
     archive = _archive(parameters)
     if force or not archive.is_file():
         state = archive.with_name(f".{archive.stem}")
-        study = _study(parameters, state)
+        study = _study(parameters, PARTS, state)
         unfinished = state / archive.name
         study.to_netcdf(unfinished, engine="h5netcdf")
         unfinished.replace(archive)
@@ -143,47 +150,57 @@ def _archive(parameters: TransformerParameters) -> Path:
     return archive_file(parameters.profile, network, "transformers")
 
 
-def _study(parameters: TransformerParameters, state: Path | None) -> xr.DataTree:
+def _study(
+    parameters: TransformerParameters, parts: Sequence[str], state: Path | None = None
+) -> xr.DataTree:
     pictures, held_out = transformer_pictures(parameters)
     found: dict[str, xr.Dataset] = {}
-    for seed in parameters.seeds or _how(parameters).seeds:
+    seeds = parameters.seeds or _how(parameters).seeds
+    for seed in seeds:
         name = f"seed_{seed}"
         folder = state / name if state else None
         net, history = _trained(parameters, pictures, held_out, seed, folder)
-        epochs = history.attrs["epochs"]
-        passes = epochs * len(pictures) + (epochs + 1) * len(held_out)
-        if not found:
+        if seed == seeds[0] and "survey" in parts:
             found[f"{name}/survey"] = survey(net, sliders(net), held_out)
+        if seed == seeds[0] and "samples" in parts:
             found[f"{name}/samples"] = sample_transformers(net, *shown_pictures(parameters))
         found[f"{name}/history"] = history
-        found[f"{name}/comparison"] = compare_families(net, held_out, passes, seed)
+        if "comparison" in parts:
+            epochs = history.attrs["epochs"]
+            passes = epochs * len(pictures) + (epochs + 1) * len(held_out)
+            found[f"{name}/comparison"] = compare_families(net, held_out, passes, seed)
     return xr.DataTree.from_dict(found)
 
 
-def study_single_classes(parameters: TransformerParameters) -> dict[str, xr.Dataset]:
-    """Train transformers on the pictures of one class alone, for each of several classes.
+def vary_transformers(
+    parameters: TransformerParameters, option: str, values: Sequence[Any]
+) -> dict[str, xr.DataTree]:
+    """Train transformers with each of several values of one parameter.
 
     Parameters
     ----------
     parameters : TransformerParameters
-        From `itn.read_parameters`; its ``classes``, one after the other.
+        From `itn.read_parameters`; its first seed counts.
+    option : str
+        Name of the parameter, e.g. ``"color_weight"``.
+    values : sequence
+        Its values.
 
     Returns
     -------
-    dict of str to xarray.Dataset
-        For each class the `itn.survey` of `itn.sliders` on its held-out pictures.
+    dict of str to xarray.DataTree
+        For each value, as a text, a study with ``history`` and ``survey``.
 
     Examples
     --------
-    >>> study_single_classes(parameters)  # doctest: +SKIP
+    >>> vary_transformers(parameters, "fill", ["zeros", "reflect"])  # doctest: +SKIP
     """
-    found = {}
-    for name in parameters.classes or load_profile(parameters.profile).highlights:
-        alone = parameters.model_copy(update={"classes": (name,)})
-        pictures, held_out = transformer_pictures(alone)
-        net, history = _trained(alone, pictures, held_out, (alone.seeds or (0,))[0])
-        found[name] = survey(net, sliders(net), held_out).assign_attrs(history.attrs)
-    return found
+    fields = parameters.model_dump(include=set(TransformerParameters.model_fields))
+    fields["seeds"] = (parameters.seeds or _how(parameters).seeds)[:1]
+    return {
+        str(value): _study(TransformerParameters(**fields | {option: value}), ("survey",))
+        for value in values
+    }
 
 
 def _with_origin(study: xr.DataTree, origin: str) -> xr.DataTree:

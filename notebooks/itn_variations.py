@@ -1,0 +1,74 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+
+# %% [markdown]
+# # Variations of the Invariant Transformer Net
+#
+# What the weight of color, the filling outside a picture and the choice of classes change. Each
+# row is one training; along the sliders, moved from 0 to 1 with all others at 1/2.
+
+# %% tags=["parameters"]
+profile: str = "phantom"  # which network learns on which pictures: a file in profiles/
+network: str = None  # name of a classifier; None: the profile's first
+classes: list[str] = None  # classes to learn from; None: all of the profile's
+spatial_dim: int = None  # number p of control values α; None: 4
+color_dim: int = None  # number q of control values β; None: 4
+required_accuracy: float = None  # a₀; None: 0.95 times the clean accuracy
+color_weights: list[float] = [0, 0.3, 5]  # values of λ, how much color counts
+fills: list[str] = ["zeros", "edge", "reflect"]  # outside a picture
+alone: list[str] = ["disc", "zoom_large"]  # classes to learn from, each by itself
+epochs: int = 8  # how often each picture is seen; None: the profile's
+seeds: list[int] = [0]  # one training each; None: the profile's
+limit: int = 24  # at most that many pictures per class; None: the profile's
+
+# %%
+from IPython.display import SVG
+
+import itn
+
+parameters = itn.read_parameters(globals(), itn.VariationParameters)
+
+# %% [markdown]
+# ## The weight of color
+
+# %%
+weights = itn.vary_transformers(parameters, "color_weight", parameters.color_weights)
+SVG(itn.save_figure(itn.plot_variations(weights), "itn_color_weights"))
+
+# %%
+itn.glue_numbers(itn.variation_numbers(weights), prefix="weight_")
+
+# %% [markdown]
+# ## Outside the picture
+
+# %%
+fills = itn.vary_transformers(parameters, "fill", parameters.fills)
+SVG(itn.save_figure(itn.plot_variations(fills), "itn_fills"))
+
+# %%
+itn.glue_numbers(itn.variation_numbers(fills), prefix="fill_")
+
+# %% [markdown]
+# ## One class alone
+#
+# One that looks the same however it is turned, and one that does not.
+
+# %%
+alone = itn.vary_transformers(parameters, "classes", parameters.alone)
+SVG(itn.save_figure(itn.plot_variations(alone), "itn_alone"))
+
+# %%
+itn.glue_numbers(itn.variation_numbers(alone), prefix="alone_")
