@@ -19,6 +19,7 @@ from itn import training
 from itn.alexnet import build_alexnet, load_bvlc_weights
 from itn.data_sets import imagenet_classes, weight_file
 from itn.downloads import unpack_tar
+from itn.images import Images
 from itn.messages import UsageError, unknown
 from itn.resnet import build_resnet_v1, load_slim_checkpoint
 from itn.squeezenet import CHANNEL_MEANS_BGR, build_squeezenet, load_deep_compression
@@ -82,12 +83,12 @@ class Classifier:
                 raise UsageError(f"{self.name} has {outputs} logits but {len(given)} {what}")
             object.__setattr__(self, what, given)
 
-    def predict(self, images: np.ndarray, batch_size: int = 32) -> np.ndarray:
+    def predict(self, images: Images, batch_size: int = 32) -> np.ndarray:
         """Return the softmax of every class.
 
         Parameters
         ----------
-        images : ndarray [N, H, W, 3], float32 in [0, 1]
+        images : array [N, H, W, 3], float32 in [0, 1], or PictureFiles
             Pictures of the classifier's input size.
         batch_size : int, default 32
             Pictures per forward pass.

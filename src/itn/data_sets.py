@@ -68,7 +68,7 @@ def read_table(name: str) -> tuple[dict[str, str], ...]:
 
     Examples
     --------
-    >>> read_table("caltech_imagenet")[0]
+    >>> read_table("caltech_imagenet")[1]
     {'category': 'accordion', 'wnid': 'n02672831', 'imagenet_label': 'accordion'}
     """
     with (_TABLES / f"{name}.tsv").open(encoding="utf-8", newline="") as file:
@@ -121,13 +121,44 @@ def imagenet_class(given: str | int) -> ImagenetClass:
     itn.messages.UsageError: two ImageNet classes are called 'crane': say n02012849 (134) or \
 n03126707 (517)
     """
-    found = [entry for entry in imagenet_classes() if str(given) in map(str, astuple(entry))]
+    found = _imagenet_names().get(str(given), ())
     if not found:
         raise unknown("class", given, (entry.label for entry in imagenet_classes()))
     if len(found) > 1:
         candidates = " or ".join(f"{entry.wnid} ({entry.index})" for entry in found)
         raise UsageError(f"two ImageNet classes are called '{given}': say {candidates}")
     return found[0]
+
+
+def is_imagenet_name(given: str | int) -> bool:
+    """Tell whether a label, WordNet id or index belongs to one or more ImageNet classes.
+
+    Parameters
+    ----------
+    given : str or int
+        As for `imagenet_class`.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+
+    Examples
+    --------
+    >>> is_imagenet_name("crane"), is_imagenet_name(1000)
+    (True, False)
+    """
+    return str(given) in _imagenet_names()
+
+
+@functools.cache
+def _imagenet_names() -> dict[str, list[ImagenetClass]]:
+    """Everything that a class may be called, and the classes that are."""
+    names: dict[str, list[ImagenetClass]] = {}
+    for entry in imagenet_classes():
+        for name in map(str, astuple(entry)):
+            names.setdefault(name, []).append(entry)
+    return names
 
 
 def cache_directory() -> Path:
