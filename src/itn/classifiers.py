@@ -17,8 +17,8 @@ from keras import ops
 
 from itn import training
 from itn.alexnet import build_alexnet, load_bvlc_weights
-from itn.data_sets import imagenet_classes, weight_file
-from itn.downloads import unpack_tar
+from itn.data_sets import CATALOG, imagenet_classes, weight_file
+from itn.downloads import check_file, unpack_tar
 from itn.images import Images
 from itn.messages import UsageError, unknown
 from itn.resnet import build_resnet_v1, load_slim_checkpoint
@@ -320,6 +320,8 @@ def _squeezenet(weights: Path | None) -> Classifier:
 
 def _alexnet(weights: Path | None, *, conv1_padding: str | None = None) -> Classifier:
     path = weights or weight_file("alexnet")
+    if path.suffix == ".caffemodel":
+        check_file(path, CATALOG["alexnet"].files[0].checksum)
     if conv1_padding is None:
         conv1_padding = "same" if path.suffix == ".npy" else "valid"
     preprocessing = {"valid": _blue_green_red, "same": _less_own_mean}

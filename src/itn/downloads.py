@@ -27,31 +27,29 @@ OUT_OF_RANGE = 416  # HTTP: nothing comes after what is here already
 MAX_UNPACKED = 32 * 2**30  # bytes
 
 
-def checksum_of(path: str | Path, kind: str = "sha256") -> str:
-    """Compute the checksum of a file.
+def sha256_of(path: str | Path) -> str:
+    """Compute the SHA-256 checksum of a file.
 
     Parameters
     ----------
     path : str or Path
         The file.
-    kind : {"sha256", "sha1", "md5"}, default "sha256"
-        How to compute it.
 
     Returns
     -------
     str
-        Hexadecimal digits.
+        64 hexadecimal digits.
 
     Examples
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = (Path(folder) / "empty").write_bytes(b"")
-    ...     print(checksum_of(Path(folder) / "empty")[:16])
+    ...     print(sha256_of(Path(folder) / "empty")[:16])
     e3b0c44298fc1c14
     """
     with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, kind).hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_file(path: Path, checksum: str | None) -> None:
@@ -71,7 +69,9 @@ def check_file(path: Path, checksum: str | None) -> None:
     if checksum is None:
         return
     kind, _, expected = checksum.partition(":")
-    if (found := checksum_of(path, kind)) != expected:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, kind).hexdigest()
+    if found != expected:
         raise UsageError(f"{path} is not the expected file: {kind} {found}, expected {expected}")
 
 
@@ -119,7 +119,8 @@ def download(
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX)
-        if target.is_file():
+        if target.is_file():  # another was faster
+            unfinished.unlink(missing_ok=True)
             return
         try:
             while True:
@@ -137,12 +138,14 @@ def download(
                         raise UsageError(
                             f"what it sent is not the expected file: {mismatch}"
                         ) from mismatch
-        except ValueError:
+        except UsageError:
             unfinished.unlink(missing_ok=True)
             raise
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileNotFoundError) if target.is_file() else ExitStack():
-        unfinished.replace(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(PermissionError):  # Windows renames no open file
+            unfinished.replace(target)
+            return
+    unfinished.replace(target)
 
 
 def _complete(url: str, file: IO[bytes], max_bytes: int, name: str | None) -> OSError | None:

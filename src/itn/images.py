@@ -171,7 +171,7 @@ class Pictures:
         UsageError
             If there is no such class.
         """
-        chosen = _choose_class(class_name, self.class_names, self.targets)
+        chosen = self.class_named(class_name)
         rows = np.flatnonzero(self.labels == self.class_names.index(chosen))
         together = len(rows) and rows[-1] - rows[0] == len(rows) - 1
         return Pictures(
@@ -183,6 +183,26 @@ class Pictures:
             targets={name: wnid for name, wnid in self.targets.items() if name == chosen},
             left_out=tuple(one for one in self.left_out if one[0].startswith(f"{chosen}/")),
         )
+
+    def class_named(self, given: str | int) -> str:
+        """Return the name that a class has here.
+
+        Parameters
+        ----------
+        given : str or int
+            The class, as for `select`.
+
+        Returns
+        -------
+        str
+            One of `class_names`.
+
+        Raises
+        ------
+        UsageError
+            If there is no such class.
+        """
+        return _choose_class(given, self.class_names, self.targets)
 
     @functools.cached_property
     def data_hash(self) -> str:
