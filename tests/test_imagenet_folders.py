@@ -2,21 +2,28 @@
 
 import io
 import os
+import re
 import resource
 import time
+from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import scipy.io
 from PIL import Image
+from weight_formats import python2_npy
 
+from itn import classifiers
 from itn import images as images_module
+from itn.alexnet import build_alexnet
 from itn.classifiers import Classifier
 from itn.data_sets import imagenet_classes, read_table
 from itn.images import PictureFiles, load_images
 from itn.labels import find_label_file, read_labels
 from itn.messages import UsageError
+from itn.profiles import compute_screening, highlighted, read_parameters
 from itn.screening import screen
 
 # Pictures 1 to 6 of the validation set would not be these, but are called so.
@@ -190,6 +197,35 @@ def test_categories_of_caltech_go_by_the_names_of_imagenet(tmp_path, monkeypatch
         load_images("caltech-101", classes="tench")
     with pytest.raises(UsageError, match="'crane': say"):
         load_images("caltech-101", classes="crane")
+
+
+def test_the_profile_of_the_book_screens_the_paper_s_network(flat, tmp_path, monkeypatch):
+    chapter = (Path(__file__).parents[1] / "book" / "run_on_imagenet.md").read_text("utf-8")
+    (profile,) = re.findall(r"^```yaml\n(.*?)^```$", chapter, re.MULTILINE | re.DOTALL)
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "mine.yaml").write_text(profile)
+    # As if there were a validation set of these pictures and an AlexNet of few channels.
+    order = ["n03452741", "n04254680", "n07747607", "n07747607", "n01440764", "n04254680"]
+    labels = tmp_path / "data" / "imagenet-validation" / "ILSVRC2012_devkit_t12" / ".."
+    flat.rename(tmp_path / "flat")
+    labels.parent.mkdir(parents=True)
+    for path in (tmp_path / "flat").iterdir():
+        path.rename(tmp_path / "data" / "imagenet-validation" / path.name)
+    (labels / "imagenet_2012_validation_synset_labels.txt").write_text("\n".join(order))
+    small = partial(build_alexnet, filters=(2,) * 5, units=(2, 2))
+    monkeypatch.setattr(classifiers, "build_alexnet", small)
+    network = small()
+    weights = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
+    (tmp_path / "bvlc_alexnet.npy").write_bytes(python2_npy(weights))
+    monkeypatch.setenv("ITN_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    parameters = read_parameters({"profile": "mine", "magnitudes": [0, 90]})
+    screening = compute_screening(parameters, "rotation")
+    assert screening.category.values.tolist() == ["soccer_ball", "orange", "grand_piano"]
+    assert screening.target.values.tolist() == [805, 950, 579]
+    assert np.bincount(screening.label.values).tolist() == [2, 2, 1]
+    assert highlighted(screening, parameters).category.values.tolist() == ["soccer_ball", "orange"]
+    assert screening.attrs["network"] == "alexnet"
 
 
 # Streaming
