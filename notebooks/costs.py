@@ -32,7 +32,7 @@ costs.attrs["machine"]
 # %% [markdown]
 # Multiplications in thousand millions and parameters in millions; processor seconds per thousand
 # passes, summed over cores; memory in GB; core-hours for the rotation of 50 pictures and
-# core-days for all transformations of 50,000, both extrapolated.
+# core-days for all transformations of 50,000, by the measured time where there is one.
 
 # %%
 costs.round(3)

@@ -72,6 +72,7 @@ def test_costs_are_extrapolated_openly(tmp_path, monkeypatch):
     assert large["memory extrapolated"] == pytest.approx(2)
     assert large["rotation hours"] == pytest.approx(0.06 * 10 * 50 / 3600)
     assert large["all days"] == pytest.approx(0.06 * 15 * 50_000 / 86_400)
+    assert table.loc["small", "all days"] == pytest.approx(0.02 * 15 * 50_000 / 86_400)
     numbers = itn.cost_numbers(table)
     assert numbers["large_seconds_measured"] == "–" and numbers["small_seconds_measured"] == "20"
     assert numbers["large_all_days"] == "0.52" and numbers["machine"] == "abacus"
