@@ -253,7 +253,7 @@ def test_a_failed_download_leaves_nothing_in_place(cache, server, weights, monke
 
 @pytest.mark.parametrize("name", ["resnet_v1_50", "resnet_v1_101", "resnet_v1_152"])
 def test_what_has_no_public_checksum_is_only_taken_from_a_folder(cache, server, tmp_path, name):
-    with pytest.raises(UsageError, match=r"no public checksum: get it yourself .*--from"):
+    with pytest.raises(UsageError, match=r"no public checksum is known: get it yourself .*--from"):
         weight_file(name)
     assert server.requests == [] and contents(tmp_path) == []
     file = CATALOG[name].files[0].name
@@ -261,7 +261,7 @@ def test_what_has_no_public_checksum_is_only_taken_from_a_folder(cache, server, 
     (tmp_path / "stick" / file).write_bytes(b"checkpoint")
     assert fetch(name, tmp_path / "stick").read_bytes() == b"checkpoint"
     assert weight_file(name) == cache / "weights" / file
-    with pytest.raises(UsageError, match="cannot be verified: nobody published a checksum"):
+    with pytest.raises(UsageError, match="cannot be verified: no public checksum is known"):
         list(verify(name))
 
 

@@ -490,7 +490,7 @@ def verify(name: str) -> Iterator[str]:
     if not is_there(source):
         raise UsageError(f"{name} is not there: itn data fetch {name}")
     if not expected or None in expected.values():
-        why = "it was not unpacked by itn" if source.pictures else "nobody published a checksum"
+        why = "it was not unpacked by itn" if source.pictures else "no public checksum is known"
         raise UsageError(f"{name} cannot be verified: {why}")
     for path, checksum in tqdm(expected.items(), name, unit="file", delay=2):
         try:
@@ -540,7 +540,7 @@ def _obtain(
         if directory is not None:
             return copy(name, checksum, target)
         if source.url is None or checksum is None:
-            reason = "one has to register" if source.url is None else "it has no public checksum"
+            reason = "one has to register" if source.url is None else "no public checksum is known"
             raise UsageError(
                 f"{name} is not downloaded by itn, because {reason}: get it yourself "
                 f"({source.page if source.url is None else source.url + name}), then: "
