@@ -1,20 +1,24 @@
 """Classifiers: what they predict, and which class is meant."""
 
+import dataclasses
+import hashlib
 import inspect
 from functools import partial
 
 import keras
 import numpy as np
 import pytest
-from weight_formats import python2_npy
+from weight_formats import caffemodel, python2_npy
 
 import itn
 from itn import classifiers
 from itn.alexnet import build_alexnet
 from itn.classifiers import Classifier, batches, list_classifiers, load_classifier
-from itn.data_sets import imagenet_classes
+from itn.data_sets import CATALOG, File, imagenet_classes
+from itn.images import Pictures
 from itn.messages import UsageError
 from itn.resnet import build_resnet_v1
+from itn.screening import screen
 
 # Keras 3.15 itself calls numpy's older way to make an array of a variable.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -218,6 +222,36 @@ def test_alexnet_preprocesses_as_caffe_or_as_the_port(small_alexnet):
         load_classifier("alexnet", small_alexnet, conv1_padding="full")
 
 
+def test_a_caffemodel_is_verified_before_it_is_read(small_alexnet, tmp_path, monkeypatch):
+    network = classifiers.build_alexnet(conv1_padding="valid")
+    arrays = {}
+    for layer in network.layers:
+        if layer.weights:
+            kernel, bias = layer.get_weights()
+            if layer.name == "fc6":  # Caffe counts through the map channel by channel
+                kernel = kernel.reshape(6, 6, 2, 2).transpose(3, 2, 0, 1).reshape(2, -1)
+            else:
+                kernel = np.moveaxis(kernel, (-1, -2), (0, 1))
+            arrays[layer.name] = [np.ascontiguousarray(kernel), bias]
+    path = tmp_path / "bvlc_alexnet.caffemodel"
+    path.write_bytes(caffemodel(arrays, older=True))
+    with pytest.raises(
+        UsageError, match=r"not the expected file: sha1 .*9116a64c0fbe4459d"
+    ):
+        load_classifier("alexnet", path)
+    digest = hashlib.sha1(path.read_bytes()).hexdigest()
+    known = dataclasses.replace(CATALOG["alexnet"], files=(File(path.name, f"sha1:{digest}"),))
+    monkeypatch.setitem(CATALOG, "alexnet", known)
+    classifier = load_classifier("alexnet", path)
+    assert classifier.network.get_layer("conv1").padding == "valid"  # a .caffemodel is Caffe's
+    for found, wanted in zip(classifier.network.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    monkeypatch.setenv("ITN_DATA", str(tmp_path / "cache"))
+    (tmp_path / "cache" / "weights").mkdir(parents=True)
+    path.rename(tmp_path / "cache" / "weights" / path.name)
+    assert load_classifier("alexnet").weights_hash() == classifier.weights_hash()
+
+
 def test_resnets_of_slim_have_their_units_and_preprocessing(monkeypatch):
     monkeypatch.setattr(classifiers, "load_slim_checkpoint", lambda network, path: None)
     small = partial(build_resnet_v1, depths=(1, 2, 3, 4), root_filters=1)
@@ -265,6 +299,11 @@ def test_a_keras_application_is_that_of_keras(name, tmp_path):
     module = inspect.getmodule(function)
     expected = reference(module.preprocess_input(255 * images), training=False)
     np.testing.assert_allclose(classifier.predict(images), np.asarray(expected), atol=1e-5)
+    # Its preprocessing also acts on compiled tensors.
+    picture = Pictures(images[:1], np.zeros(1, int), ("n04254680",), ("n04254680/1.png",), "x")
+    screening = screen(classifier, picture, "brightness", [0, 0.1], batch_size=1, progress=False)
+    clean = screening.softmax.sel(magnitude=0).values
+    np.testing.assert_allclose(clean, np.asarray(expected)[:1, 805], atol=1e-5)
     with pytest.raises(UsageError, match=rf"{name} reads \.h5 files of Keras"):
         load_classifier(name, weights=__file__)
 
