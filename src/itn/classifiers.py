@@ -439,7 +439,8 @@ def _reason(error: Exception) -> str:
 
 
 def _ends_in_softmax(network: keras.Model) -> bool:
-    last = (getattr(network, "operations", None) or network.layers)[-1]  # not only layers
+    steps = getattr(network, "operations", None) or network.layers  # not only layers
+    last = steps[-1] if steps else None
     if isinstance(last, keras.Model):
         return _ends_in_softmax(last)
     activation = getattr(last, "activation", None)
