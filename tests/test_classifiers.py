@@ -235,9 +235,7 @@ def test_a_caffemodel_is_verified_before_it_is_read(small_alexnet, tmp_path, mon
             arrays[layer.name] = [np.ascontiguousarray(kernel), bias]
     path = tmp_path / "bvlc_alexnet.caffemodel"
     path.write_bytes(caffemodel(arrays, older=True))
-    with pytest.raises(
-        UsageError, match=r"not the expected file: sha1 .*9116a64c0fbe4459d"
-    ):
+    with pytest.raises(UsageError, match=r"not the expected file: sha1 .*9116a64c0fbe4459d"):
         load_classifier("alexnet", path)
     digest = hashlib.sha1(path.read_bytes()).hexdigest()
     known = dataclasses.replace(CATALOG["alexnet"], files=(File(path.name, f"sha1:{digest}"),))

@@ -383,7 +383,9 @@ def data_set_folder(
     """
     if name not in DATA_SETS:
         raise unknown("data set", name, DATA_SETS)
-    wnids = None if classes is None else {imagenet_class(given).wnid for given in classes}
+    wnids = None
+    if classes is not None and not CATALOG[name].files:  # the others come as a whole
+        wnids = {imagenet_class(given).wnid for given in classes}
     return fetch(name, wnids=wnids, progress=progress)
 
 
