@@ -8,8 +8,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from weight_formats import python2_npy
 
 from itn.alexnet import GroupedConv2D, LocalResponseNormalization, build_alexnet
+from itn.classifiers import load_classifier
 
 SHAPES = {
     "conv1": (11, 11, 3, 96),
@@ -30,8 +32,8 @@ def references():
     return Path(os.environ.get("ITN_REFERENCES", beside))
 
 
-def logits_of_the_recipe():
-    """Logits with weights and pictures drawn as the reference's were."""
+def logits_of_the_recipe(folder):
+    """Logits with weights and pictures drawn as the reference's were, through a weight file."""
     random = np.random.default_rng(5)
     weights = {}
     for name, shape in SHAPES.items():
@@ -40,12 +42,12 @@ def logits_of_the_recipe():
         bias = random.standard_normal(shape[-1], dtype=np.float32) * np.float32(0.05)
         weights[name] = [kernel, bias]
     images = np.random.default_rng(6).uniform(-120, 135, (2, 227, 227, 3)).astype(np.float32)
+    path = Path(folder, "bvlc_alexnet.npy")
+    path.write_bytes(python2_npy(weights))
     logits = {}
     for padding in ("valid", "same"):
-        network = build_alexnet(conv1_padding=padding)
-        for name, each in weights.items():
-            network.get_layer(name).set_weights(each)
-        logits[padding] = keras.ops.convert_to_numpy(network(images))
+        classifier = load_classifier("alexnet", path, conv1_padding=padding)
+        logits[padding] = keras.ops.convert_to_numpy(classifier.network(images))
     return logits
 
 
@@ -57,7 +59,7 @@ def test_logits_are_those_of_an_independent_implementation(backend, tmp_path):
         pytest.skip(f"no {path.name}")
     pytest.importorskip(backend)
     if keras.backend.backend() == backend:
-        logits = logits_of_the_recipe()
+        logits = logits_of_the_recipe(tmp_path)
     else:
         environment = os.environ | {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
         done = subprocess.run(
@@ -167,4 +169,4 @@ def test_a_saved_network_comes_back(tmp_path):
 
 
 if __name__ == "__main__":
-    np.savez(sys.argv[1], **logits_of_the_recipe())
+    np.savez(sys.argv[1], **logits_of_the_recipe(Path(sys.argv[1]).parent))

@@ -1,13 +1,27 @@
 """Classifiers: what they predict, and which class is meant."""
 
+import dataclasses
+import hashlib
+import inspect
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
+from weight_formats import caffemodel, python2_npy
 
 import itn
+from itn import classifiers
+from itn.alexnet import build_alexnet
 from itn.classifiers import Classifier, batches, list_classifiers, load_classifier
-from itn.data_sets import imagenet_classes
+from itn.data_sets import CATALOG, File, imagenet_classes
+from itn.images import Pictures
 from itn.messages import UsageError
+from itn.resnet import build_resnet_v1
+from itn.screening import screen
+
+# Keras 3.15 itself calls numpy's older way to make an array of a variable.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 def pictures(count=7, size=8):
@@ -169,6 +183,182 @@ def test_a_truncated_weight_file_is_named(tmp_path):
     path.write_bytes(bytes(50))
     with pytest.raises(ValueError, match=r"half\.net: truncated"):
         load_classifier("squeezenet", weights=path)
+
+
+def test_an_unknown_option_names_the_closest():
+    with pytest.raises(UsageError, match=r"option of alexnet 'padding'; closest: 'conv1_padding'"):
+        load_classifier("alexnet", padding="same")
+    with pytest.raises(UsageError, match="option of squeezenet 'conv1_padding'; possible: none"):
+        load_classifier("squeezenet", conv1_padding="same")
+    with pytest.raises(UsageError, match="option of ResNet50 'alpha'; possible: none"):
+        load_classifier("ResNet50", alpha=1)
+
+
+@pytest.fixture
+def small_alexnet(tmp_path, monkeypatch):
+    """An AlexNet of few channels in place of Caffe's, and its weights as in the port."""
+    small = partial(build_alexnet, filters=(2,) * 5, units=(2, 2))
+    monkeypatch.setattr(classifiers, "build_alexnet", small)
+    network = small()
+    weights = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
+    (tmp_path / "bvlc_alexnet.npy").write_bytes(python2_npy(weights))
+    return tmp_path / "bvlc_alexnet.npy"
+
+
+def test_alexnet_preprocesses_as_caffe_or_as_the_port(small_alexnet):
+    images = pictures(2, 227)
+    blue_green_red = 255.0 * images[..., ::-1].astype(float)
+    caffe = load_classifier("alexnet", small_alexnet, conv1_padding="valid")
+    port = load_classifier("alexnet", small_alexnet)  # a .npy is the port's
+    assert port.network.get_layer("conv1").padding == "same"
+    assert caffe.network.get_layer("conv1").padding == "valid"
+    expected = blue_green_red - [104, 117, 123]
+    np.testing.assert_allclose(np.asarray(caffe.preprocess(images)), expected, atol=1e-3)
+    expected = blue_green_red - blue_green_red.mean(axis=(1, 2, 3), keepdims=True)
+    np.testing.assert_allclose(np.asarray(port.preprocess(images)), expected, atol=1e-3)
+    for classifier in (caffe, port):
+        assert classifier.class_ids[805] == "n04254680" and classifier.input_size == 227
+    with pytest.raises(UsageError, match=r"unknown conv1_padding 'full'; .*possible: valid, same"):
+        load_classifier("alexnet", small_alexnet, conv1_padding="full")
+
+
+def test_a_caffemodel_is_verified_before_it_is_read(small_alexnet, tmp_path, monkeypatch):
+    network = classifiers.build_alexnet(conv1_padding="valid")
+    arrays = {}
+    for layer in network.layers:
+        if layer.weights:
+            kernel, bias = layer.get_weights()
+            if layer.name == "fc6":  # Caffe counts through the map channel by channel
+                kernel = kernel.reshape(6, 6, 2, 2).transpose(3, 2, 0, 1).reshape(2, -1)
+            else:
+                kernel = np.moveaxis(kernel, (-1, -2), (0, 1))
+            arrays[layer.name] = [np.ascontiguousarray(kernel), bias]
+    path = tmp_path / "bvlc_alexnet.caffemodel"
+    path.write_bytes(caffemodel(arrays, older=True))
+    with pytest.raises(UsageError, match=r"not the expected file: sha1 .*9116a64c0fbe4459d"):
+        load_classifier("alexnet", path)
+    digest = hashlib.sha1(path.read_bytes()).hexdigest()
+    known = dataclasses.replace(CATALOG["alexnet"], files=(File(path.name, f"sha1:{digest}"),))
+    monkeypatch.setitem(CATALOG, "alexnet", known)
+    classifier = load_classifier("alexnet", path)
+    assert classifier.network.get_layer("conv1").padding == "valid"  # a .caffemodel is Caffe's
+    for found, wanted in zip(classifier.network.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    monkeypatch.setenv("ITN_DATA", str(tmp_path / "cache"))
+    (tmp_path / "cache" / "weights").mkdir(parents=True)
+    path.rename(tmp_path / "cache" / "weights" / path.name)
+    assert load_classifier("alexnet").weights_hash() == classifier.weights_hash()
+
+
+def test_resnets_of_slim_have_their_units_and_preprocessing(monkeypatch):
+    monkeypatch.setattr(classifiers, "load_slim_checkpoint", lambda network, path: None)
+    small = partial(build_resnet_v1, depths=(1, 2, 3, 4), root_filters=1)
+    monkeypatch.setattr(classifiers, "build_resnet_v1", small)
+    for depth, block3 in [(50, 6), (101, 23), (152, 36)]:
+        classifier = load_classifier(f"resnet_v1_{depth}", weights=__file__)
+        names = [layer.name for layer in classifier.network.layers]
+        convolutions = [
+            layer for layer in classifier.network.layers if isinstance(layer, keras.layers.Conv2D)
+        ]
+        assert len(convolutions) == depth + 4  # shortcuts, which are not counted
+        assert f"block3.unit_{block3}.bottleneck_v1.conv1" in names
+    images = pictures(1, 224)
+    expected = 255.0 * images - [123.68, 116.78, 103.94]
+    np.testing.assert_allclose(np.asarray(classifier.preprocess(images)), expected, atol=1e-3)
+
+
+def test_every_classifier_of_keras_applications_is_listed_with_its_preprocessing():
+    applications = set(list_classifiers()[-len(classifiers._applications()) :])
+    assert {"VGG16", "ResNet101", "MobileNetV3Small", "EfficientNetV2B0", "ConvNeXtTiny",
+            "NASNetMobile", "InceptionV3", "Xception", "DenseNet121"} <= applications  # fmt: skip
+    modules = {
+        name: function
+        for name, function in vars(keras.applications).items()
+        if inspect.isfunction(function)
+    }
+    assert set(modules) == applications
+    images = pictures(1, 16)
+    for name in applications:
+        preprocess_input = classifiers._preprocessing_of(name)
+        # Keras has a second implementation, of arrays in place of tensors.
+        expected = preprocess_input(255.0 * images)
+        found = preprocess_input(keras.ops.convert_to_tensor(255 * images))
+        np.testing.assert_allclose(np.asarray(found), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["MobileNetV2", "MobileNetV3Small"])
+def test_a_keras_application_is_that_of_keras(name, tmp_path):
+    function = getattr(keras.applications, name)
+    reference = function(weights=None)
+    reference.save_weights(tmp_path / "x.weights.h5")
+    classifier = load_classifier(name, weights=tmp_path / "x.weights.h5")
+    assert classifier.input_size == 224 and classifier.name == name
+    images = pictures(2, 224)
+    module = inspect.getmodule(function)
+    expected = reference(module.preprocess_input(255 * images), training=False)
+    np.testing.assert_allclose(classifier.predict(images), np.asarray(expected), atol=1e-5)
+    # Its preprocessing also acts on compiled tensors.
+    picture = Pictures(images[:1], np.zeros(1, int), ("n04254680",), ("n04254680/1.png",), "x")
+    screening = screen(classifier, picture, "brightness", [0, 0.1], batch_size=1, progress=False)
+    clean = screening.softmax.sel(magnitude=0).values
+    np.testing.assert_allclose(clean, np.asarray(expected)[:1, 805], atol=1e-5)
+    with pytest.raises(UsageError, match=rf"{name} reads \.h5 files of Keras"):
+        load_classifier(name, weights=__file__)
+
+
+def test_a_download_of_keras_that_fails_is_explained(monkeypatch):
+    def fail(*_, **__):
+        raise Exception("URL fetch failure on https://example.invalid: None")
+
+    monkeypatch.setattr("keras.src.applications.mobilenet_v2.file_utils.get_file", fail)
+    with pytest.raises(UsageError, match="could not get the weights of MobileNetV2: URL fetch"):
+        load_classifier("MobileNetV2")
+
+
+@pytest.mark.parametrize("ending", ["logits", "softmax", "softmax layer"])
+def test_a_keras_file_gives_the_same_softmax(ending, tmp_path):
+    layers = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3)]
+    if ending == "softmax":
+        layers[-1] = keras.layers.Dense(3, activation="softmax")
+    elif ending == "softmax layer":
+        layers.append(keras.layers.Softmax())
+    network = keras.Sequential([keras.Input((8, 8, 3)), *layers])
+    network.save(tmp_path / "mine.keras")
+    classifier = load_classifier(
+        tmp_path / "mine.keras", class_names=("a", "b", "c"), preprocess=lambda x: 2 * x - 1
+    )
+    assert classifier.name == "mine" and classifier.input_size == 8
+    images = pictures()
+    expected = np.asarray(network(2 * images - 1))
+    expected = softmax_of(expected) if ending == "logits" else expected
+    np.testing.assert_allclose(classifier.predict(images), expected, atol=1e-6)
+    if ending != "logits":
+        with pytest.raises(UsageError, match="mine ends in a softmax, but logits are expected"):
+            Classifier(network, lambda x: x, 8, ("a", "b", "c"), name="mine")
+
+
+def test_what_a_keras_file_lacks_is_asked_for(tmp_path):
+    path = tmp_path / "mine.keras"
+    keras.Sequential([keras.Input((None, None, 3)), keras.layers.GlobalAveragePooling2D()]).save(
+        path
+    )
+    with pytest.raises(UsageError, match="has 3 classes: give class_names, one for each"):
+        load_classifier(path, input_size=8)
+    with pytest.raises(UsageError, match="looks at any pixels, got input_size=None"):
+        load_classifier(path, class_names="abc")
+    with pytest.raises(UsageError, match="3 logits but 1000 class_names"):
+        load_classifier(path, class_names="imagenet", input_size=8)
+    with pytest.raises(UsageError, match="has weights of its own"):
+        load_classifier(path, weights=__file__, class_names=["a", "b", "c"])
+    with pytest.raises(UsageError, match=r"no Keras file .*missing\.keras"):
+        load_classifier(tmp_path / "missing.keras")
+    assert load_classifier(path, class_names=list("abc"), input_size=8).input_size == 8
+
+
+def test_the_size_of_the_pictures_is_that_of_the_network(color_classifier):
+    names = ("red", "green", "blue")
+    mine = Classifier(network=color_classifier.network, preprocess=lambda x: x, class_names=names)
+    assert mine.input_size == 8
 
 
 @pytest.mark.data

@@ -1,5 +1,6 @@
 """The command line, the Makefile and what README.md tells people to do."""
 
+import dataclasses
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import typer.testing
 
 import itn
 from itn.command_line import app, main
+from itn.data_sets import CATALOG, File
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,6 +40,35 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_data_is_listed_fetched_and_verified(tmp_path, monkeypatch) -> None:
+    run = typer.testing.CliRunner().invoke
+    monkeypatch.setenv("ITN_DATA", str(tmp_path / "cache"))
+    (tmp_path / "stick").mkdir()
+    (tmp_path / "stick" / "small.net").write_bytes(b"abc")
+    digest = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    small = dataclasses.replace(CATALOG["squeezenet"], files=(File("small.net", digest),))
+    monkeypatch.setitem(CATALOG, "squeezenet", small)
+    before = run(app, ["data", "list"]).output
+    assert re.search(rf"squeezenet +0\.7  no +BSD +{digest}", before)
+    assert re.search(r"resnet_v1_101 .* Apache 2\.0 +none published", before)
+    assert str(tmp_path / "cache") in before
+    assert re.search(
+        r"squeezenet +small\.net: itn data fetch squ", run(app, ["classifiers"]).output
+    )
+    fetched = run(app, ["data", "fetch", "squeezenet", "--from", str(tmp_path / "stick")])
+    path = tmp_path / "cache" / "weights" / "small.net"
+    assert fetched.output == f"squeezenet: {path}\n" and path.read_bytes() == b"abc"
+    assert re.search(r"squeezenet +0\.7  yes", run(app, ["data", "list"]).output)
+    assert run(app, ["data", "verify"]).output == "squeezenet: all files as published\n"
+    classifiers = run(app, ["classifiers"]).output
+    assert re.search(r"squeezenet +small\.net: here", classifiers)
+    for name in ("alexnet_phantom", "MobileNetV2", r"\.keras"):
+        assert re.search(rf"{name} ", classifiers)
+    path.write_bytes(b"abd")
+    monkeypatch.chdir(ROOT)
+    assert run_main(monkeypatch, "data", "verify") == "itn: 1 files are not as published"
+
+
 def test_help_names_the_commands() -> None:
     result = typer.testing.CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
@@ -54,6 +85,13 @@ def test_help_names_the_commands() -> None:
         ),
         (["figures", "--only", "rotations"], "itn: unknown notebook 'rotations'"),
         (["screen", "--network", "squeezent"], "itn: unknown network 'squeezent'; closest: "),
+        (
+            ["data", "fetch", "alexnt"],
+            "itn: unknown data set or weights 'alexnt'; closest: 'alexnet",
+        ),
+        (["data", "fetch"], "itn: name what to fetch: squeezenet, alexnet, "),
+        (["data", "fetch", "alexnet", "--from", "nowhere"], "itn: there is no folder nowhere"),
+        (["data", "verify", "caltech"], "itn: unknown data set or weights 'caltech'; closest: "),
         (["screen", "--transformation", "rotate"], "itn: unknown transformation 'rotate'; closest"),
     ],
 )

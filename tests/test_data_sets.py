@@ -1,6 +1,6 @@
-"""The cache, downloads from a server on this machine, and archives that mean harm."""
+"""The cache and what is brought into it, also by archives that mean harm."""
 
-import gc
+import dataclasses
 import gzip
 import hashlib
 import http.server
@@ -12,26 +12,28 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import pooch
+import platformdirs
 import pytest
 from PIL import Image
 
-from itn import data_sets
+from itn import data_sets, downloads
 from itn.data_sets import (
+    CATALOG,
+    File,
     cache_directory,
     data_set_folder,
+    fetch,
     imagenet_class,
     imagenet_classes,
     read_table,
-    sha256_of,
-    unpack_zipped_tar,
+    verify,
     weight_file,
 )
+from itn.downloads import sha256_of, unpack_tar
 from itn.images import load_images
 from itn.messages import UsageError
 
-# pooch leaves the socket of a failed download to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+CALTECH_MEMBER = CATALOG["caltech-101"].files[0].member
 
 
 def picture_bytes(value=100):
@@ -40,7 +42,7 @@ def picture_bytes(value=100):
     return buffer.getvalue()
 
 
-def zipped_tar(entries, member=data_sets.CALTECH_MEMBER):
+def zipped_tar(entries, member=CALTECH_MEMBER):
     """A zip of a tar.gz of (name or TarInfo, content)."""
     inner, outer = io.BytesIO(), io.BytesIO()
     with tarfile.open(fileobj=inner, mode="w:gz") as files:
@@ -86,25 +88,34 @@ def server(monkeypatch):
     served.files, served.broken, served.requests = {}, set(), []
     served.url = f"http://127.0.0.1:{served.server_port}"
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(downloads, "PAUSE", 0.01)
     thread = threading.Thread(target=served.serve_forever, args=(0.01,))
     thread.start()
     yield served
     served.shutdown()
     thread.join()
     served.server_close()
-    gc.collect()  # here, and not in the middle of a test that allows no warnings
 
 
 @pytest.fixture
-def caltech(server, monkeypatch):
-    """Serve an archive in place of Caltech-101; its checksum is announced."""
+def publish(server, monkeypatch):
+    """Serve files in place of those of a source; their checksums are announced."""
 
-    def serve(archive):
-        server.files["/caltech.zip"] = archive
-        monkeypatch.setattr(data_sets, "CALTECH_URL", f"{server.url}/caltech.zip")
-        monkeypatch.setattr(data_sets, "CALTECH_HASH", f"md5:{hashlib.md5(archive).hexdigest()}")
+    def publish(name, contents):
+        files = []
+        for file, (known, content) in zip(CATALOG[name].files, contents.items(), strict=True):
+            server.files[f"/{name}/{known}"] = content
+            digest = f"md5:{hashlib.md5(content).hexdigest()}"
+            files.append(File(known, digest, file.member))
+        source = dataclasses.replace(CATALOG[name], files=tuple(files), url=f"{server.url}/{name}/")
+        monkeypatch.setitem(CATALOG, name, source)
 
-    return serve
+    return publish
+
+
+@pytest.fixture
+def caltech(publish):
+    return lambda archive: publish("caltech-101", {"caltech-101.zip": archive})
 
 
 @pytest.fixture
@@ -119,16 +130,15 @@ def sample(server, monkeypatch):
     monkeypatch.setattr(
         data_sets, "read_table", lambda name: rows if name == "imagenet_sample" else table(name)
     )
-    monkeypatch.setattr(data_sets, "SAMPLE_URL", f"{server.url}/sample/")
+    source = dataclasses.replace(CATALOG["imagenet-sample"], url=f"{server.url}/sample/")
+    monkeypatch.setitem(CATALOG, "imagenet-sample", source)
     return [row["file"] for row in rows]
 
 
 @pytest.fixture
-def weights(server, monkeypatch):
+def weights(publish):
     content = bytes(range(256)) * 50
-    server.files["/net/small.net"] = content
-    announced = (f"{server.url}/net/small.net", hashlib.sha256(content).hexdigest())
-    monkeypatch.setitem(data_sets.WEIGHTS, "small", announced)
+    publish("squeezenet", {"small.net": content})
     return content
 
 
@@ -145,9 +155,8 @@ def test_tables():
     caltech = {row["category"]: row for row in read_table("caltech_imagenet")}
     categories = "accordion dalmatian grand_piano lamp nautilus revolver schooner soccer_ball "
     categories += "starfish tick trilobite"
-    assert list(caltech) == categories.split()
     indices = [401, 251, 579, 846, 117, 763, 780, 805, 327, 78, 69]
-    for category, index in zip(caltech, indices, strict=True):
+    for category, index in zip(categories.split(), indices, strict=True):
         row = caltech[category]
         assert (classes[index].wnid, classes[index].label) == (row["wnid"], row["imagenet_label"])
 
@@ -176,7 +185,7 @@ def test_cache_directory(monkeypatch, tmp_path):
         lambda: monkeypatch.delenv("ITN_DATA"),
     ]:
         unset()
-        assert cache_directory() == Path(pooch.os_cache("itn"))
+        assert cache_directory() == Path(platformdirs.user_cache_dir("itn"))
 
 
 def test_sha256_of(tmp_path):
@@ -199,18 +208,14 @@ def test_unknown_names(cache):
 
 
 def test_weights_are_downloaded_once(cache, server, weights, capfd):
-    path = weight_file("small", progress=False)
+    path = weight_file("squeezenet")
     assert path == cache / "weights" / "small.net" and path.read_bytes() == weights
-    assert weight_file("small") == path
+    assert weight_file("squeezenet") == path
     assert len(server.requests) == 1
     assert contents(cache) == ["weights", "weights/small.net"]
-    assert capfd.readouterr() == ("", "")
-
-
-def test_progress_bar_names_no_folder(cache, weights, capfd):
-    weight_file("small")
     shown = capfd.readouterr()
     assert "100%" in shown.err and str(cache) not in shown.err + shown.out
+    assert list(verify("squeezenet")) == []
 
 
 def test_weights_are_verified_when_present(cache, weights):
@@ -218,30 +223,46 @@ def test_weights_are_verified_when_present(cache, weights):
     path.parent.mkdir(parents=True)
     path.write_bytes(b"other")
     with pytest.raises(UsageError, match="delete it to have it downloaded again") as caught:
-        weight_file("small")
-    for part in [path, hashlib.sha256(b"other").hexdigest(), hashlib.sha256(weights).hexdigest()]:
+        weight_file("squeezenet")
+    for part in [path, hashlib.md5(b"other").hexdigest(), hashlib.md5(weights).hexdigest()]:
         assert str(part) in str(caught.value)
     assert path.read_bytes() == b"other"
+    (problem,) = verify("squeezenet")
+    assert str(path) in problem and "is not the expected file" in problem
 
 
 @pytest.mark.parametrize("fault", ["wrong bytes", "broken off", "missing", "no server"])
-def test_failed_download_leaves_nothing(cache, server, weights, monkeypatch, fault):
+def test_a_failed_download_leaves_nothing_in_place(cache, server, weights, monkeypatch, fault):
     if fault == "wrong bytes":
-        server.files["/net/small.net"] = weights[::-1]
+        server.files["/squeezenet/small.net"] = weights[::-1]
     elif fault == "broken off":
-        server.broken.add("/net/small.net")
+        server.broken.add("/squeezenet/small.net")
     elif fault == "missing":
         server.files.clear()
     else:
-        closed = ("http://127.0.0.1:9/net/small.net", "0" * 64)
-        monkeypatch.setitem(data_sets.WEIGHTS, "small", closed)
-    level = pooch.get_logger().level
-    with pytest.raises(UsageError, match="could not get the weights 'small' from http") as caught:
-        weight_file("small", progress=False)
-    assert str(cache / "weights" / "small.net") in str(caught.value)
-    assert ("does not match" in str(caught.value)) == (fault == "wrong bytes")
-    assert contents(cache) == []
-    assert pooch.get_logger().level == level
+        closed = dataclasses.replace(CATALOG["squeezenet"], url="http://127.0.0.1:9/")
+        monkeypatch.setitem(CATALOG, "squeezenet", closed)
+    with pytest.raises(UsageError, match="could not get 'squeezenet' from http") as caught:
+        weight_file("squeezenet")
+    assert str(cache / "weights") in str(caught.value)
+    assert ("not the expected file" in str(caught.value)) == (fault == "wrong bytes")
+    left = [] if fault == "wrong bytes" else [".unfinished", ".unfinished/small.net.part"]
+    assert contents(cache) == left
+    server.broken.clear()
+
+
+@pytest.mark.parametrize("name", ["resnet_v1_50", "resnet_v1_101", "resnet_v1_152"])
+def test_what_has_no_public_checksum_is_only_taken_from_a_folder(cache, server, tmp_path, name):
+    with pytest.raises(UsageError, match=r"no public checksum is known: get it yourself .*--from"):
+        weight_file(name)
+    assert server.requests == [] and contents(tmp_path) == []
+    file = CATALOG[name].files[0].name
+    (tmp_path / "stick").mkdir()
+    (tmp_path / "stick" / file).write_bytes(b"checkpoint")
+    assert fetch(name, tmp_path / "stick").read_bytes() == b"checkpoint"
+    assert weight_file(name) == cache / "weights" / file
+    with pytest.raises(UsageError, match="cannot be verified: no public checksum is known"):
+        list(verify(name))
 
 
 # ImageNet sample
@@ -279,7 +300,7 @@ def test_sample_filled_by_other_means_does_not_grow(cache, server, sample):
 
 def test_interrupted_sample_is_resumed(cache, server, sample):
     server.files[f"/sample/{sample[1]}"] += b"more"
-    with pytest.raises(UsageError, match="could not get the data set 'imagenet-sample' from http"):
+    with pytest.raises(UsageError, match="could not get 'imagenet-sample' from http"):
         data_set_folder("imagenet-sample", progress=False)
     wnids = [entry.wnid for entry in imagenet_classes()[:3]]
     assert not (cache / "imagenet-sample" / wnids[1]).exists()
@@ -290,19 +311,52 @@ def test_interrupted_sample_is_resumed(cache, server, sample):
     )
 
 
-# Caltech-101
+def test_the_sample_from_a_folder(cache, server, sample, tmp_path):
+    stick = tmp_path / "stick"
+    (stick / imagenet_classes()[1].wnid).mkdir(parents=True)
+    for value, file in enumerate(sample):
+        folder = stick / imagenet_classes()[1].wnid if value == 1 else stick
+        (folder / file).write_bytes(picture_bytes(value))
+    folder = fetch("imagenet-sample", stick, progress=False)
+    assert len(load_images(folder)) == 3 and server.requests == []
+    assert list(verify("imagenet-sample")) == []
+    (folder / imagenet_classes()[0].wnid / sample[0]).write_bytes(b"")
+    assert len(list(verify("imagenet-sample"))) == 1
+    (folder / imagenet_classes()[0].wnid / sample[0]).unlink()
+    (stick / sample[0]).write_bytes(b"wrong")
+    with pytest.raises(UsageError, match=f"could not get 'imagenet-sample' from {stick}: .*not th"):
+        fetch("imagenet-sample", stick, progress=False)
+    assert not (folder / imagenet_classes()[0].wnid / sample[0]).exists()
+
+
+# Archives
+
+GOOD = ("101_ObjectCategories/a/1.jpg", picture_bytes(9))
 
 
 def test_caltech(cache, server, caltech):
-    entries = [("101_ObjectCategories/b/1.jpg", picture_bytes(5))]
-    entries += [("101_ObjectCategories/a/1.jpg", picture_bytes(9))]
-    caltech(zipped_tar(entries))
+    caltech(zipped_tar([("101_ObjectCategories/b/1.jpg", picture_bytes(5)), GOOD]))
     pictures = load_images("caltech-101", progress=False)
     assert pictures.paths == ("a/1.jpg", "b/1.jpg")
-    assert contents(cache)[:2] == ["caltech-101", "caltech-101/101_ObjectCategories"]
-    assert len(contents(cache)) == 6 and server.requests == ["/caltech.zip"]
+    assert contents(cache) == [
+        "caltech-101",
+        "caltech-101/.checksums",
+        "caltech-101/101_ObjectCategories",
+        "caltech-101/101_ObjectCategories/a",
+        "caltech-101/101_ObjectCategories/a/1.jpg",
+        "caltech-101/101_ObjectCategories/b",
+        "caltech-101/101_ObjectCategories/b/1.jpg",
+    ]
+    assert server.requests == ["/caltech-101/caltech-101.zip"]
     assert data_set_folder("caltech-101") == cache / "caltech-101" / "101_ObjectCategories"
     assert len(server.requests) == 1
+    assert list(verify("caltech-101")) == []
+    folder = cache / "caltech-101" / "101_ObjectCategories"
+    (folder / "a" / "1.jpg").write_bytes(b"")
+    (folder / "b" / "1.jpg").unlink()
+    problems = list(verify("caltech-101"))
+    assert len(problems) == 2
+    assert "is not the expected file" in problems[0] and "b/1.jpg is missing" in problems[1]
 
 
 def test_part_of_caltech_is_used_as_it_is(cache, server, caltech):
@@ -310,35 +364,101 @@ def test_part_of_caltech_is_used_as_it_is(cache, server, caltech):
     (cache / "caltech-101" / "101_ObjectCategories" / "tick").mkdir(parents=True)
     assert contents(data_set_folder("caltech-101")) == ["tick"]
     assert server.requests == []
+    with pytest.raises(UsageError, match="cannot be verified: it was not unpacked by itn"):
+        list(verify("caltech-101"))
 
 
 @pytest.mark.parametrize("fault", ["wrong bytes", "broken off", "missing"])
-def test_failed_caltech_leaves_nothing(cache, server, caltech, fault):
-    caltech(zipped_tar([("101_ObjectCategories/a/1.jpg", picture_bytes())]))
+def test_failed_caltech_leaves_nothing_in_place(cache, server, caltech, fault):
+    caltech(zipped_tar([GOOD]))
+    path = "/caltech-101/caltech-101.zip"
     if fault == "wrong bytes":
-        server.files["/caltech.zip"] += b"more"
+        server.files[path] += b"more"
     elif fault == "broken off":
-        server.broken.add("/caltech.zip")
+        server.broken.add(path)
     else:
         server.files.clear()
-    with pytest.raises(UsageError, match="could not get the data set 'caltech-101' from http"):
+    with pytest.raises(UsageError, match="could not get 'caltech-101' from http"):
         load_images("caltech-101", progress=False)
-    assert contents(cache) == []
+    assert not (cache / "caltech-101").exists()
+    assert [one for one in contents(cache) if not one.startswith(".unfinished")] == []
 
 
 def test_another_process_was_faster(cache, caltech, monkeypatch):
-    caltech(zipped_tar([("101_ObjectCategories/a/1.jpg", picture_bytes())]))
-    unpack = data_sets.unpack_zipped_tar
+    caltech(zipped_tar([GOOD]))
     existing = cache / "caltech-101" / "101_ObjectCategories" / "b" / "1.jpg"
 
-    def unpack_slowly(*arguments):
-        unpack(*arguments)
+    def unpack_slowly(*arguments, **options):
+        unpack_tar(*arguments, **options)
         existing.parent.mkdir(parents=True)
         existing.write_bytes(b"there")
 
-    monkeypatch.setattr(data_sets, "unpack_zipped_tar", unpack_slowly)
+    monkeypatch.setattr(data_sets, "unpack_tar", unpack_slowly)
     assert contents(data_set_folder("caltech-101", progress=False)) == ["b", "b/1.jpg"]
     assert [path.name for path in cache.iterdir()] == ["caltech-101"]
+
+
+def tar(entries, mode):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as files:
+        for name, content in entries.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            files.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def test_imagenette_is_its_validation_part(cache, publish, capfd):
+    wnids = [entry.wnid for entry in imagenet_classes()[:2]]
+    files = {f"imagenette2-320/val/{wnid}/{wnid}_1.JPEG": picture_bytes(3) for wnid in wnids}
+    files |= {f"imagenette2-320/train/{wnids[0]}/2.JPEG": picture_bytes(4)}
+    publish("imagenette", {"imagenette2-320.tgz": tar(files, "w:gz")})
+    pictures = load_images("imagenette", classes=["goldfish"])
+    assert pictures.paths == (f"{wnids[1]}/{wnids[1]}_1.JPEG",)
+    assert len(load_images("imagenette")) == 2
+    assert list(verify("imagenette")) == []
+
+
+def test_the_validation_set_comes_from_a_folder(cache, publish, server, tmp_path):
+    names = [f"ILSVRC2012_val_{number:08}.JPEG" for number in (1, 2, 3)]
+    archives = {
+        "ILSVRC2012_img_val.tar": tar(
+            {name: picture_bytes(number) for number, name in enumerate(names)}, "w"
+        ),
+        "ILSVRC2012_devkit_t12.tar.gz": tar({"ILSVRC2012_devkit_t12/readme.txt": b""}, "w:gz"),
+    }
+    publish("imagenet-validation", archives)
+    source = dataclasses.replace(CATALOG["imagenet-validation"], url=None)
+    CATALOG["imagenet-validation"] = source  # which the fixture puts right again
+    with pytest.raises(UsageError, match=r"one has to register: get it yourself \(https://image-n"):
+        load_images("imagenet-validation", size=8)
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    with pytest.raises(UsageError, match=r"there is no ILSVRC2012_\S+ in "):
+        fetch("imagenet-validation", stick)
+    for name, content in archives.items():
+        (stick / name).write_bytes(content)
+    folder = fetch("imagenet-validation", stick, progress=False)
+    labels = stick / "val.txt"
+    labels.write_text("".join(f"{name} {805 - i}\n" for i, name in enumerate(names)))
+    pictures = load_images("imagenet-validation", size=8, labels=labels)
+    assert [path.partition("/")[2] for path in pictures.paths] == names[::-1]
+    assert server.requests == [] and list(verify("imagenet-validation")) == []
+    assert [path.name for path in cache.iterdir()] == ["imagenet-validation"]
+    assert contents(stick) == sorted([*archives, "val.txt"])  # copied, not moved
+    assert folder == cache / "imagenet-validation"
+
+
+def test_what_is_nowhere_is_explained(cache, tmp_path):
+    with pytest.raises(
+        UsageError, match="unknown data set or weights 'alexnt'; closest: 'alexnet'"
+    ):
+        fetch("alexnt")
+    with pytest.raises(UsageError, match="there is no folder nowhere"):
+        fetch("alexnet", "nowhere")
+    with pytest.raises(UsageError, match="alexnet is not there: itn data fetch alexnet"):
+        list(verify("alexnet"))
+    assert not cache.exists()
 
 
 # Archives that mean harm
@@ -367,8 +487,7 @@ HARMFUL = {
 
 @pytest.mark.parametrize("kind", HARMFUL)
 def test_harmful_archive_leaves_nothing(tmp_path, cache, caltech, kind):
-    good = ("101_ObjectCategories/a/1.jpg", picture_bytes())
-    caltech(zipped_tar([good, (HARMFUL[kind], b""), good]))
+    caltech(zipped_tar([GOOD, (HARMFUL[kind], b""), GOOD]))
     with pytest.raises(UsageError, match=r"caltech-101\.zip is not to be trusted: it holds"):
         data_set_folder("caltech-101", progress=False)
     assert contents(tmp_path) == ["cache"]
@@ -378,7 +497,7 @@ def test_harmful_archive_leaves_nothing(tmp_path, cache, caltech, kind):
 def damaged_archives():
     whole = zipped_tar([("101_ObjectCategories/a/1.jpg", b"0123456789" * 20_000)])
     with zipfile.ZipFile(io.BytesIO(whole)) as archive:
-        inner = archive.read(data_sets.CALTECH_MEMBER)
+        inner = archive.read(CALTECH_MEMBER)
     for name, content in {
         "half a tar": inner[: len(inner) // 2],
         "broken compression": inner[:100] + bytes(100) + inner[200:],
@@ -387,7 +506,7 @@ def damaged_archives():
     }.items():
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
-            archive.writestr(data_sets.CALTECH_MEMBER, content)
+            archive.writestr(CALTECH_MEMBER, content)
         yield name, buffer.getvalue()
     yield "half a zip", whole[: len(whole) // 2]
     yield "no zip", b"text"
@@ -401,7 +520,7 @@ DAMAGED = dict(damaged_archives())
 @pytest.mark.parametrize("kind", DAMAGED)
 def test_damaged_archive_leaves_nothing(cache, caltech, kind):
     caltech(DAMAGED[kind])
-    with pytest.raises(UsageError, match="could not get the data set 'caltech-101'"):
+    with pytest.raises(UsageError, match="could not unpack 'caltech-101'"):
         data_set_folder("caltech-101", progress=False)
     assert contents(cache) == []
 
@@ -413,7 +532,7 @@ def test_other_members_of_the_zip_are_not_touched(tmp_path):
     with zipfile.ZipFile(archive, "a") as outer:
         outer.writestr("../outside.txt", b"outside")
         outer.writestr("/outside.txt", b"outside")
-    unpack_zipped_tar(archive, "x/y.tar.gz", tmp_path / "out")
+    unpack_tar(archive, tmp_path / "out", member="x/y.tar.gz")
     assert contents(tmp_path) == ["in", "in/x.zip", "out", "out/a", "out/a/b.txt"]
 
 

@@ -52,7 +52,7 @@ def project(tmp_path, monkeypatch, color_classifier):
     write_profile(tmp_path)
     monkeypatch.chdir(tmp_path)
     networks = {name: dataclasses.replace(color_classifier, name=name) for name in ("tiny", "huge")}
-    monkeypatch.setattr(profiles, "load_classifier", networks.__getitem__)
+    monkeypatch.setattr(profiles, "load_classifier", lambda name, weights=None: networks[name])
     monkeypatch.setattr(profiles, "list_classifiers", lambda: tuple(sorted(networks)))
     return tmp_path
 
@@ -361,10 +361,11 @@ def test_own_pictures_in_folders_of_wordnet_ids_are_found_by_label(project, monk
     write_pictures(project / "mine", ["n04254680", "n01776313"], count=1)
     ids = ("n04254680", "n01776313", "n03452741")
     classifier = dataclasses.replace(profiles.load_classifier("tiny"), class_ids=ids)
-    monkeypatch.setattr(profiles, "load_classifier", lambda name: classifier)
+    monkeypatch.setattr(profiles, "load_classifier", lambda name, weights=None: classifier)
     screening = obtain(pictures="mine", classes=["soccer_ball"], magnitudes=[0])
     assert screening.target.values.tolist() == [0]
     assert screening.sizes["image"] == 1
+    assert screening.category.values.tolist() == ["soccer_ball"]  # as it was asked for
 
 
 def test_figures_show_the_highlights_or_what_was_asked_for(archived):

@@ -4,12 +4,17 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
+from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import keras
 import numpy as np
 import pytest
 
+from itn import classifiers
+from itn.data_sets import imagenet_classes
 from itn.messages import UsageError
 from itn.resnet import build_resnet_v1, load_slim_checkpoint
 
@@ -23,11 +28,18 @@ def references():
     return Path(os.environ.get("ITN_REFERENCES", beside)) / "slim_resnet_v1_tiny"
 
 
-def logits_of_the_checkpoint():
-    network = build_resnet_v1(10, **TINY)
-    load_slim_checkpoint(network, references() / "model.ckpt")
-    with np.load(references() / "expected.npz") as file:
-        return keras.ops.convert_to_numpy(network(file["images"]))
+def logits_of_the_checkpoint(path):
+    """Logits of the network that `load_classifier` makes of a checkpoint, for ten classes."""
+    small = {name: value for name, value in TINY.items() if name != "units"}
+    with (
+        mock.patch.object(classifiers, "build_resnet_v1", partial(build_resnet_v1, 10, **small)),
+        mock.patch.object(classifiers, "imagenet_classes", lambda: imagenet_classes()[:10]),
+        mock.patch.dict(classifiers.RESNET_UNITS, {101: TINY["units"]}),
+        np.load(references() / "expected.npz") as file,
+    ):
+        classifier = classifiers.load_classifier("resnet_v1_101", path)
+        assert (classifier.name, classifier.input_size) == ("resnet_v1_101", 64)
+        return keras.ops.convert_to_numpy(classifier.network(file["images"]))
 
 
 @pytest.fixture
@@ -42,23 +54,29 @@ def checkpoint():
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_logits_are_those_of_slim(checkpoint, backend, tmp_path):
     pytest.importorskip(backend)
+    packed = tmp_path / "resnet_v1_101_2016_08_28.tar.gz"
+    with tarfile.open(packed, "w:gz") as archive:
+        for part in checkpoint.parent.glob("model.ckpt*"):
+            archive.add(part, part.name)
+    paths = [str(checkpoint), str(packed)]
     if keras.backend.backend() == backend:
-        logits = logits_of_the_checkpoint()
+        both = [logits_of_the_checkpoint(path) for path in paths]
     else:
         environment = os.environ | {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
         done = subprocess.run(
-            [sys.executable, __file__, str(tmp_path / "logits.npy")],
+            [sys.executable, __file__, str(tmp_path / "logits.npy"), *paths],
             env=environment,
             capture_output=True,
             text=True,
             timeout=600,
         )
         assert done.returncode == 0, done.stderr
-        logits = np.load(tmp_path / "logits.npy")
+        both = np.load(tmp_path / "logits.npy")
     with np.load(checkpoint.with_name("expected.npz")) as expected:
         wanted = expected["logits"]
-    assert logits.shape == wanted.shape
-    assert np.abs(logits - wanted).max() < 1e-4 * np.abs(wanted).max()
+    for logits in both:
+        assert logits.shape == wanted.shape
+        assert np.abs(logits - wanted).max() < 1e-4 * np.abs(wanted).max()
 
 
 @pytest.mark.data
@@ -152,4 +170,4 @@ def test_the_seed_alone_tells_the_weights():
 
 
 if __name__ == "__main__":
-    np.save(sys.argv[1], logits_of_the_checkpoint())
+    np.save(sys.argv[1], [logits_of_the_checkpoint(path) for path in sys.argv[2:]])

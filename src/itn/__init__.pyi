@@ -27,6 +27,8 @@ from .profiles import highlighted as highlighted
 from .profiles import load_profile as load_profile
 from .profiles import obtain_screening as obtain_screening
 from .profiles import read_parameters as read_parameters
+from .reports import cost_numbers as cost_numbers
+from .reports import cost_table as cost_table
 from .reports import describe as describe
 from .reports import glue_numbers as glue_numbers
 from .reports import key_numbers as key_numbers

@@ -6,13 +6,17 @@ Krizhevsky, Sutskever, Hinton (2012), ImageNet Classification with Deep CNNs, NI
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from keras import layers, ops
 
+from itn.messages import UsageError
 from itn.warp import Tensor
+from itn.weight_files import read_caffemodel, read_npy_dictionary
 
 
 def build_alexnet(
@@ -109,6 +113,70 @@ def build_alexnet(
     x = layers.Dropout(dropout, seed=next(seeds), name="drop7")(x)
     logits = dense(x, class_count, "fc8", activation=None)  # [N, K]
     return keras.Model(inputs, logits, name=name)
+
+
+def load_bvlc_weights(network: keras.Model, path: str | Path) -> None:
+    """Fill a network from Caffe's file or from its port to NumPy.
+
+    Parameters
+    ----------
+    network : keras.Model
+        From `build_alexnet`.
+    path : str or Path
+        A ``.caffemodel`` of Caffe, or a ``.npy`` as M. Guerzhoy made it of that: a pickled
+        dictionary of ``[weight, bias]``, which is read without executing anything.
+
+    Raises
+    ------
+    UsageError
+        If the file has another ending.
+    ValueError
+        If it is damaged, asks for more than arrays, or does not fit; the message says what. The
+        network is then left as it was.
+
+    Examples
+    --------
+    >>> load_bvlc_weights(build_alexnet(), "weights.npz")
+    Traceback (most recent call last):
+    itn.messages.UsageError: weights.npz: AlexNet reads .caffemodel and .npy
+    """
+    readers = {".caffemodel": read_caffemodel, ".npy": read_npy_dictionary}
+    suffix = Path(path).suffix
+    if suffix not in readers:
+        raise UsageError(f"{path}: AlexNet reads {' and '.join(readers)}")
+    found = readers[suffix](path)
+    map_shape = network.get_layer("flatten").input.shape[1:]
+    weights = {}
+    for layer in network.layers:
+        if not layer.weights:
+            continue
+        arrays = found.get(layer.name, [])
+        if suffix == ".caffemodel" and len(arrays) == 2:
+            arrays = _from_caffe(arrays, layer.kernel.shape, map_shape)
+        shapes = [tuple(variable.shape) for variable in layer.weights]
+        if (given := [array.shape for array in arrays]) != shapes:
+            raise ValueError(
+                f"{path} does not fit {network.name}: {layer.name} has the shapes "
+                f"{given} instead of {shapes}"
+            )
+        weights[layer] = arrays
+    for layer, arrays in weights.items():
+        layer.set_weights(arrays)
+
+
+def _from_caffe(
+    arrays: Sequence[npt.NDArray[np.float32]], kernel_shape: Sequence[int], map_shape: Sequence[int]
+) -> list[npt.NDArray[np.float32]]:
+    """Reorder a kernel's axes; the map before fc6 Caffe flattens as channel, height, width."""
+    kernel, bias = arrays[0], arrays[1].reshape(-1)
+    *inputs, outputs = kernel_shape
+    height, width, channels = map_shape
+    if len(inputs) == 1 and kernel.size == np.prod(kernel_shape):
+        if inputs[0] != height * width * channels:
+            height, width, channels = 1, 1, inputs[0]
+        kernel = kernel.reshape(outputs, channels, height, width).transpose(2, 3, 1, 0)
+        return [kernel.reshape(-1, outputs), bias]
+    return [kernel.transpose(*range(2, kernel.ndim), 1, 0), bias]
 
 
 @keras.saving.register_keras_serializable("itn")

@@ -1,23 +1,34 @@
 """Classifiers: a Keras network together with what it needs to look at a picture."""
 
 import hashlib
+import inspect
+import re
+import tarfile
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from itn import training
-from itn.data_sets import imagenet_classes, weight_file
-from itn.images import Pictures
+from itn.alexnet import build_alexnet, load_bvlc_weights
+from itn.data_sets import CATALOG, imagenet_classes, weight_file
+from itn.downloads import check_file, unpack_tar
+from itn.images import Images, Pictures
 from itn.messages import UsageError, unknown
-from itn.squeezenet import CHANNEL_MEANS_BGR, INPUT_SIZE, build_squeezenet, load_deep_compression
+from itn.resnet import build_resnet_v1, load_slim_checkpoint
+from itn.squeezenet import CHANNEL_MEANS_BGR, build_squeezenet, load_deep_compression
 from itn.warp import Tensor
 
 WEIGHTS_FOLDER = Path(__file__).with_name("weights")
+SLIM_MEANS_RGB = (123.68, 116.78, 103.94)  # on the scale 0 ... 255
+RESNET_UNITS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+MAX_CHECKPOINT_BYTES = 4 * 2**30  # of an unpacked archive
 
 
 @dataclass(frozen=True)
@@ -27,11 +38,11 @@ class Classifier:
     Attributes
     ----------
     network : keras.Model
-        Preprocessed pictures -> logits [N, K].
+        Preprocessed pictures -> logits [N, K]; not their softmax.
     preprocess : callable
         Pictures [N, H, W, 3] in [0, 1] -> what `network` expects, in `keras.ops`.
-    input_size : int
-        Height and width of the pictures, pixels.
+    input_size : int, optional
+        Height and width of the pictures, pixels; by default what `network` says.
     class_names : sequence of str, length K
         One name per logit.
     class_ids : sequence of str, length K, optional
@@ -52,12 +63,19 @@ class Classifier:
 
     network: keras.Model
     preprocess: Callable[[Tensor], Tensor]
-    input_size: int
-    class_names: Sequence[str]
+    input_size: int = 0
+    class_names: Sequence[str] = ()
     class_ids: Sequence[str] = field(default=(), repr=False)
     name: str = "classifier"
 
     def __post_init__(self) -> None:
+        if _ends_in_softmax(self.network):
+            raise UsageError(
+                f"{self.name} ends in a softmax, but logits are expected: give "
+                "keras.Model(network.inputs[0], keras.ops.log(network.outputs[0]))"
+            )
+        if not self.input_size:
+            object.__setattr__(self, "input_size", self.network.input_shape[1])
         outputs = self.network.output_shape[-1]
         for what in ("class_names", "class_ids"):
             given = tuple(str(name) for name in getattr(self, what))
@@ -65,12 +83,12 @@ class Classifier:
                 raise UsageError(f"{self.name} has {outputs} logits but {len(given)} {what}")
             object.__setattr__(self, what, given)
 
-    def predict(self, images: np.ndarray, batch_size: int = 32) -> np.ndarray:
+    def predict(self, images: Images, batch_size: int = 32) -> np.ndarray:
         """Return the softmax of every class.
 
         Parameters
         ----------
-        images : ndarray [N, H, W, 3], float32 in [0, 1]
+        images : array [N, H, W, 3], float32 in [0, 1], or PictureFiles
             Pictures of the classifier's input size.
         batch_size : int, default 32
             Pictures per forward pass.
@@ -185,16 +203,35 @@ class Classifier:
         return digest.hexdigest()
 
 
-def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
-    """Load one of the classifiers by name.
+def load_classifier(
+    name: str | Path, weights: str | Path | None = None, **options: Any
+) -> Classifier:
+    """Load a classifier by name, or from a file. Nothing in a file is executed.
 
     Parameters
     ----------
-    name : str
-        One of `list_classifiers`.
+    name : str or Path
+        One of `list_classifiers`:
+
+        - ``"squeezenet"``: SqueezeNet v1.0;
+        - ``"alexnet"``: from Caffe's ``.caffemodel`` or M. Guerzhoy's ``.npy``;
+        - ``"resnet_v1_50"``, ``"resnet_v1_101"``, ``"resnet_v1_152"``: from a checkpoint of
+          TF-Slim, unpacked or as the published ``.tar.gz``; needs TensorFlow;
+        - ``"alexnet_phantom"``, ``"resnet_phantom"``: the package's own, trained by `itn train`;
+        - any classifier of `keras.applications`, e.g. ``"ResNet101"``;
+
+        or a ``.keras`` file, loaded in Keras' safe mode. If it ends in a softmax, its logarithm
+        serves as logits.
     weights : str or Path, optional
-        Weight file; by default the published one of the cache, downloaded when missing. For
-        the networks trained by `itn train`, the folder of its result.
+        Weight file; by default the published one, from the cache or downloaded. For the
+        networks trained by `itn train`, the folder of its result; for those of
+        `keras.applications`, a ``.h5`` file of Keras.
+    **options
+        ``alexnet``: ``conv1_padding``, "valid" as in Caffe or "same" as in M. Guerzhoy's port,
+        by default what belongs to the file. With "same" its preprocessing is that of the port,
+        BGR less the mean over all values of the picture, otherwise BGR less the mean color.
+        ``.keras`` file: ``class_names``, one per logit or ``"imagenet"``; ``preprocess``, by
+        default none: pictures in [0, 1]; ``input_size`` if the network fixes none.
 
     Returns
     -------
@@ -204,21 +241,43 @@ def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
     Raises
     ------
     UsageError
-        If there is no classifier of that name, or no such weight file.
+        If there is no classifier or option of that name, or no such weight file.
     ValueError
-        If the weight file is truncated or corrupt; the message names it.
+        If the weight file is damaged, does not fit or is not to be trusted; the message names
+        it and says why.
 
     Examples
     --------
     >>> load_classifier("squeezenet", weights="missing.net")
     Traceback (most recent call last):
     itn.messages.UsageError: no weight file missing.net
+    >>> load_classifier("alexnet", conv1_paddin="same")
+    Traceback (most recent call last):
+    itn.messages.UsageError: unknown option of alexnet 'conv1_paddin'; closest: 'conv1_padding'; \
+possible: conv1_padding
     """
-    if name not in _BUILDERS:
-        raise unknown("classifier", name, list_classifiers())
-    if weights is not None and not Path(weights).exists():
-        raise UsageError(f"no weight file {weights}")
-    return _BUILDERS[name](weights)
+    if str(name).endswith(".keras"):
+        build: Callable[..., Classifier] = partial(_keras_file, Path(name))
+    elif name in _BUILDERS:
+        build = _BUILDERS[str(name)]
+    elif name in _applications():
+        build = partial(_application, str(name))
+    else:
+        raise unknown("classifier", name, [*list_classifiers(), "a .keras file"])
+    possible = [
+        parameter.name
+        for parameter in inspect.signature(build).parameters.values()
+        if parameter.kind == parameter.KEYWORD_ONLY
+    ]
+    for option in options:
+        if option not in possible:
+            raise unknown(f"option of {name}", option, possible or ["none"])
+    if weights is not None:
+        weights = Path(weights).expanduser()
+        beside = weights.with_name(f"{weights.name}.index")  # a checkpoint of several files
+        if not weights.exists() and not beside.exists():
+            raise UsageError(f"no weight file {weights}")
+    return build(weights, **options)
 
 
 def list_classifiers() -> tuple[str, ...]:
@@ -227,14 +286,14 @@ def list_classifiers() -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Names, sorted.
+        Names: ours, then those of `keras.applications`, each sorted.
 
     Examples
     --------
-    >>> "squeezenet" in list_classifiers()
+    >>> {"squeezenet", "resnet_v1_101", "MobileNetV2"} <= set(list_classifiers())
     True
     """
-    return tuple(sorted(_BUILDERS))
+    return (*sorted(_BUILDERS), *sorted(_applications()))
 
 
 def batches(count: int, batch_size: int) -> list[tuple[int, int]]:
@@ -258,30 +317,172 @@ def batches(count: int, batch_size: int) -> list[tuple[int, int]]:
     return [(i, min(i + batch_size, count)) for i in range(0, count, batch_size)]
 
 
-def _squeezenet(weights: str | Path | None) -> Classifier:
+def _imagenet(
+    network: keras.Model, preprocess: Callable[[Tensor], Tensor], name: str
+) -> Classifier:
     classes = imagenet_classes()
-    network = build_squeezenet(len(classes))
-    load_deep_compression(network, weights or weight_file("squeezenet"))
-    means = np.array(CHANNEL_MEANS_BGR, np.float32)
     return Classifier(
         network,
-        lambda images: images[..., ::-1] * 255 - means,
-        INPUT_SIZE,
+        preprocess,
+        network.input_shape[1] or 224,  # MobileNetV3 takes any, and is published for this
         [each.label for each in classes],
         class_ids=[each.wnid for each in classes],
-        name="squeezenet",
+        name=name,
     )
 
 
-def _own(architecture: str, profile: str, weights: str | Path | None) -> Classifier:
+@keras.saving.register_keras_serializable("itn")  # type: ignore[untyped-decorator]
+def _blue_green_red(images: Tensor) -> Tensor:
+    return images[..., ::-1] * 255 - np.array(CHANNEL_MEANS_BGR, np.float32)
+
+
+def _squeezenet(weights: Path | None) -> Classifier:
+    network = build_squeezenet()
+    load_deep_compression(network, weights or weight_file("squeezenet"))
+    return _imagenet(network, _blue_green_red, "squeezenet")
+
+
+def _alexnet(weights: Path | None, *, conv1_padding: str | None = None) -> Classifier:
+    path = weights or weight_file("alexnet")
+    if path.suffix == ".caffemodel":
+        check_file(path, CATALOG["alexnet"].files[0].checksum)
+    if conv1_padding is None:
+        conv1_padding = "same" if path.suffix == ".npy" else "valid"
+    preprocessing = {"valid": _blue_green_red, "same": _less_own_mean}
+    if conv1_padding not in preprocessing:
+        raise unknown("conv1_padding", conv1_padding, preprocessing)
+    network = build_alexnet(conv1_padding=conv1_padding)
+    load_bvlc_weights(network, path)
+    return _imagenet(network, preprocessing[conv1_padding], "alexnet")
+
+
+@keras.saving.register_keras_serializable("itn")  # type: ignore[untyped-decorator]
+def _less_own_mean(images: Tensor) -> Tensor:
+    # One mean over all pixels and channels. As published, the port's example then exchanges red
+    # and blue by a line that overwrites red before it is copied; we do what it says it does.
+    scaled = images[..., ::-1] * 255
+    return scaled - ops.mean(scaled, axis=(1, 2, 3), keepdims=True)
+
+
+def _resnet_v1(depth: int, weights: Path | None) -> Classifier:
+    name = f"resnet_v1_{depth}"
+    path = weights or weight_file(name)
+    network = build_resnet_v1(units=RESNET_UNITS[depth], name=name)
+    if path.is_file() and tarfile.is_tarfile(path):
+        with tempfile.TemporaryDirectory(prefix="itn-") as folder:
+            unpack_tar(path, Path(folder, "unpacked"), max_bytes=MAX_CHECKPOINT_BYTES)
+            found = {each.with_suffix("") for each in Path(folder).rglob("*.ckpt.index")}
+            found |= set(Path(folder).rglob("*.ckpt"))
+            if len(found) != 1:
+                raise ValueError(f"{path} holds {len(found)} checkpoints instead of one")
+            load_slim_checkpoint(network, found.pop())
+    else:
+        load_slim_checkpoint(network, path)
+    means = np.array(SLIM_MEANS_RGB, np.float32)
+    return _imagenet(network, lambda images: images * 255 - means, name)
+
+
+def _applications() -> dict[str, Callable[..., keras.Model]]:
+    """Find every function that builds a classifier of `keras.applications`."""
+    return {
+        name: function
+        for name, function in vars(keras.applications).items()
+        if inspect.isfunction(function)
+        and "classifier_activation" in inspect.signature(function).parameters
+    }
+
+
+def _preprocessing_of(name: str) -> Callable[[Tensor], Tensor]:
+    """Find what belongs to one of them: it lies beside it and takes values of 0 to 255."""
+    module = inspect.getmodule(_applications()[name])
+    preprocess: Callable[[Tensor], Tensor] = vars(module)["preprocess_input"]
+    return preprocess
+
+
+def _application(name: str, weights: Path | None) -> Classifier:
+    function, preprocess_input = _applications()[name], _preprocessing_of(name)
+    if weights is None:
+        try:
+            network = function(classifier_activation=None)  # Keras verifies its download
+        except Exception as error:  # Keras raises a bare one
+            raise UsageError(f"Keras could not get the weights of {name}: {error}") from error
+    else:
+        if weights.suffix not in (".h5", ".hdf5"):
+            raise UsageError(f"{weights}: {name} reads .h5 files of Keras")
+        network = function(weights=None, classifier_activation=None)
+        try:
+            network.load_weights(weights)
+        except Exception as error:  # damaged files raise nearly anything
+            raise ValueError(f"{weights} was not read into {name}: {_reason(error)}") from error
+    return _imagenet(network, lambda images: preprocess_input(images * 255), name)
+
+
+def _keras_file(
+    path: Path,
+    weights: Path | None,
+    *,
+    class_names: Sequence[str] | str | None = None,
+    preprocess: Callable[[Tensor], Tensor] | None = None,
+    input_size: int | None = None,
+) -> Classifier:
+    if weights is not None:
+        raise UsageError(f"{path} has weights of its own, but {weights} is given, too")
+    if not path.is_file():
+        raise UsageError(f"no Keras file {path}")
+    try:
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras has no error of its own for a file it refuses
+        raise ValueError(f"{path} was not loaded: {_reason(error)}") from error
+    if _ends_in_softmax(network):
+        smallest = np.finfo(np.float32).tiny
+        log = ops.log(ops.maximum(network.outputs[0], smallest))
+        network = keras.Model(network.inputs[0], log, name=network.name)
+    shape = network.input_shape
+    if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3:
+        raise UsageError(f"{path} must map pictures [N, H, H, 3] to logits, its input is {shape}")
+    size = input_size or shape[1]
+    if size is None or shape[1] not in (None, size):
+        raise UsageError(f"{path} looks at {shape[1] or 'any'} pixels, got input_size={input_size}")
+    ids: list[str] = []
+    if class_names == "imagenet":
+        class_names = [each.label for each in imagenet_classes()]
+        ids = [each.wnid for each in imagenet_classes()]
+    if class_names is None or isinstance(class_names, str):
+        raise UsageError(
+            f"{path} has {network.output_shape[-1]} classes: give class_names, one for each, "
+            f"or class_names='imagenet', got {class_names!r}"
+        )
+    return Classifier(
+        network, preprocess or (lambda images: images), size, class_names, ids, path.stem
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Return what Keras says, without the configurations that it puts around it."""
+    innermost = re.split("Exception encountered: ", str(error))[-1]
+    return " ".join(innermost.partition("Full object config")[0].split())
+
+
+def _ends_in_softmax(network: keras.Model) -> bool:
+    steps = getattr(network, "operations", None) or network.layers  # not only layers
+    last = steps[-1] if steps else None
+    if isinstance(last, keras.Model):
+        return _ends_in_softmax(last)
+    activation = getattr(last, "activation", None)
+    return isinstance(last, keras.layers.Softmax) or activation is keras.activations.softmax
+
+
+def _own(architecture: str, profile: str, weights: Path | None) -> Classifier:
     """Load one of the networks that `itn train` has trained; `weights` is their folder."""
     network, card = training.load_trained(architecture, weights or WEIGHTS_FOLDER / profile)
     name = f"{architecture.removesuffix('_64')}_{profile}"
     return Classifier(network, training.center, training.INPUT_SIZE, card["class_names"], name=name)
 
 
-_BUILDERS: dict[str, Callable[[str | Path | None], Classifier]] = {
+_BUILDERS: dict[str, Callable[..., Classifier]] = {
     "squeezenet": _squeezenet,
+    "alexnet": _alexnet,
+    **{f"resnet_v1_{depth}": partial(_resnet_v1, depth) for depth in RESNET_UNITS},
     "alexnet_phantom": partial(_own, "alexnet_64", "phantom"),
     "resnet_phantom": partial(_own, "resnet_64", "phantom"),
 }

@@ -1,4 +1,4 @@
-"""The command line: ``itn screen`` archives screenings, ``itn figures`` runs notebooks."""
+"""The command line: data and networks, screenings that are archived, notebooks that run."""
 
 import os
 import sys
@@ -11,6 +11,10 @@ from itn.messages import UsageError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
+data_app = typer.Typer(no_args_is_help=True, help="Data sets and weights in the cache.")
+app.add_typer(data_app, name="data")
+
+Sources = Annotated[list[str] | None, typer.Argument(help="Names from `itn data list`.")]
 ProfileOption = Annotated[str, typer.Option(help="Name of a file in profiles/.")]
 
 
@@ -111,6 +115,75 @@ def run_notebooks(
         run_profile(profile, force, only)
     except NotebookError as error:
         sys.exit(f"itn: {error}")
+
+
+@data_app.command("list")
+def list_data() -> None:
+    """Show what there is: its size, license and checksum, and what of it is in the cache."""
+    from itn.data_sets import CATALOG, cache_directory, is_there
+
+    typer.echo(f"{'name':20} {'MB':>8}  {'here':4}  {'license':16}  checksum")
+    for source in CATALOG.values():
+        sums = ", ".join(file.checksum or "none published" for file in source.files)
+        typer.echo(
+            f"{source.name:20} {source.megabytes:8,.1f}  {'yes' if is_there(source) else 'no':4}"
+            f"  {source.license:16}  {sums or 'sha256 of each file'}\n{'':20}  {source.page}"
+        )
+    typer.echo(f"Cache: {cache_directory()} (environment variable ITN_DATA)")
+
+
+@data_app.command("fetch")
+def fetch_data(
+    names: Sources = None,
+    directory: Annotated[
+        Path | None,
+        typer.Option("--from", help="Folder that holds the files, instead of downloading."),
+    ] = None,
+) -> None:
+    """Bring data sets or weights into the cache, verified; goes on where it was stopped."""
+    from itn.data_sets import CATALOG, fetch
+
+    if not names:
+        raise UsageError(f"name what to fetch: {', '.join(CATALOG)}")
+    for name in names:
+        typer.echo(f"{name}: {fetch(name, directory)}")
+
+
+@data_app.command("verify")
+def verify_data(names: Sources = None) -> None:
+    """Compare what is in the cache with its checksums. Default: all that can be."""
+    from itn.data_sets import CATALOG, is_there, verify
+
+    wrong = 0
+    for name in names or [one.name for one in CATALOG.values() if is_there(one)]:
+        try:
+            problems = list(verify(name))
+        except UsageError as error:
+            if names:
+                raise
+            typer.echo(str(error))
+            continue
+        wrong += len(problems)
+        typer.echo("\n".join(problems) or f"{name}: all files as published")
+    if wrong:
+        raise UsageError(f"{wrong} files are not as published")
+
+
+@app.command("classifiers")
+def show_classifiers() -> None:
+    """Show the networks, and whether their weights are in the cache."""
+    import itn
+    from itn.data_sets import CATALOG, is_there
+
+    for name in itn.list_classifiers():
+        if name not in CATALOG:
+            source = "in the package" if name.endswith("_phantom") else "Keras downloads them"
+            typer.echo(f"{name:22} {source}")
+        else:
+            known = CATALOG[name]
+            state = "here" if is_there(known) else f"itn data fetch {name}"
+            typer.echo(f"{name:22} {known.files[0].name}: {state}")
+    typer.echo("any .keras file         itn.load_classifier(path, class_names=..., preprocess=...)")
 
 
 def main() -> None:

@@ -1,46 +1,166 @@
-"""Data sets and weights: where they lie, and downloads that are checked.
+"""Data sets and weights: what there is, where it lies, and how it gets there.
 
 Everything is kept in one folder, the cache: the environment variable ``ITN_DATA`` names it,
-otherwise it is the user's cache folder. What is there is used; what is missing is downloaded.
+otherwise it is the user's cache folder. What is there is used; what is missing is downloaded
+and checked, where somebody has published a checksum.
 """
 
 import csv
 import functools
-import hashlib
 import os
-import tarfile
+import shutil
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import astuple, dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
-import pooch
-from tqdm import tqdm
+import platformdirs
+from tqdm.auto import tqdm
 
+from itn.downloads import check_file, download, sha256_of, unpack_tar
 from itn.messages import UsageError, unknown
 
-DATA_SETS = ("caltech-101", "imagenet-sample")
-CALTECH_URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip"
-CALTECH_HASH = "md5:3138e1922a9193bfa496528edbbc45d0"
-CALTECH_FOLDER = "101_ObjectCategories"
-CALTECH_MEMBER = f"caltech-101/{CALTECH_FOLDER}.tar.gz"  # of the zip
-SAMPLE_URL = (
-    "https://raw.githubusercontent.com/EliSchwartz/imagenet-sample-images/"
-    "bc69043e2862758a1906c6a24a792bb28c6bb2ff/"
-)
-WEIGHTS = {  # name: (URL, sha256)
-    "squeezenet": (
-        "https://github.com/songhan/SqueezeNet-Deep-Compression/raw/"
-        "fb13faa2cf121ced9999f8a9d538ec6c56084733/compressed_SqueezeNet.net",
-        "e4ab6960ae8cd81505e1c2136921201507e930966c53deaf15862a395b3a3261",
-    ),
-}
 PARALLEL_DOWNLOADS = 8
+CHECKSUMS = ".checksums"  # what was unpacked, as sha256sum writes it
+UNFINISHED = ".unfinished"  # folder of the cache for downloads that are under way
 _TABLES = Path(__file__).with_name("tables")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that is to be had: name, checksum (``kind:digits``) and tar file in it, if any."""
+
+    name: str
+    checksum: str | None = None
+    member: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Weights or a data set that can be had from elsewhere.
+
+    Attributes
+    ----------
+    name : str
+        What users call it.
+    license : str
+        Under what terms.
+    megabytes : float
+        About how large the download is; twice as much is refused.
+    files : tuple of File
+        What it consists of; archives, where it is a data set.
+    url : str or None
+        What comes before the files' names; None where one has to register first.
+    page : str
+        Where to read about it, and to get what cannot be downloaded.
+    pictures : str or None
+        For a data set, the folder in it that holds the pictures.
+    """
+
+    name: str
+    license: str
+    megabytes: float
+    files: tuple[File, ...]
+    url: str | None
+    page: str
+    pictures: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies in the cache."""
+        return cache_directory() / ("weights" if self.pictures is None else self.name)
+
+
+def _slim_resnet(depth: int, megabytes: float) -> Source:
+    return Source(
+        f"resnet_v1_{depth}",
+        "Apache 2.0",
+        megabytes,
+        (File(f"resnet_v1_{depth}_2016_08_28.tar.gz"),),
+        "http://download.tensorflow.org/models/",
+        "https://github.com/tensorflow/models/tree/master/research/slim",
+    )
+
+
+CATALOG = {
+    source.name: source
+    for source in (
+        Source(
+            "squeezenet",
+            "BSD",
+            0.7,
+            (
+                File(
+                    "compressed_SqueezeNet.net",
+                    "sha256:e4ab6960ae8cd81505e1c2136921201507e930966c53deaf15862a395b3a3261",
+                ),
+            ),
+            "https://github.com/songhan/SqueezeNet-Deep-Compression/raw/"
+            "fb13faa2cf121ced9999f8a9d538ec6c56084733/",
+            "https://github.com/songhan/SqueezeNet-Deep-Compression",
+        ),
+        Source(
+            "alexnet",
+            "unrestricted",
+            244,
+            (File("bvlc_alexnet.caffemodel", "sha1:9116a64c0fbe4459d18f4bb6b56d647b63920377"),),
+            "http://dl.caffe.berkeleyvision.org/",
+            "https://github.com/BVLC/caffe/tree/master/models/bvlc_alexnet",
+        ),
+        _slim_resnet(50, 102),  # 4 bytes a parameter: they hardly compress
+        _slim_resnet(101, 178),
+        _slim_resnet(152, 241),
+        Source(
+            "caltech-101",
+            "CC BY 4.0",
+            137,
+            (
+                File(
+                    "caltech-101.zip",
+                    "md5:3138e1922a9193bfa496528edbbc45d0",
+                    "caltech-101/101_ObjectCategories.tar.gz",
+                ),
+            ),
+            "https://data.caltech.edu/records/mzrjq-6wc02/files/",
+            "https://data.caltech.edu/records/mzrjq-6wc02",
+            "101_ObjectCategories",
+        ),
+        Source(
+            "imagenet-sample",
+            "ImageNet's terms",
+            115,
+            (),  # the table `imagenet_sample`
+            "https://raw.githubusercontent.com/EliSchwartz/imagenet-sample-images/"
+            "bc69043e2862758a1906c6a24a792bb28c6bb2ff/",
+            "https://github.com/EliSchwartz/imagenet-sample-images",
+            ".",
+        ),
+        Source(
+            "imagenette",
+            "ImageNet's terms",
+            342,
+            (File("imagenette2-320.tgz", "md5:3df6f0d01a2c9592104656642f5e78a3"),),
+            "https://s3.amazonaws.com/fast-ai-imageclas/",
+            "https://github.com/fastai/imagenette",
+            "imagenette2-320/val",
+        ),
+        Source(
+            "imagenet-validation",
+            "ImageNet's terms",
+            6750,
+            (
+                File("ILSVRC2012_img_val.tar", "md5:29b22e2961454d5413ddabcf34fc5622"),
+                File("ILSVRC2012_devkit_t12.tar.gz", "md5:fa75699e90414af021442c21a62c3abf"),
+            ),
+            None,
+            "https://image-net.org/challenges/LSVRC/2012/2012-downloads.php",
+            ".",
+        ),
+    )
+}
+DATA_SETS = tuple(source.name for source in CATALOG.values() if source.pictures)
 
 
 @dataclass(frozen=True)
@@ -68,7 +188,7 @@ def read_table(name: str) -> tuple[dict[str, str], ...]:
 
     Examples
     --------
-    >>> read_table("caltech_imagenet")[0]
+    >>> read_table("caltech_imagenet")[1]
     {'category': 'accordion', 'wnid': 'n02672831', 'imagenet_label': 'accordion'}
     """
     with (_TABLES / f"{name}.tsv").open(encoding="utf-8", newline="") as file:
@@ -121,13 +241,44 @@ def imagenet_class(given: str | int) -> ImagenetClass:
     itn.messages.UsageError: two ImageNet classes are called 'crane': say n02012849 (134) or \
 n03126707 (517)
     """
-    found = [entry for entry in imagenet_classes() if str(given) in map(str, astuple(entry))]
+    found = _imagenet_names().get(str(given), ())
     if not found:
         raise unknown("class", given, (entry.label for entry in imagenet_classes()))
     if len(found) > 1:
         candidates = " or ".join(f"{entry.wnid} ({entry.index})" for entry in found)
         raise UsageError(f"two ImageNet classes are called '{given}': say {candidates}")
     return found[0]
+
+
+def is_imagenet_name(given: str | int) -> bool:
+    """Tell whether a label, WordNet id or index belongs to one or more ImageNet classes.
+
+    Parameters
+    ----------
+    given : str or int
+        As for `imagenet_class`.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+
+    Examples
+    --------
+    >>> is_imagenet_name("crane"), is_imagenet_name(1000)
+    (True, False)
+    """
+    return str(given) in _imagenet_names()
+
+
+@functools.cache
+def _imagenet_names() -> dict[str, list[ImagenetClass]]:
+    """Everything that a class may be called, and the classes that are."""
+    names: dict[str, list[ImagenetClass]] = {}
+    for entry in imagenet_classes():
+        for name in map(str, astuple(entry)):
+            names.setdefault(name, []).append(entry)
+    return names
 
 
 def cache_directory() -> Path:
@@ -144,47 +295,42 @@ def cache_directory() -> Path:
     >>> isinstance(cache_directory(), Path)
     True
     """
-    return Path(os.environ.get("ITN_DATA") or pooch.os_cache("itn")).expanduser()
+    return Path(os.environ.get("ITN_DATA") or platformdirs.user_cache_dir("itn")).expanduser()
 
 
-def sha256_of(path: str | Path) -> str:
-    """Compute the SHA-256 checksum of a file.
+def is_there(source: Source) -> bool:
+    """Tell whether the cache holds weights or a data set, or part of it.
 
     Parameters
     ----------
-    path : str or Path
-        The file.
+    source : Source
+        From the catalog.
 
     Returns
     -------
-    str
-        64 hexadecimal digits.
+    bool
+        Whether it does; checksums are not looked at.
 
     Examples
     --------
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = (Path(folder) / "empty").write_bytes(b"")
-    ...     print(sha256_of(Path(folder) / "empty")[:16])
-    e3b0c44298fc1c14
+    >>> is_there(CATALOG["squeezenet"])  # doctest: +SKIP
+    True
     """
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return (source.folder / (source.pictures or source.files[0].name)).exists()
 
 
-def weight_file(name: str, progress: bool = True) -> Path:
+def weight_file(name: str) -> Path:
     """Find a file of trained weights, downloading it if it is missing.
 
     Parameters
     ----------
     name : str
-        ``"squeezenet"``: SqueezeNet v1.0 for ImageNet in Deep-Compression format, 0.7 MB.
-    progress : bool, default True
-        Show the progress of a download.
+        A network of the catalog, e.g. ``"squeezenet"``.
 
     Returns
     -------
     Path
-        The file, whose checksum has just been verified.
+        The file, whose checksum has just been verified, if there is one.
 
     Raises
     ------
@@ -196,21 +342,10 @@ def weight_file(name: str, progress: bool = True) -> Path:
     >>> weight_file("squeezenet").name  # doctest: +SKIP
     'compressed_SqueezeNet.net'
     """
-    if name not in WEIGHTS:
-        raise unknown("weights", name, WEIGHTS)
-    url, expected = WEIGHTS[name]
-    path = cache_directory() / "weights" / PurePosixPath(url).name
-    if not path.is_file():
-        try:
-            _download([(url, f"sha256:{expected}", path)], progress)
-        except (OSError, ValueError) as error:
-            raise _not_downloaded(f"the weights '{name}'", url, path, error) from error
-    elif (found := sha256_of(path)) != expected:
-        raise UsageError(
-            f"{path} is not the expected file: sha256 {found}, expected {expected}; "
-            "delete it to have it downloaded again"
-        )
-    return path
+    names = [source.name for source in CATALOG.values() if source.pictures is None]
+    if name not in names:
+        raise unknown("weights", name, names)
+    return fetch(name)
 
 
 def data_set_folder(
@@ -218,13 +353,13 @@ def data_set_folder(
 ) -> Path:
     """Find the folder of a data set, downloading what is missing.
 
-    ``caltech-101`` is one archive of 137 MB: if its folder is there it is used as it is, even
-    if it holds some of the categories only. ``imagenet-sample`` is fetched file by file.
+    An archive is unpacked once: if its folder is there it is used as it is, even if it holds
+    some of the classes only. ``imagenet-sample`` is fetched file by file.
 
     Parameters
     ----------
     name : str
-        ``"caltech-101"`` or ``"imagenet-sample"``.
+        A data set of the catalog, e.g. ``"caltech-101"``.
     classes : iterable of str or int, optional
         Labels, WordNet ids or indices of the classes of ``imagenet-sample`` that must be there.
         By default all 1000, unless the cache was filled by other means: then what it holds.
@@ -234,7 +369,7 @@ def data_set_folder(
     Returns
     -------
     Path
-        A folder with one sub-folder per class.
+        A folder for `itn.load_images`.
 
     Raises
     ------
@@ -248,134 +383,255 @@ def data_set_folder(
     """
     if name not in DATA_SETS:
         raise unknown("data set", name, DATA_SETS)
-    if name == "caltech-101":
-        url, folder = CALTECH_URL, cache_directory() / name / CALTECH_FOLDER
-        get = functools.partial(_get_caltech, folder, progress)
-    else:
-        url, folder = SAMPLE_URL, cache_directory() / name
-        wnids = None if classes is None else {imagenet_class(given).wnid for given in classes}
-        get = functools.partial(_complete_sample, folder, wnids, progress)
-    try:
-        get()
-    except (OSError, ValueError) as error:
-        raise _not_downloaded(f"the data set '{name}'", url, folder, error) from error
-    return folder
+    wnids = None
+    if classes is not None and not CATALOG[name].files:  # the others come as a whole
+        wnids = {imagenet_class(given).wnid for given in classes}
+    return fetch(name, wnids=wnids, progress=progress)
 
 
-def _not_downloaded(what: str, url: str, path: Path, error: Exception) -> UsageError:
-    return UsageError(
-        f"could not get {what} from {url}: {error}. It belongs in {path}; "
-        "to use a copy elsewhere, set the environment variable ITN_DATA"
-    )
-
-
-def _download(files: Sequence[tuple[str, str, Path]], progress: bool) -> None:
-    """Download (URL, checksum, target) each to a temporary name that is moved once it is right."""
-
-    def retrieve(url: str, known_hash: str, target: Path) -> None:
-        try:
-            bar = progress and len(files) == 1
-            pooch.retrieve(url, known_hash, target.name, target.parent, progressbar=bar)
-        finally:
-            with suppress(OSError):  # an empty folder would pass for a class without pictures
-                target.parent.rmdir()
-
-    logger = pooch.get_logger()
-    level = logger.level
-    logger.setLevel("WARNING")  # its messages would put paths of this machine into notebooks
-    pool = ThreadPoolExecutor(PARALLEL_DOWNLOADS)
-    try:
-        jobs = [pool.submit(retrieve, *file) for file in files]
-        disable = not progress or len(files) == 1
-        for job in tqdm(as_completed(jobs), total=len(jobs), unit="file", disable=disable):
-            job.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-        logger.setLevel(level)
-
-
-def _complete_sample(folder: Path, wnids: Iterable[str] | None, progress: bool) -> None:
-    rows = read_table("imagenet_sample")
-    files = {row["file"].partition("_")[0]: (row["file"], row["sha256"]) for row in rows}
-    # Tells a sample that we download, maybe class by class, from a part that somebody put
-    # there on purpose and that must not grow to 1000 files.
-    unfinished = folder / ".incomplete"
-    ours = unfinished.exists() or not any(folder.glob("n*"))
-    if wnids is None and not ours:
-        return
-    missing = []
-    for wnid in files if wnids is None else wnids:
-        file, checksum = files[wnid]
-        if not (folder / wnid / file).is_file():
-            missing.append((SAMPLE_URL + file, f"sha256:{checksum}", folder / wnid / file))
-    if missing:
-        if ours:
-            folder.mkdir(parents=True, exist_ok=True)
-            unfinished.touch()
-        _download(missing, progress)
-    if wnids is None:
-        unfinished.unlink(missing_ok=True)
-
-
-def _get_caltech(folder: Path, progress: bool) -> None:
-    if folder.is_dir():
-        return
-    cache = folder.parent.parent
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".caltech-101-", dir=cache) as temporary:
-        archive = Path(temporary) / "caltech-101.zip"
-        _download([(CALTECH_URL, CALTECH_HASH, archive)], progress)
-        unpacked = Path(temporary) / "unpacked"
-        unpack_zipped_tar(archive, CALTECH_MEMBER, unpacked, progress)
-        if not (unpacked / CALTECH_FOLDER).is_dir():
-            raise UsageError(f"{archive.name} holds no folder {CALTECH_FOLDER}")
-        folder.parent.mkdir(exist_ok=True)
-        try:
-            (unpacked / CALTECH_FOLDER).replace(folder)
-        except OSError:
-            if not folder.is_dir():  # otherwise another process was faster, and that is fine
-                raise
-
-
-def unpack_zipped_tar(archive: Path, member: str, target: Path, progress: bool = True) -> None:
-    """Unpack a compressed tar file that lies within a zip file.
-
-    Only regular files and folders inside the target are accepted: the first absolute path,
-    ``..``, link or device ends it. Nothing else of the zip file is looked at.
+def fetch(
+    name: str,
+    directory: str | Path | None = None,
+    *,
+    wnids: Iterable[str] | None = None,
+    progress: bool = True,
+) -> Path:
+    """Bring weights or a data set into the cache, unless they are there.
 
     Parameters
     ----------
-    archive : Path
-        The zip file.
-    member : str
-        Name of the tar file in it.
-    target : Path
-        Folder to unpack into; if unpacking fails, what is in it is to be thrown away.
+    name : str
+        A key of the catalog.
+    directory : str or Path, optional
+        Folder that holds the files, for machines without internet; by default they are
+        downloaded, going on where an earlier attempt has stopped.
+    wnids : iterable of str, optional
+        Which classes of ``imagenet-sample``; by default all, unless the cache was filled by
+        other means.
     progress : bool, default True
         Show the progress.
+
+    Returns
+    -------
+    Path
+        The file of weights, or the folder of pictures.
 
     Raises
     ------
     UsageError
-        If the archive is damaged or holds anything else.
+        If there is nothing of that name, or it cannot be had, or is not what was published.
 
     Examples
     --------
-    >>> unpack_zipped_tar(Path("a.zip"), "a/b.tar.gz", Path("unpacked"))  # doctest: +SKIP
+    >>> fetch("imagenette", "/media/stick")  # doctest: +SKIP
     """
+    if name not in CATALOG:
+        raise unknown("data set or weights", name, CATALOG)
+    source = CATALOG[name]
+    place = source.folder / (source.pictures or source.files[0].name)
+    folder = None if directory is None else Path(directory).expanduser()
+    if folder is not None and not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}")
+    if place.is_file():
+        try:
+            check_file(place, source.files[0].checksum)
+        except UsageError as error:
+            raise UsageError(f"{error}; delete it to have it downloaded again") from error
+    elif not source.files:
+        _complete_sample(source, folder, wnids, progress)
+    elif source.pictures is None:
+        _obtain(source, [(place.name, source.files[0].checksum, place)], folder, progress)
+    elif not place.is_dir():
+        archives = [_archive(source, file) for file in source.files]
+        wanted = zip(source.files, archives, strict=True)
+        _obtain(source, [(file.name, file.checksum, to) for file, to in wanted], folder, progress)
+        try:
+            _unpack(source, archives, progress)
+        except FileNotFoundError:
+            if not place.is_dir():  # otherwise another process was faster, and that is fine
+                raise
+    return place
+
+
+def verify(name: str) -> Iterator[str]:
+    """Compare what is in the cache with its checksums.
+
+    Parameters
+    ----------
+    name : str
+        A key of the catalog.
+
+    Yields
+    ------
+    str
+        What is wrong, one line for each file; nothing if all is well.
+
+    Raises
+    ------
+    UsageError
+        If it is not there, or there are no checksums to compare with.
+
+    Examples
+    --------
+    >>> list(verify("squeezenet"))  # doctest: +SKIP
+    []
+    """
+    if name not in CATALOG:
+        raise unknown("data set or weights", name, CATALOG)
+    source = CATALOG[name]
+    expected: dict[Path, str | None] = {}
+    if source.pictures is None:
+        expected = {source.folder / file.name: file.checksum for file in source.files}
+    elif not source.files:
+        every = {source.folder / name: checksum for name, checksum in _sample().items()}
+        expected = {path: checksum for path, checksum in every.items() if path.is_file()}
+    elif (source.folder / CHECKSUMS).is_file():
+        for line in (source.folder / CHECKSUMS).read_text("utf-8").splitlines():
+            digits, _, relative = line.partition("  ")
+            expected[source.folder / relative] = f"sha256:{digits}"
+    if not is_there(source):
+        raise UsageError(f"{name} is not there: itn data fetch {name}")
+    if not expected or None in expected.values():
+        why = "it was not unpacked by itn" if source.pictures else "no public checksum is known"
+        raise UsageError(f"{name} cannot be verified: {why}")
+    for path, checksum in tqdm(expected.items(), name, unit="file", delay=2):
+        try:
+            check_file(path, checksum)
+        except FileNotFoundError:
+            yield f"{path} is missing"
+        except UsageError as error:
+            yield str(error)
+
+
+def _archive(source: Source, file: File) -> Path:
+    """Return where an archive is kept until it is unpacked."""
+    return cache_directory() / UNFINISHED / source.name / file.name
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _obtain(
+    source: Source,
+    files: Iterable[tuple[str, str | None, Path]],
+    directory: Path | None,
+    progress: bool,
+) -> None:
+    """Download or copy (name, checksum, target); each appears when it is complete and right."""
+    files = list(files)
+    cache = cache_directory()
+    max_bytes = int(2e6 * source.megabytes)
+
+    def copy(name: str, checksum: str | None, target: Path) -> None:
+        assert directory is not None
+        wnid = name.partition("_")[0]
+        found = [path for path in (directory / name, directory / wnid / name) if path.is_file()]
+        if not found:
+            raise UsageError(f"there is no {name} in {directory}")
+        unfinished = _made(cache / UNFINISHED / f"{name}.copy")
+        try:
+            shutil.copyfile(found[0], unfinished)
+            check_file(unfinished, checksum)
+            unfinished.replace(_made(target))
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def get(name: str, checksum: str | None, target: Path) -> None:
+        if directory is not None:
+            return copy(name, checksum, target)
+        if source.url is None or checksum is None:
+            reason = "one has to register" if source.url is None else "no public checksum is known"
+            raise UsageError(
+                f"{name} is not downloaded by itn, because {reason}: get it yourself "
+                f"({source.page if source.url is None else source.url + name}), then: "
+                f"itn data fetch {source.name} --from FOLDER"
+            )
+        unfinished = cache / UNFINISHED / f"{name}.part"
+        bar = progress and len(files) == 1
+        return download(
+            source.url + name, checksum, target, unfinished, max_bytes=max_bytes, progress=bar
+        )
+
+    pool = ThreadPoolExecutor(PARALLEL_DOWNLOADS)
     try:
-        with (
-            zipfile.ZipFile(archive) as outer,
-            outer.open(member) as inner,
-            tarfile.open(fileobj=inner, mode="r|*") as files,
-        ):
-            for entry in tqdm(files, desc="unpacking", unit="file", delay=2, disable=not progress):
-                path = PureWindowsPath(entry.name)  # knows both separators, and drives
-                if path.anchor or ".." in path.parts or not (entry.isreg() or entry.isdir()):
-                    raise UsageError(
-                        f"{archive.name} is not to be trusted: it holds '{entry.name}', which is "
-                        "not a plain file or folder inside it"
-                    )
-                files.extract(entry, target, filter="data")
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, KeyError) as error:
-        raise UsageError(f"{archive.name} is damaged or another archive: {error}") from error
+        jobs = [pool.submit(get, *file) for file in files if not file[2].is_file()]
+        disable = not progress or len(files) < 2
+        for job in tqdm(as_completed(jobs), source.name, len(jobs), unit="file", disable=disable):
+            job.result()
+    except (OSError, ValueError) as error:
+        where = source.url or source.page
+        raise UsageError(
+            f"could not get '{source.name}' from {directory or where}: {error}. It belongs in "
+            f"{source.folder}; to use a copy elsewhere, set the environment variable ITN_DATA"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for folder in (cache / UNFINISHED, cache):
+            with suppress(OSError):  # only where nothing is left to go on with
+                folder.rmdir()
+
+
+def _sample() -> dict[str, str]:
+    """List the paths of the ImageNet sample and their checksums."""
+    return {
+        f"{row['file'].partition('_')[0]}/{row['file']}": f"sha256:{row['sha256']}"
+        for row in read_table("imagenet_sample")
+    }
+
+
+def _complete_sample(
+    source: Source, directory: Path | None, wnids: Iterable[str] | None, progress: bool
+) -> None:
+    # Tells a sample that we download, maybe class by class, from a part that somebody put
+    # there on purpose and that must not grow to 1000 files.
+    unfinished = source.folder / ".incomplete"
+    ours = unfinished.exists() or not any(source.folder.glob("n*"))
+    if wnids is None and not ours and directory is None:
+        return
+    wanted = None if wnids is None else set(wnids)
+    missing = [
+        (Path(path).name, checksum, source.folder / path)
+        for path, checksum in _sample().items()
+        if wanted is None or path.partition("/")[0] in wanted
+        if not (source.folder / path).is_file()
+    ]
+    if missing:
+        if ours:
+            _made(unfinished).touch()
+        _obtain(source, missing, directory, progress)
+    if wnids is None:
+        unfinished.unlink(missing_ok=True)
+
+
+def _unpack(source: Source, archives: Sequence[Path], progress: bool) -> None:
+    """Unpack a data set's archives, and note the checksums of what was in them."""
+    with tempfile.TemporaryDirectory(prefix=f".{source.name}-", dir=cache_directory()) as temporary:
+        unpacked = _made(Path(temporary) / source.name / CHECKSUMS).parent
+        try:
+            for part, archive in zip(source.files, archives, strict=True):
+                unpack_tar(archive, unpacked, member=part.member, progress=progress)
+            if not (unpacked / (source.pictures or "")).is_dir():
+                raise UsageError(f"{archives[0].name} holds no folder {source.pictures}")
+        except UsageError as error:
+            _discard(archives)
+            raise UsageError(f"could not unpack '{source.name}': {error}") from error
+        paths = sorted(path for path in unpacked.rglob("*") if path.is_file())
+        with (unpacked / CHECKSUMS).open("w", encoding="utf-8", newline="\n") as file:
+            for path in tqdm(paths, "checksums", unit="file", delay=2, disable=not progress):
+                file.write(f"{sha256_of(path)}  {path.relative_to(unpacked).as_posix()}\n")
+        try:
+            unpacked.replace(source.folder)
+        except OSError:
+            if not (source.folder / (source.pictures or "")).is_dir():
+                raise  # otherwise another process was faster, and that is fine
+    _discard(archives)
+
+
+def _discard(archives: Sequence[Path]) -> None:
+    for path in archives:
+        path.unlink(missing_ok=True)
+    with suppress(OSError):  # where something else is left, or another process was faster
+        for folder in archives[0].parents[:2]:
+            folder.rmdir()

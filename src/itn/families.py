@@ -181,11 +181,11 @@ def survey(
     labels = net.classifier.logits_of(pictures)[pictures.labels]
     clean = net.classifier.predict(pictures.images).argmax(axis=1)
     spatial, color = _matrices(net, members.alpha.values, members.beta.values)
-    counts = []
+    images, counts = pictures.images[:], []
     for pair in tqdm(
         zip(spatial, color, strict=True), total=len(spatial), delay=2, disable=not progress
     ):
-        said = look.softmax(pictures.images, *(matrix[None] for matrix in pair)).argmax(axis=1)
+        said = look.softmax(images, *(matrix[None] for matrix in pair)).argmax(axis=1)
         counts.append(((said == labels).sum(), (said == clean).sum()))
     right, consistent = np.array(counts).T
     return members.assign(

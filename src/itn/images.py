@@ -6,13 +6,13 @@ import operator
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,10 @@ from itn.data_sets import (
     data_set_folder,
     imagenet_class,
     imagenet_classes,
+    is_imagenet_name,
     read_table,
 )
+from itn.labels import DEVELOPMENT_KIT, LABEL_FILES, find_label_file, read_labels
 from itn.messages import UsageError, unknown
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
@@ -33,6 +35,8 @@ NOT_PICTURES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"}  # and al
 # The published evaluation resizes the shorter side to 256 and cuts out 227 × 227.
 SHORTER_SIDE_PER_SIZE = 256 / 227
 WORKERS = min(4, os.cpu_count() or 1)  # each holds one decoded picture at full size
+STREAM_BEYOND = 2 * 2**30  # bytes of pictures that are not kept in memory
+CHUNK = 64  # pictures that are decoded at a time where all are asked for in turn
 
 _Outcome: TypeAlias = npt.NDArray[np.float32] | str  # a picture, or why there is none
 
@@ -41,13 +45,72 @@ class PicturesLeftOut(UserWarning):
     """Some files could not be read as pictures; they are in ``Pictures.left_out``."""
 
 
+class PictureFiles:
+    """Pictures that are decoded when they are asked for, used like an array of all of them.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The N files.
+    size, shorter_side : int
+        As for `read_picture`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("RGB", (30, 20), (255, 0, 51)).save(Path(folder) / "one.png")
+    ...     files = PictureFiles([Path(folder) / "one.png"] * 3, 8, 8)
+    ...     files.shape, files[1:].shape, files[[2, 0, 2]].shape, files[0, ].mean()
+    ((3, 8, 8, 3), (2, 8, 8, 3), (3, 8, 8, 3), np.float32(0.4))
+    """
+
+    dtype = np.dtype(np.float32)
+    ndim = 4
+
+    def __init__(self, paths: Sequence[Path], size: int, shorter_side: int) -> None:
+        self.paths = tuple(paths)
+        self.shape = (len(self.paths), size, size, 3)
+        self._decode = functools.partial(_try_decode, size=size, shorter_side=shorter_side)
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        return len(self.paths)
+
+    def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
+        """Decode some pictures: one by its number, or several by a slice or an array."""
+        chosen = np.arange(len(self))[rows]
+        wanted, where = np.unique(chosen, return_inverse=True)  # each is decoded once
+        paths = [self.paths[row] for row in wanted]
+        images = np.empty((len(paths), *self.shape[1:]), np.float32)
+        with _quiet_pool() as pool:
+            for image, path, outcome in zip(
+                images, paths, _map_in_order(pool, self._decode, paths), strict=True
+            ):
+                if isinstance(outcome, str):
+                    raise UsageError(
+                        f"{path}: {outcome}; only pictures that are loaded at once can be left "
+                        "out: stream=False, or remove the file"
+                    )
+                image[...] = outcome
+        return images[where.reshape(chosen.shape)]
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
+        """Decode all pictures in turn."""
+        for start in range(0, len(self), CHUNK):
+            yield from self[start : start + CHUNK]
+
+
+Images: TypeAlias = npt.NDArray[np.float32] | PictureFiles
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Pictures:
     """Labeled pictures of one size.
 
     Parameters
     ----------
-    images : array of float32, shape [N, H, W, 3]
+    images : array of float32, shape [N, H, W, 3], or PictureFiles
         RGB in [0, 1].
     labels : array of int, shape [N]
         Position of each picture's class in ``class_names``.
@@ -72,7 +135,7 @@ class Pictures:
     1
     """
 
-    images: npt.NDArray[np.float32]
+    images: Images
     labels: npt.NDArray[np.int64]
     class_names: tuple[str, ...]
     paths: tuple[str, ...]
@@ -96,7 +159,7 @@ class Pictures:
         Parameters
         ----------
         class_name : str or int
-            The class; where classes are WordNet ids also an ImageNet label or index.
+            The class; where classes are ImageNet's also its label, WordNet id or index.
 
         Returns
         -------
@@ -108,7 +171,7 @@ class Pictures:
         UsageError
             If there is no such class.
         """
-        chosen = _choose_class(class_name, self.class_names)
+        chosen = self.class_named(class_name)
         rows = np.flatnonzero(self.labels == self.class_names.index(chosen))
         together = len(rows) and rows[-1] - rows[0] == len(rows) - 1
         return Pictures(
@@ -164,11 +227,32 @@ class Pictures:
             left_out=(*self.left_out, *other.left_out),
         )
 
+    def class_named(self, given: str | int) -> str:
+        """Return the name that a class has here.
+
+        Parameters
+        ----------
+        given : str or int
+            The class, as for `select`.
+
+        Returns
+        -------
+        str
+            One of `class_names`.
+
+        Raises
+        ------
+        UsageError
+            If there is no such class.
+        """
+        return _choose_class(given, self.class_names, self.targets)
+
     @functools.cached_property
     def data_hash(self) -> str:
         """SHA-256 of the paths and pixels, 64 hexadecimal digits; computed once."""
         digest = hashlib.sha256(str(self.images.shape).encode())
-        for path, image in zip(self.paths, self.images, strict=True):
+        both = zip(self.paths, self.images, strict=True)
+        for path, image in tqdm(both, "data hash", len(self), unit="picture", delay=2):
             digest.update(path.encode(errors="surrogateescape") + b"\0")
             digest.update(np.ascontiguousarray(image, "<f4").data)
         return digest.hexdigest()
@@ -232,21 +316,26 @@ def load_images(
     progress: bool = True,
     *,
     shorter_side: int | None = None,
+    labels: str | Path | None = None,
+    stream: bool | None = None,
 ) -> Pictures:
     """Load the pictures of a data set or a folder, sorted by class and file name.
 
     Hidden files are passed over. Files that cannot be read are left out, with one warning.
-    Memory for the pictures is taken once, and they are decoded into it.
+    Memory for the pictures is taken once, and they are decoded into it; or they are streamed:
+    decoded batch by batch whenever they are looked at.
 
     Parameters
     ----------
     source : str or Path
-        ``"caltech-101"``, ``"imagenet-sample"`` (downloaded if they are missing), a folder
-        with one sub-folder per class, or ``"phantom"``: pictures rendered by `itn.phantom`,
-        100 of each class unless `limit` says otherwise, other than those trained on.
+        ``"caltech-101"``, ``"imagenet-sample"``, ``"imagenette"`` (downloaded if they are
+        missing), ``"imagenet-validation"`` (see `itn data list`), a folder with one sub-folder
+        per class, a folder of ImageNet pictures with labels, or ``"phantom"``: pictures rendered
+        by `itn.phantom`, 100 of each class unless `limit` says otherwise, other than those
+        trained on.
     classes : str, int or iterable of them, optional
-        Names of the sub-folders to load, by default all. Where these are WordNet ids, as in
-        ``imagenet-sample``, ImageNet labels and indices do as well.
+        Names of the classes to load, by default all. Where these are ImageNet's, label,
+        WordNet id and index do.
     size : int, optional
         Height and width of the loaded pictures in pixels, see `read_picture`. By default they
         are left as they are, and then must be of one size.
@@ -257,6 +346,13 @@ def load_images(
     shorter_side : int, optional
         Length in pixels to which the shorter side is resized before the center is cut out, see
         `read_picture`.
+    labels : str or Path, optional
+        The labels of pictures that lie in the folder itself, see `itn.labels.read_labels`. By
+        default the usual file is looked for in the folder, beside it and in the development
+        kit. The classes are then WordNet ids, and paths are given as in sub-folders of these.
+    stream : bool, optional
+        Whether to stream the pictures, which needs `size`; by default if they would take more
+        than 2 GiB. A file that cannot be read is then an error when its turn comes.
 
     Returns
     -------
@@ -297,30 +393,47 @@ def load_images(
         return render_phantom(classes, limit or 100, size=size or 64)
     size, shorter_side = _check_sizes(size, shorter_side)
     folder, name = _find_source(source, classes, progress)
-    available = sorted(entry.name for entry in _entries(folder) if entry.is_dir())
-    if not available:
-        raise UsageError(f"{folder} has no sub-folders: one for each class is expected")
-    if classes is None:
-        class_names = available
-    else:
-        class_names = sorted({_choose_class(given, available) for given in classes})
-    files = [
-        sorted((entry for entry in _entries(folder / one) if entry.is_file()), key=_name_of)
-        for one in class_names
-    ]
+    index = _index(folder, labels)
+    targets = _find_targets(name if source in DATA_SETS else "", index)
+    available = sorted(index)
+    class_names = available
+    if classes is not None:
+        class_names = sorted({_choose_class(given, available, targets) for given in classes})
+    targets = {one: targets[one] for one in class_names if one in targets}
+    files = [index[one] for one in class_names]
+    count = sum(len(of_class[:limit]) for of_class in files)
+    if stream is None:
+        stream = size is not None and count * size * size * 12 > STREAM_BEYOND
+    if stream:
+        if size is None or shorter_side is None:
+            raise UsageError("pictures can only be streamed at one size: give size=...")
+        for one in class_names:
+            if not index[one]:
+                raise UsageError(_explain_empty(folder, one, ()))
+        chosen = [
+            (label, f"{one}/{path.name}", path)
+            for label, one in enumerate(class_names)
+            for path in index[one][:limit]
+        ]
+        return Pictures(
+            images=PictureFiles([path for *_, path in chosen], size, shorter_side),
+            labels=np.array([label for label, *_ in chosen], np.int64),
+            class_names=tuple(class_names),
+            paths=tuple(relative for _, relative, _ in chosen),
+            name=name,
+            targets=targets,
+        )
 
     images = np.empty((0, 0, 0, 3), np.float32)
-    labels: list[int] = []
+    rows: list[int] = []
     paths: list[str] = []
     left_out: list[tuple[str, str]] = []
     first_files = [path for of_class in files for path in of_class[:limit]]
     decode = functools.partial(_try_decode, size=size, shorter_side=shorter_side)
     with (
-        warnings.catch_warnings(),  # here and not in the threads, which share the filters
-        ThreadPoolExecutor(WORKERS) as pool,
+        _quiet_pool() as pool,
         tqdm(total=len(first_files), unit="picture", delay=2, disable=not progress) as bar,
     ):
-        warnings.simplefilter("ignore")  # of Pillow, about damage: what matters it raises
         decoded = _map_in_order(pool, decode, first_files)
         for label, of_class in enumerate(files):
             before = len(paths)
@@ -342,12 +455,12 @@ def load_images(
                         f"{outcome.shape[1]} × {outcome.shape[0]}; give size=..."
                     )
                 images[len(paths)] = outcome
-                labels.append(label)
+                rows.append(label)
                 paths.append(relative)
                 if len(paths) - before == limit:
                     break
             if len(paths) == before:
-                raise UsageError(_explain_empty(folder / class_names[label], left_out))
+                raise UsageError(_explain_empty(folder, class_names[label], left_out))
     if left_out:
         shown = ", ".join(f"{path} ({reason})" for path, reason in left_out[:3])
         more = ", …" if len(left_out) > 3 else ""
@@ -355,11 +468,11 @@ def load_images(
         warnings.warn(message, PicturesLeftOut, stacklevel=2)
     return Pictures(
         images=images[: len(paths)],
-        labels=np.array(labels, np.int64),
+        labels=np.array(rows, np.int64),
         class_names=tuple(class_names),
         paths=tuple(paths),
         name=name,
-        targets=_find_targets(name if source in DATA_SETS else "", class_names),
+        targets=targets,
         left_out=tuple(left_out),
     )
 
@@ -433,16 +546,39 @@ def _find_source(
     raise unknown("data set", source, possible)
 
 
-def _entries(folder: Path) -> list[Path]:
-    return [
-        entry
-        for entry in folder.iterdir()
-        if not entry.name.startswith(".") and entry.name.casefold() not in NOT_PICTURES
-    ]
+def _index(folder: Path, labels: str | Path | None) -> dict[str, list[Path]]:
+    """List the files of every class, sorted by name."""
+    folders, files = _entries(folder)
+    classes = [one for one in folders if one != DEVELOPMENT_KIT]
+    if labels is None and classes:
+        return {one: [folder / one / name for name in _entries(folder / one)[1]] for one in classes}
+    label_file = find_label_file(folder) if labels is None else Path(labels)
+    if label_file is None:
+        raise UsageError(
+            f"{folder} has no sub-folders: one for each class is expected, or labels of the "
+            f"pictures in it, such as {LABEL_FILES[0]} (labels=...)"
+        )
+    names = [name for name in files if name != label_file.name and name not in LABEL_FILES]
+    if not names:
+        raise UsageError(f"{folder} has neither sub-folders nor pictures")
+    index: dict[str, list[Path]] = {}
+    for name, wnid in zip(names, read_labels(label_file, names), strict=True):
+        index.setdefault(wnid, []).append(folder / name)
+    return index
 
 
-def _name_of(path: Path) -> str:
-    return path.name  # Windows compares whole paths without regard to case
+def _entries(folder: Path) -> tuple[list[str], list[str]]:
+    """List the names of the folders and of the files in a folder, each sorted."""
+    folders, files = [], []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.casefold() in NOT_PICTURES:
+                continue
+            if entry.is_dir():
+                folders.append(entry.name)
+            elif entry.is_file():
+                files.append(entry.name)
+    return sorted(folders), sorted(files)
 
 
 @functools.cache
@@ -450,13 +586,16 @@ def _wordnet_ids() -> frozenset[str]:
     return frozenset(entry.wnid for entry in imagenet_classes())
 
 
-def _choose_class(given: str | int, available: Sequence[str]) -> str:
+def _choose_class(
+    given: str | int, available: Sequence[str], targets: Mapping[str, str] | None = None
+) -> str:
     if str(given) in available:
         return str(given)
-    if _wordnet_ids().issuperset(available):
+    by_wnid = {wnid: name for name, wnid in (targets or {}).items()}
+    if by_wnid and (is_imagenet_name(given) or len(by_wnid) == len(available)):
         wnid = imagenet_class(given).wnid
-        if wnid in available:
-            return wnid
+        if wnid in by_wnid:
+            return by_wnid[wnid]
     raise unknown("class", given, available)
 
 
@@ -464,14 +603,22 @@ def _find_targets(data_set: str, class_names: Iterable[str]) -> dict[str, str]:
     if data_set == "caltech-101":
         table = {row["category"]: row["wnid"] for row in read_table("caltech_imagenet")}
     else:
-        table = {wnid: wnid for wnid in _wordnet_ids()}
+        table = {entry.wnid: entry.wnid for entry in imagenet_classes()}
     return {name: table[name] for name in class_names if name in table}
 
 
-def _explain_empty(folder: Path, left_out: Sequence[tuple[str, str]]) -> str:
-    reasons = [one for one in left_out if one[0].startswith(f"{folder.name}/")]
+def _explain_empty(folder: Path, name: str, left_out: Sequence[tuple[str, str]]) -> str:
+    reasons = [one for one in left_out if one[0].startswith(f"{name}/")]
     found = f"{reasons[0][0]}: {reasons[0][1]}" if reasons else "it is empty"
-    return f"class '{folder.name}' in {folder.parent} has no readable picture; {found}"
+    return f"class '{name}' in {folder} has no readable picture; {found}"
+
+
+@contextmanager
+def _quiet_pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads for decoding, without the warnings of Pillow about damage: what matters it raises."""
+    with warnings.catch_warnings(), ThreadPoolExecutor(WORKERS) as pool:
+        warnings.simplefilter("ignore")  # here and not in the threads, which share the filters
+        yield pool
 
 
 def _map_in_order(

@@ -105,6 +105,8 @@ class Profile(_Strict):
         Seed of the noise.
     limit : int or None
         At most that many pictures per class; None is all.
+    weights : dict of str to str
+        Weight files of networks, where they are not the published ones.
     training : Training or None
         How its networks are trained, where they are its own.
     transformers : Transformers or None
@@ -121,6 +123,7 @@ class Profile(_Strict):
     fill: str = "zeros"
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
     limit: Annotated[int, pydantic.Field(ge=1)] | None = None
+    weights: dict[str, str] = {}
     training: Training | None = None
     transformers: Transformers | None = None
     notebooks: Names | None = None
@@ -270,7 +273,7 @@ def load_profile(name: str) -> Profile:
     where = f"profiles/{path.name}: "
     profile = _checked(Profile, contents, where)
     for kind, chosen, possible in (
-        ("network", profile.networks, list_classifiers()),
+        ("network", (*profile.networks, *profile.weights), list_classifiers()),
         ("fill", (profile.fill,), FILLS),
         ("highlight", profile.highlights, profile.classes),
     ):
@@ -450,7 +453,8 @@ def compute_screening(parameters: FigureParameters, transformation: str) -> xr.D
     >>> compute_screening(parameters, "rotation")  # doctest: +SKIP
     """
     profile = load_profile(parameters.profile)
-    classifier = load_classifier(parameters.network or profile.networks[0])
+    network = parameters.network or profile.networks[0]
+    classifier = load_classifier(network, profile.weights.get(network))
     classes = parameters.classes
     if classes is None and parameters.pictures is None:
         classes = profile.classes
@@ -468,10 +472,11 @@ def compute_screening(parameters: FigureParameters, transformation: str) -> xr.D
         fill=parameters.fill or profile.fill,
         seed=profile.seed if parameters.seed is None else parameters.seed,
     )
-    # Pictures are sorted; the reader wants the order that was asked for. (Classes of one's own
-    # folders may have been asked for by another name.)
-    order = [name for name in classes or () if name in pictures.class_names]
-    return select_categories(screening, order) if order else screening
+    if classes is None:
+        return screening
+    # Pictures are sorted; the reader wants the order and the names that were asked for.
+    asked = {pictures.class_named(name): name for name in classes}
+    return select_categories(screening, list(asked)).assign_coords(category=list(asked.values()))
 
 
 def _profile_names() -> list[str]:

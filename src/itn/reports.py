@@ -1,12 +1,15 @@
 """What a page says of a screening in words and numbers."""
 
+import json
 import os
 from pathlib import Path
 
 import pandas as pd
 import xarray as xr
 
+from itn.messages import UsageError
 from itn.plots import format_magnitude, readable
+from itn.profiles import FigureParameters, project_folder
 from itn.thresholds import REACHED, accuracy, median_threshold, thresholds, true_softmax
 from itn.transformations import Transformation, find_transformation
 
@@ -172,6 +175,98 @@ def describe(screening: xr.Dataset) -> str:
         f"{screening.sizes['magnitude']} magnitudes, fill {attrs['fill']}, seed {attrs['seed']}, "
         f"{attrs.get('origin', 'computed')} with {attrs['versions']} on {attrs['device']}"
     )
+
+
+def cost_table(parameters: FigureParameters) -> pd.DataFrame:
+    """Tabulate what screening costs, measured and extrapolated, as the benchmark has found it.
+
+    Parameters
+    ----------
+    parameters : FigureParameters
+        From `itn.read_parameters`; results/<profile>/costs.json is read, which
+        benchmarks/costs.py writes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per network: width of its pictures (``pixels``), ``multiplications`` of a pass
+        (10⁹), ``parameters`` (10⁶); processor time per thousand passes in seconds and memory in
+        GB, ``measured`` (or missing) and ``extrapolated`` from the reference network: time by
+        the multiplications, memory by the size of the weights; hours of one core for the
+        ``rotation`` of 50 pictures, and days for ``all`` transformations of 50,000, by the
+        measured time where there is one.
+        `DataFrame.attrs` has the rest of the file.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> from itn.profiles import read_parameters
+    >>> cost_table(read_parameters({"profile": "imagenet"})).loc["alexnet", "pixels"]
+    np.int64(227)
+    """
+    path = project_folder() / "results" / parameters.profile / "costs.json"
+    if not path.is_file():
+        raise UsageError(f"no results/{parameters.profile}/costs.json: run benchmarks/costs.py")
+    costs = json.loads(path.read_text())
+    found = pd.DataFrame.from_dict(costs.pop("networks"), orient="index")
+    reference = found.loc[costs["reference"]]
+    seconds = reference.seconds * found.multiplications / reference.multiplications
+    best = found.seconds.fillna(seconds)
+    memory = reference.memory + 4 * (found.parameters - reference.parameters)  # float32
+    passes = costs["passes"]
+    table = pd.DataFrame(
+        {
+            "pixels": found.input_size,
+            "multiplications": found.multiplications / 1e9,
+            "parameters": found.parameters / 1e6,
+            "seconds measured": 1000 * found.seconds,
+            "seconds extrapolated": 1000 * seconds,
+            "memory measured": found.memory / 1e9,
+            "memory extrapolated": memory / 1e9,
+            "rotation hours": best * passes["rotation"] * 50 / 3600,
+            "all days": best * sum(passes.values()) * 50_000 / 86_400,
+        }
+    )
+    table.attrs = costs | {"sum_of_passes": sum(passes.values())}
+    return table
+
+
+def cost_numbers(table: pd.DataFrame) -> dict[str, float | str]:
+    """Collect the numbers of `cost_table` for the book.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `cost_table`.
+
+    Returns
+    -------
+    dict
+        ``<network>_<column>`` with ``_`` for blanks, texts of two or three digits; ``machine``;
+        ``batch_size``; ``rotation_passes`` and ``all_passes``, per picture.
+
+    Examples
+    --------
+    >>> from itn.profiles import read_parameters
+    >>> cost_numbers(cost_table(read_parameters({"profile": "imagenet"})))["alexnet_pixels"]
+    '227'
+    """
+    numbers: dict[str, float | str] = {
+        f"{network}_{column}".replace(" ", "_"): "–" if pd.isna(value) else _short(value)
+        for column in table.columns
+        for network, value in table[column].items()
+    }
+    passes = {"rotation": table.attrs["passes"]["rotation"], "all": table.attrs["sum_of_passes"]}
+    numbers |= {f"{name}_passes": count for name, count in passes.items()}
+    return numbers | {name: table.attrs[name] for name in ("machine", "batch_size")}
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2g}"
 
 
 def _outward_numbers(column: xr.Dataset, transformation: Transformation) -> dict[str, float | str]:

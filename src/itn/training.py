@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from itn.alexnet import build_alexnet
-from itn.data_sets import sha256_of
+from itn.downloads import sha256_of
 from itn.images import Pictures
 from itn.messages import UsageError, unknown
 from itn.provenance import installed_version, source_hash

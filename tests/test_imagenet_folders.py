@@ -1,0 +1,327 @@
+"""The ImageNet validation set as people have it, and pictures that are streamed."""
+
+import io
+import os
+import re
+import resource
+import time
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import scipy.io
+from PIL import Image
+from weight_formats import python2_npy
+
+from itn import classifiers
+from itn import images as images_module
+from itn.alexnet import build_alexnet
+from itn.classifiers import Classifier
+from itn.data_sets import imagenet_classes, read_table
+from itn.images import PictureFiles, load_images
+from itn.labels import find_label_file, read_labels
+from itn.messages import UsageError
+from itn.profiles import compute_screening, highlighted, read_parameters
+from itn.screening import screen
+
+# Pictures 1 to 6 of the validation set would not be these, but are called so.
+CLASSES = [805, 3, 805, 517, 0, 3]
+NAMES = [f"ILSVRC2012_val_{number:08}.JPEG" for number in range(1, 7)]
+WNIDS = [imagenet_classes()[index].wnid for index in CLASSES]
+LABELS = [imagenet_classes()[index].label for index in CLASSES]
+
+
+def picture(number):
+    pixels = np.random.default_rng(number).integers(0, 256, (20, 24, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for number, wnid in enumerate(WNIDS):
+        (tmp_path / "sorted" / wnid).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "sorted" / wnid / NAMES[number]).write_bytes(picture(number))
+    return load_images(tmp_path / "sorted", size=16)
+
+
+@pytest.fixture
+def flat(tmp_path):
+    (tmp_path / "val").mkdir()
+    for number, name in enumerate(NAMES):
+        (tmp_path / "val" / name).write_bytes(picture(number))
+    return tmp_path / "val"
+
+
+def development_kit(folder):
+    """The kit numbers the classes its own way; so do internal nodes, beyond 1000."""
+    folder.mkdir(parents=True, exist_ok=True)
+    order = np.random.default_rng(0).permutation(1000)
+    kind = [("ILSVRC2012_ID", object), ("WNID", object), ("words", object)]
+    synsets = np.empty((1005, 1), kind)
+    for row, index in enumerate(order):
+        synsets[row, 0] = (row + 1, imagenet_classes()[index].wnid, "a, b")
+    for row in range(1000, 1005):
+        synsets[row, 0] = (row + 1, f"n9{row:07}", "entity")
+    scipy.io.savemat(folder / "meta.mat", {"synsets": synsets})
+    numbers = np.argsort(order)[CLASSES] + 1
+    path = folder / "ILSVRC2012_validation_ground_truth.txt"
+    path.write_text("".join(f"{number}\n" for number in numbers))
+    return path
+
+
+def label_files(folder):
+    lines = {
+        "imagenet_2012_validation_synset_labels.txt": WNIDS,
+        "val.txt": [f"{n} {i}" for n, i in zip(NAMES, CLASSES, strict=True)][::-1],
+        "LOC_val_solution.csv": ["ImageId,PredictionString", *(
+            f"{n.removesuffix('.JPEG')},{w} 111 108 441 193 {w} 1 2 3 4"
+            for n, w in zip(NAMES, WNIDS, strict=True))],
+        "mine.txt": [f"val/{n}\t{w}" for n, w in zip(NAMES, WNIDS, strict=True)],
+        "indices.txt": map(str, CLASSES),
+    }  # fmt: skip
+    for name, content in lines.items():
+        path = folder / name
+        path.write_text("\n".join(content) + "\n")
+        yield path
+
+
+def test_a_flat_folder_is_the_same_as_a_thousand_folders(folders, flat, tmp_path):
+    files = [*label_files(tmp_path), development_kit(tmp_path / "kit")]
+    assert len(files) == 6
+    for path in files:
+        pictures = load_images(flat, size=16, labels=path)
+        assert pictures.paths == folders.paths and pictures.class_names == folders.class_names
+        np.testing.assert_array_equal(pictures.labels, folders.labels)
+        np.testing.assert_array_equal(pictures.images, folders.images)
+        assert pictures.data_hash == folders.data_hash
+        assert pictures.targets == folders.targets == {wnid: wnid for wnid in WNIDS}
+
+
+@pytest.mark.parametrize("place", ["inside", "beside", "kit inside", "kit beside"])
+def test_the_usual_labels_are_found(folders, flat, tmp_path, place):
+    around = flat if place.endswith("inside") else tmp_path
+    if place.startswith("kit"):
+        development_kit(around / "ILSVRC2012_devkit_t12" / "data")
+    else:
+        path = around / "imagenet_2012_validation_synset_labels.txt"
+        path.write_text("\n".join(WNIDS))
+        assert find_label_file(flat) == path
+    assert load_images(flat, size=16).data_hash == folders.data_hash
+    # Pictures that are sorted into folders need no labels, and are not disturbed by them.
+    assert load_images(tmp_path / "sorted", size=16).data_hash == folders.data_hash
+
+
+def test_classes_are_chosen_by_index_by_id_and_by_name(flat, tmp_path):
+    (tmp_path / "val.txt").write_text("".join(f"{n} {i}\n" for n, i in zip(NAMES, CLASSES)))  # noqa: B905
+    for given in (805, "805", "n04254680", "soccer_ball"):
+        pictures = load_images(flat, classes=given, size=16)
+        assert pictures.class_names == ("n04254680",) and len(pictures) == 2
+        whole = load_images(flat, size=16)
+        assert whole.select(given).data_hash == pictures.data_hash
+    with pytest.raises(UsageError, match=r"'crane': say n02012849 \(134\) or n03126707 \(517\)"):
+        load_images(flat, classes="crane", size=16)
+    with pytest.raises(UsageError, match="closest: 'soccer_ball'"):
+        load_images(flat, classes="soccerball", size=16)
+    assert len(load_images(flat, size=16, limit=1)) == 4
+
+
+def test_names_serve_as_labels_unless_they_are_ambiguous(tmp_path):
+    path = tmp_path / "labels.txt"
+    path.write_text("\n".join(LABELS))
+    with pytest.raises(UsageError, match=r"labels\.txt: .*'crane': say n02012849 .* or n03126707"):
+        read_labels(path, NAMES)
+    path.write_text("\n".join("n03126707" if label == "crane" else label for label in LABELS))
+    assert read_labels(path, NAMES) == WNIDS
+    path.write_text("".join(f"{name} maillot\n" for name in NAMES))
+    with pytest.raises(UsageError, match=r"'maillot': say n03710637 \(638\) or n03710721 \(639\)"):
+        read_labels(path, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("a.txt", "0\n" * 5, "has 5 labels for 6 pictures"),
+        ("a.txt", "", "has 0 labels for 6 pictures"),
+        ("a.txt", "1000\n" * 6, "unknown class '1000'"),
+        ("a.txt", "soccerball\n" * 6, "closest: 'soccer_ball'"),
+        ("a.txt", f"{NAMES[0]} 3\n", rf"has no label for {NAMES[1]} \(5 in all\)"),
+        ("ILSVRC2012_validation_ground_truth.txt", "1\n" * 6, "of no use without .*meta.mat"),
+    ],
+)
+def test_wrong_labels_are_explained(tmp_path, name, text, complaint):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UsageError, match=complaint) as caught:
+        read_labels(tmp_path / name, NAMES)
+    assert name in str(caught.value)
+
+
+def test_a_damaged_development_kit_is_explained(tmp_path):
+    path = development_kit(tmp_path)
+    path.write_text("1005\n" * 6)
+    assert set(read_labels(path, NAMES)) == {"n90001004"}
+    path.write_text("1006\n" * 6)
+    with pytest.raises(UsageError, match=r"1006 is not a class of meta\.mat"):
+        read_labels(path, NAMES)
+    for content in (b"", b"text" * 100, (tmp_path / "meta.mat").read_bytes()[:900]):
+        (tmp_path / "meta.mat").write_bytes(content)
+        with pytest.raises(UsageError, match=r"meta\.mat was not read"):
+            read_labels(path, NAMES)
+
+
+def test_a_flat_folder_without_labels_is_explained(flat):
+    with pytest.raises(UsageError, match=r"has no sub-folders: .* imagenet_2012_validation_synset"):
+        load_images(flat, size=16)
+    with pytest.raises(UsageError, match=r"no file of labels .*missing\.txt"):
+        load_images(flat, size=16, labels="missing.txt")
+
+
+def test_categories_of_caltech_go_by_the_names_of_imagenet(tmp_path, monkeypatch):
+    table = {row["category"]: row for row in read_table("caltech_imagenet")}
+    by_id = {entry.wnid: entry for entry in imagenet_classes()}
+    assert len({row["wnid"] for row in table.values()}) == len(table) > 30
+    for row in table.values():
+        assert by_id[row["wnid"]].label == row["imagenet_label"]
+    monkeypatch.setenv("ITN_DATA", str(tmp_path))
+    for name in ("lamp", "yin_yang", "panda"):
+        folder = tmp_path / "caltech-101" / "101_ObjectCategories" / name
+        folder.mkdir(parents=True)
+        (folder / "1.png").write_bytes(picture(1))
+    for given in ("lamp", "table_lamp", 846, "n04380533"):
+        assert load_images("caltech-101", classes=given).class_names == ("lamp",)
+    assert load_images("caltech-101", classes="giant_panda").targets == {"panda": "n02510455"}
+    with pytest.raises(UsageError, match=r"unknown class 'tench'; .*possible: lamp, panda, yin"):
+        load_images("caltech-101", classes="tench")
+    with pytest.raises(UsageError, match="'crane': say"):
+        load_images("caltech-101", classes="crane")
+
+
+def test_the_profile_of_the_book_screens_the_paper_s_network(flat, tmp_path, monkeypatch):
+    chapter = (Path(__file__).parents[1] / "book" / "run_on_imagenet.md").read_text("utf-8")
+    (profile,) = re.findall(r"^```yaml\n(.*?)^```$", chapter, re.MULTILINE | re.DOTALL)
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "mine.yaml").write_text(profile)
+    # As if there were a validation set of these pictures and an AlexNet of few channels.
+    order = ["n03452741", "n04254680", "n07747607", "n07747607", "n01440764", "n04254680"]
+    labels = tmp_path / "data" / "imagenet-validation" / "ILSVRC2012_devkit_t12" / ".."
+    flat.rename(tmp_path / "flat")
+    labels.parent.mkdir(parents=True)
+    for path in (tmp_path / "flat").iterdir():
+        path.rename(tmp_path / "data" / "imagenet-validation" / path.name)
+    (labels / "imagenet_2012_validation_synset_labels.txt").write_text("\n".join(order))
+    small = partial(build_alexnet, filters=(2,) * 5, units=(2, 2))
+    monkeypatch.setattr(classifiers, "build_alexnet", small)
+    network = small()
+    weights = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
+    (tmp_path / "bvlc_alexnet.npy").write_bytes(python2_npy(weights))
+    monkeypatch.setenv("ITN_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    parameters = read_parameters({"profile": "mine", "magnitudes": [0, 90]})
+    screening = compute_screening(parameters, "rotation")
+    assert screening.category.values.tolist() == ["soccer_ball", "orange", "grand_piano"]
+    assert screening.target.values.tolist() == [805, 950, 579]
+    assert np.bincount(screening.label.values).tolist() == [2, 2, 1]
+    assert highlighted(screening, parameters).category.values.tolist() == ["soccer_ball", "orange"]
+    assert screening.attrs["network"] == "alexnet"
+
+
+# Streaming
+
+
+@pytest.fixture
+def streamed(folders, tmp_path):
+    return load_images(tmp_path / "sorted", size=16, stream=True)
+
+
+def test_what_is_streamed_is_what_would_be_loaded(folders, streamed):
+    assert isinstance(streamed.images, PictureFiles) and repr(streamed) == repr(folders)
+    assert streamed.images.shape == folders.images.shape
+    assert streamed.paths == folders.paths and streamed.targets == folders.targets
+    np.testing.assert_array_equal(streamed.labels, folders.labels)
+    for rows in (0, -1, slice(1, 4), slice(None, None, -2), [4, 1, 4], np.array([True] * 6),
+                 np.resize([0, 1], 5), slice(0, 0)):  # fmt: skip
+        np.testing.assert_array_equal(streamed.images[rows], folders.images[rows])
+    np.testing.assert_array_equal(list(streamed.images), folders.images)
+    assert streamed.data_hash == folders.data_hash
+    assert streamed.select(805).data_hash == folders.select(805).data_hash
+    with pytest.raises(IndexError):
+        streamed.images[6]
+
+
+def test_a_streamed_picture_is_decoded_once_per_batch(streamed, monkeypatch):
+    opened = []
+    decode = images_module._decode
+    monkeypatch.setattr(
+        images_module, "_decode", lambda *given: opened.append(given[0]) or decode(*given)
+    )
+    assert streamed.images[[5, 0, 5, 5]].shape == (4, 16, 16, 3)
+    assert sorted(opened) == sorted({streamed.images.paths[0], streamed.images.paths[5]})
+
+
+def test_a_streamed_screening_is_the_same(folders, streamed):
+    network = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.GlobalAveragePooling2D()])
+    classifier = Classifier(network, lambda x: 5 * x, 16, ("r", "g", "b"))
+    names = dict(zip(folders.class_names, "rgbr", strict=True))
+    screenings = []
+    for pictures in (folders, streamed):
+        pictures.targets.update(names)
+        one = screen(classifier, pictures, "rotation", [0, 30], batch_size=4, progress=False)
+        screenings.append(one)
+    assert screenings[0].identical(screenings[1])
+
+
+def test_a_streamed_file_that_is_no_picture_is_named(streamed):
+    streamed.images.paths[2].write_bytes(b"text")
+    assert streamed.images[:2].shape == (2, 16, 16, 3)
+    with pytest.raises(UsageError, match=rf"{streamed.paths[2]}: not a JPEG.*stream=False"):
+        streamed.images[1:3]
+
+
+def test_streaming_needs_a_size(folders, tmp_path):
+    with pytest.raises(UsageError, match="streamed at one size: give size="):
+        load_images(tmp_path / "sorted", stream=True)
+    (tmp_path / "sorted" / "n01440765").mkdir()
+    with pytest.raises(UsageError, match=r"class 'n01440765' in .* it is empty"):
+        load_images(tmp_path / "sorted", size=16, stream=True)
+
+
+def test_a_full_validation_set_is_indexed_at_once_and_streamed(tmp_path):
+    size, count = 60, 50_000
+    assert count * size * size * 12 > images_module.STREAM_BEYOND
+    contents = []
+    for value in range(250):
+        buffer = io.BytesIO()
+        Image.new("RGB", (8, 8), (value, 255 - value, 0)).save(buffer, "BMP")
+        contents.append(buffer.getvalue())
+    folder = tmp_path / "ILSVRC2012_img_val"
+    folder.mkdir()
+    for number in range(count):
+        path = f"{folder}/ILSVRC2012_val_{number + 1:08}.JPEG"
+        file = os.open(path, os.O_WRONLY | os.O_CREAT)
+        os.write(file, contents[number % 250])
+        os.close(file)
+    truth = np.random.default_rng(0).permutation(np.arange(count) % 1000)
+    (folder / "imagenet_2012_validation_synset_labels.txt").write_text(
+        "".join(f"{imagenet_classes()[index].wnid}\n" for index in truth)
+    )
+
+    start = time.perf_counter()
+    pictures = load_images(folder, size=size)
+    needed = time.perf_counter() - start
+    assert needed < 10
+    assert len(pictures) == count and len(pictures.class_names) == 1000
+    assert np.all(np.bincount(pictures.labels) == 50)
+    order = np.argsort(truth, kind="stable")
+    assert pictures.paths[77].endswith(f"/ILSVRC2012_val_{order[77] + 1:08}.JPEG")
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for number, image in enumerate(pictures.images):
+        value = order[number] % 250
+        assert abs(image[30, 30, 0] * 255 - value) < 0.5
+    assert number == count - 1
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown * 1024 < 100e6  # bytes; all pictures at once would be 2.2 GB
+    print(f"indexed in {needed:.1f} s, streamed with {grown / 1024:.0f} MiB more")
