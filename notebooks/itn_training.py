@@ -26,6 +26,7 @@ classes: list[str] = None  # classes to learn from; None: all of the profile's
 spatial_dim: int = None  # number p of control values α; None: 4
 color_dim: int = None  # number q of control values β; None: 4
 color_weight: float = None  # λ, how much color counts; None: the profile's
+gate_margin: float = None  # how far above a₀ a batch has to be to go outward; None: 0
 required_accuracy: float = None  # a₀; None: 0.95 times the clean accuracy
 fill: str = None  # outside a picture: zeros, edge, reflect or mean; None: zeros
 epochs: int = None  # how often each picture is seen; None: the profile's

@@ -25,6 +25,7 @@ network: str = None  # name of a classifier; None: the profile's first
 classes: list[str] = None  # classes to learn from; None: all of the profile's
 spatial_dim: int = None  # number p of control values α; None: 4
 color_dim: int = None  # number q of control values β; None: 4
+gate_margin: float = None  # how far above a₀ a batch has to be to go outward; None: 0
 required_accuracy: float = None  # a₀; None: 0.95 times the clean accuracy
 color_weights: list[float] = [0, 0.3, 5]  # values of λ, how much color counts
 fills: list[str] = ["zeros", "edge", "reflect"]  # outside a picture

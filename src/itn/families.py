@@ -224,7 +224,7 @@ def compare_families(
         factor), means. As attributes the largest member of the grid, a spatial and a color
         transformation of `itn.matrices.known_matrices`, whose accuracy on all pictures is the
         required one: ``grid_spatial``, ``grid_color``, ``grid_displacement`` (spatial plus
-        color), ``grid_accuracy``; the identity if the passes were used up before any was found.
+        color), ``grid_accuracy``, ``grid_passes``; the identity if these were used up before.
 
     Examples
     --------
@@ -375,38 +375,32 @@ def _matrices(
 def _best_of_grid(
     look: MatrixLook, pictures: Pictures, labels: np.ndarray, passes: int, required: float
 ) -> dict[str, str | float]:
-    """Find the member of the grid of known transformations that displaces most and holds."""
-    spatial, color, spatial_names, color_names = known_matrices()
-    sizes = spatial_displacement(spatial)[:, None] + color_displacement(color)[None]
-    order = np.argsort(-sizes, axis=None, kind="stable")
-    # The largest first, each on more and more pictures for as long as it may still hold.
+    """Find the pair of known transformations that displaces most and holds."""
     count, left = len(pictures), passes
     mixed = np.random.default_rng(0).permutation(count)
-    stages = [min(number, count) for number in (max(1, passes // (2 * sizes.size)), 24, 96, count)]
-    for member in order.tolist():
+    spatial, color, spatial_names, color_names = known_matrices()
+    sizes = spatial_displacement(spatial)[:, None] + color_displacement(color)
+    # The largest first, each on more and more pictures for as long as it may still hold.
+    for member in np.argsort(-sizes, axis=None, kind="stable").tolist():
         pair = np.unravel_index(member, sizes.shape)
-        matrices = spatial[pair[0]][None], color[pair[1]][None]
-        accuracy = 1.0
-        for number in stages:
+        for number in (min(6, count), min(24, count), min(96, count), count):
             rows = mixed[:number]
             left -= number
+            matrices = spatial[pair[0]][None], color[pair[1]][None]
             said = look.softmax(pictures.images[rows], *matrices).argmax(axis=1)
             accuracy = float((said == labels[rows]).mean())
             spread = np.sqrt(required * (1 - required) / number) if number < count else 0.0
             if accuracy < required - 2 * spread:
                 break
         else:
-            return {
-                "grid_spatial": spatial_names[pair[0]],
-                "grid_color": color_names[pair[1]],
-                "grid_displacement": float(sizes[pair]),
-                "grid_accuracy": accuracy,
-            }
+            break  # it holds
         if left <= 0:
+            pair, accuracy = (0, 0), float("nan")  # the identity
             break
     return {
-        "grid_spatial": "identity",
-        "grid_color": "identity",
-        "grid_displacement": 0.0,
-        "grid_accuracy": float("nan"),
+        "grid_spatial": spatial_names[pair[0]],
+        "grid_color": color_names[pair[1]],
+        "grid_displacement": float(sizes[pair]),
+        "grid_accuracy": accuracy,
+        "grid_passes": passes - left,
     }

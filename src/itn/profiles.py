@@ -70,8 +70,8 @@ class Transformers(_Strict):
         Data sets beside the profile's own, all classes of them.
     epochs, batch_size : int
         How often each picture is seen, and how many at a time.
-    color_weight : float
-        λ of `itn.InvariantTransformerNet`.
+    color_weight, gate_margin : float
+        As for `itn.InvariantTransformerNet`.
     seeds : tuple of int
         One training each.
     """
@@ -81,6 +81,7 @@ class Transformers(_Strict):
     epochs: Annotated[int, pydantic.Field(ge=1)]
     batch_size: Annotated[int, pydantic.Field(ge=1)] = 32
     color_weight: Annotated[float, pydantic.Field(ge=0)]
+    gate_margin: Annotated[float, pydantic.Field(ge=0)] = 0.0
     seeds: Annotated[tuple[int, ...], pydantic.Field(min_length=1)] = (0,)
 
 
@@ -173,7 +174,7 @@ class TransformerParameters(_Strict):
         Name for `itn.load_classifier`.
     classes : tuple of str or None
         Classes of the profile to train on.
-    spatial_dim, color_dim, color_weight, required_accuracy, fill
+    spatial_dim, color_dim, color_weight, gate_margin, required_accuracy, fill
         As for `itn.InvariantTransformerNet`.
     epochs : int or None
         How often each picture is seen.
@@ -189,6 +190,7 @@ class TransformerParameters(_Strict):
     spatial_dim: int | None = None
     color_dim: int | None = None
     color_weight: float | None = None
+    gate_margin: float | None = None
     required_accuracy: float | None = None
     fill: str | None = None
     epochs: Annotated[int, pydantic.Field(ge=1)] | None = None

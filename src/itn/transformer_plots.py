@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from itn.families import FAMILIES, accuracy_interval
 from itn.matrices import decompose_color, decompose_spatial
@@ -23,6 +22,8 @@ SLIDER_STYLES: tuple[dict[str, Any], ...] = (
     {"color": GREEN, "linestyle": (0, (3, 1, 1, 1))},
     {"color": "#CC79A7", "linestyle": (0, (1, 1))},
 )
+COMPONENTS_SHOWN = ("rotation", "scale_x", "scale_y")
+DISPLACEMENTS = {"corners": "spatial_displacement", "colors": "color_displacement"}
 COMPONENT_LABELS = {
     "rotation": "rotation, °",
     "scale_x": "scale x, factor",
@@ -277,31 +278,32 @@ def plot_variations(varied: dict[str, xr.DataTree]) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        For each value a row: rotation, scales and colors along the sliders; the gray line is
-        the identity.
+        For each value a row: rotation and scales along the sliders of α, with the identity in
+        gray, and the displacements after each epoch, with the kept one in gray.
 
     Examples
     --------
     >>> plot_variations(varied)  # doctest: +SKIP
     """
-    shown = (("alpha", ("rotation", "scale_x", "scale_y")), ("beta", ("contrast",)))
     with mpl.rc_context(STYLE):
-        size = (2 * PANEL_WIDTH, 0.25 * PANEL_HEIGHT + 0.5 * PANEL_HEIGHT * len(varied))
+        size = (2 * PANEL_WIDTH, 0.4 * PANEL_HEIGHT + 0.5 * PANEL_HEIGHT * len(varied))
         figure = Figure(figsize=size, layout="constrained")
         panels = figure.subplots(len(varied), 4, squeeze=False, sharey="col")
         for row, (value, study) in zip(panels, varied.items(), strict=True):
-            survey = first_of(study, "survey")
-            for (kind, components), part in zip(shown, (row[:3], row[3:]), strict=True):
-                _draw_components(part, survey, kind, components)
+            _draw_components(row, first_of(study, "survey"), "alpha", COMPONENTS_SHOWN)
             row[0].set_ylabel(readable(value))
-            for axes in row[1:]:
-                axes.set_yscale("log", base=2)
-                axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.3g}"))
-                axes.yaxis.set_minor_formatter(FuncFormatter(lambda y, _: f"{y:.3g}"))
-            if row is not panels[0]:
+            history = first_of(study, "history")
+            for (label, name), style in zip(DISPLACEMENTS.items(), SLIDER_STYLES, strict=False):
+                row[3].plot(history[name], label=label, linewidth=2, **style)
+            row[3].axvline(history.attrs["kept_epoch"], color="#BBBBBB", zorder=0)
+            if row[0] is not panels[0, 0]:
                 for axes in row:
                     axes.set_title("")
+        panels[0, 3].set_title("displacement by epoch", fontsize=9)
+        panels[0, 3].legend(loc="upper left")
+        for axes in panels[-1, :3]:
+            axes.set_xlabel("control value")
+        panels[-1, 3].set_xlabel("epoch")
         handles, labels = panels[0, 0].get_legend_handles_labels()
-        labels = [label.replace("α", "value") for label in labels]
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure

@@ -197,6 +197,10 @@ def vary_transformers(
     """
     fields = parameters.model_dump(include=set(TransformerParameters.model_fields))
     fields["seeds"] = (parameters.seeds or _how(parameters).seeds)[:1]
+    if option == "classes":  # as many pictures in all as otherwise
+        profile = load_profile(parameters.profile)
+        limit = parameters.limit or _how(parameters).limit
+        fields["limit"] = limit and limit * len(parameters.classes or profile.classes)
     return {
         str(value): _study(TransformerParameters(**fields | {option: value}), ("survey",))
         for value in values
@@ -217,7 +221,10 @@ def _trained(
 ) -> tuple[InvariantTransformerNet, xr.Dataset]:
     how = _how(parameters)
     given = {**how.model_dump(), **parameters.model_dump(exclude_none=True)}
-    names = ("spatial_dim", "color_dim", "color_weight", "required_accuracy", "fill")
+    names = (
+        *("spatial_dim", "color_dim", "color_weight", "gate_margin"),
+        *("required_accuracy", "fill"),
+    )
     options = {name: given[name] for name in names if given.get(name) is not None}
     classifier = load_classifier(parameters.network or load_profile(parameters.profile).networks[0])
     net = InvariantTransformerNet(classifier, seed=seed, **options)
