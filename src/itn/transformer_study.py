@@ -106,12 +106,8 @@ def study_transformers(
         archived = xr.load_datatree(archive, engine="h5netcdf")
         wanted = [f"seed_{seed}" for seed in parameters.seeds or _how(parameters).seeds]
         if set(wanted) <= set(archived.children):
-            return _with_origin(
-                archived.filter_like(
-                    xr.DataTree.from_dict({name: archived[name].to_dataset() for name in wanted})
-                ),
-                "archived",
-            )
+            rest = [name for name in archived.children if name not in wanted]
+            return _with_origin(archived.drop_nodes(rest), "archived")
     return _with_origin(_study(parameters, parts), "computed")
 
 

@@ -1,0 +1,274 @@
+"""Families of transformations: what is counted, compared and found, against hand-made cases."""
+
+import keras
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+import itn
+from itn.classifiers import Classifier
+from itn.families import (
+    FACTORS,
+    MatrixLook,
+    accuracy_interval,
+    compare_families,
+    displacement_ratios,
+    largest_factor,
+    sliders,
+    survey,
+)
+from itn.images import Pictures
+from itn.invariant_transformer import InvariantTransformerNet
+from itn.matrices import color_displacement, known_matrices, spatial_displacement
+from itn.messages import UsageError
+from itn.transformations import transform
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def classifier(color_classifier):
+    network = keras.models.clone_model(color_classifier.network)
+    return Classifier(network, color_classifier.preprocess, 8, ("red", "green", "blue"), name="rgb")
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Red is clearly red, green clearly green, blue clearly blue."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(30) % 3
+    images = rng.uniform(0, 0.3, (30, 8, 8, 3))
+    images[np.arange(30), ..., labels] += 0.5
+    paths = tuple(f"{'rgb'[label]}/{i}" for i, label in enumerate(labels))
+    return Pictures(images.astype("float32"), labels, ("red", "green", "blue"), paths, "rgb")
+
+
+@pytest.fixture(scope="module")
+def net(classifier):
+    """Transformers that move things, but not so far that colors are confused."""
+    net = InvariantTransformerNet(classifier, 2, 3, required_accuracy=0.9, seed=1)
+    rng = np.random.default_rng(4)
+    for layer in (net.spatial, net.color):
+        layer.entries.kernel.assign(rng.normal(0, 0.03, layer.entries.kernel.shape))
+    return net
+
+
+def test_matrix_look_agrees_with_the_transformations(classifier, pictures):
+    spatial, color, spatial_names, color_names = known_matrices()
+    zoom, dark = spatial_names.index("zoom 1.41"), color_names.index("brightness -0.2")
+    # A last batch that is not full, and one matrix for all or one for each.
+    for repeats in (1, len(pictures)):
+        said = MatrixLook(classifier, "edge").softmax(
+            pictures.images, spatial[zoom][None].repeat(repeats, 0), color[dark][None]
+        )
+        moved = transform(pictures.images, "zoom", 2**0.5, fill="edge")
+        expected = classifier.predict(np.asarray(transform(moved, "brightness", -0.2)))
+        np.testing.assert_allclose(said, expected, atol=1e-5)
+
+
+def test_sliders_move_one_value_at_a_time_and_all_together(net):
+    members = sliders(net, steps=3)
+    assert members.sizes == {"member": 3 * (2 + 1) + 3 * (3 + 1), "p": 2, "q": 3}
+    first = members.isel(member=members.slider.values == "alpha 1")
+    np.testing.assert_array_equal(first.alpha, [[0, 0.5], [0.5, 0.5], [1, 0.5]])
+    np.testing.assert_array_equal(first.beta, np.full((3, 3), 0.5))
+    together = members.isel(member=members.slider.values == "beta")
+    np.testing.assert_array_equal(together.beta, np.linspace(0, 1, 3)[:, None].repeat(3, 1))
+
+
+def test_survey_counts_as_a_loop_does(net, classifier, pictures):
+    members = sliders(net, steps=2)
+    found = survey(net, members, pictures)
+    clean = classifier.predict(pictures.images).argmax(axis=1)
+    assert found.attrs["pictures"] == 30
+    for member in (0, 7, 13):
+        alpha, beta = (members[n].values[member][None].repeat(30, 0) for n in ("alpha", "beta"))
+        inputs = {"images": pictures.images, "alpha": alpha, "beta": beta}
+        said = net.predict(inputs, verbose=0).argmax(axis=1)
+        assert found.right.values[member] == (said == pictures.labels).sum()
+        assert found.consistent.values[member] == (said == clean).sum()
+        np.testing.assert_allclose(
+            found.spatial_matrix[member], np.asarray(net.spatial.matrix(alpha))[0], rtol=1e-6
+        )
+
+
+@pytest.fixture(scope="module")
+def comparison(net, pictures):
+    return compare_families(net, pictures, passes=40 * len(FACTORS), seed=2)
+
+
+def test_both_families_displace_alike_and_in_proportion_to_the_factor(comparison, net):
+    alpha, beta = net.draw_controls(40, 2)
+    measured = {
+        "spatial_displacement": spatial_displacement(net.spatial.matrix(alpha)).mean(),
+        "color_displacement": color_displacement(net.color.matrix(beta)).mean(),
+    }
+    for name, value in measured.items():
+        for family in ("learned", "random"):
+            found = comparison[name].sel(family=family)
+            np.testing.assert_allclose(found, value * comparison.factor, rtol=1e-4)
+    assert comparison.attrs["passes_each"] == 40
+
+
+def test_the_learned_family_at_factor_one_is_the_net(comparison, net, pictures):
+    rows = np.resize(np.arange(30), 40)
+    alpha, beta = map(np.asarray, net.draw_controls(40, 2))
+    inputs = {"images": pictures.images[rows], "alpha": alpha, "beta": beta}
+    right = (net.predict(inputs, verbose=0).argmax(axis=1) == pictures.labels[rows]).sum()
+    assert comparison.right.sel(family="learned", factor=1) == right
+
+
+def test_the_grid_s_largest_member_holds_and_no_larger_one_does(comparison, classifier, pictures):
+    spatial, color, spatial_names, color_names = known_matrices()
+    sizes = spatial_displacement(spatial)[:, None] + color_displacement(color)
+    look = MatrixLook(classifier)
+
+    def accuracy(pair):
+        said = look.softmax(pictures.images, spatial[pair[0]][None], color[pair[1]][None])
+        return (said.argmax(axis=1) == pictures.labels).mean()
+
+    found = comparison.attrs
+    pair = spatial_names.index(found["grid_spatial"]), color_names.index(found["grid_color"])
+    assert found["grid_displacement"] == pytest.approx(sizes[pair])
+    assert accuracy(pair) == found["grid_accuracy"] >= 0.9
+    for larger in np.argwhere(sizes > sizes[pair]).tolist():
+        assert accuracy(tuple(larger)) < 0.9
+
+
+def test_passes_that_are_used_up_leave_the_identity(classifier, pictures):
+    net = InvariantTransformerNet(classifier)
+    net.required_accuracy.assign(1.01)  # which nothing reaches
+    found = compare_families(net, pictures, passes=len(FACTORS)).attrs
+    assert (found["grid_spatial"], found["grid_color"]) == ("identity", "identity")
+    assert found["grid_displacement"] == 0 and np.isnan(found["grid_accuracy"])
+    with pytest.raises(UsageError, match=f"passes must be at least {len(FACTORS)}, got 3"):
+        compare_families(net, pictures, passes=3)
+
+
+def made(right):
+    return xr.Dataset(
+        {
+            "right": (("family", "factor"), [[100] * 4, right]),
+            "spatial_displacement": (("family", "factor"), np.ones((2, 4))),
+            "color_displacement": (("family", "factor"), np.ones((2, 4))),
+        },
+        coords={"family": ["learned", "random"], "factor": [0.5, 1, 2, 4]},
+        attrs={"passes_each": 100, "required_accuracy": 0.8, "grid_displacement": 0.5},
+    )
+
+
+@pytest.mark.parametrize(
+    ("right", "expected"),
+    [
+        ([100, 90, 70, 0], np.sqrt(2)),  # halfway between 1 and 2 on a logarithmic scale
+        ([100, 80, 0, 0], 1),
+        ([90, 70, 90, 0], np.sqrt(0.5)),  # the first loss counts
+        ([100, 100, 100, 100], 4),
+        ([70, 90, 0, 0], np.nan),
+    ],
+)
+def test_largest_factor_is_where_the_accuracy_is_lost_first(right, expected):
+    assert largest_factor(made(right), "random") == pytest.approx(expected, nan_ok=True)
+
+
+def test_ratios_compare_displacements_at_the_same_accuracy():
+    ratios = displacement_ratios(made([100, 90, 70, 0]))
+    assert ratios["to_random"] == pytest.approx(1 / np.sqrt(2))
+    assert ratios["to_grid"] == pytest.approx(4)
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 12), (5, 12), (12, 12), (300, 336)])
+def test_the_interval_is_clopper_and_pearson_s(right, count):
+    exact = stats.binomtest(right, count).proportion_ci(0.95, method="exact")
+    assert accuracy_interval(np.array(right), count) == pytest.approx((exact.low, exact.high))
+
+
+# The study that the notebooks show
+
+
+@pytest.fixture(scope="module")
+def study():
+    parameters = itn.TransformerParameters(
+        profile="phantom",
+        classes=("disc", "mirror", "zoom_small"),
+        limit=4,
+        epochs=2,
+        seeds=(3, 5),
+    )
+    return itn.study_transformers(parameters)
+
+
+def test_a_study_has_its_parts_for_every_seed(study):
+    assert list(study.children) == ["seed_3", "seed_5"]
+    assert set(study["seed_3"].children) == {"history", "comparison", "survey", "samples"}
+    assert set(study["seed_5"].children) == {"history", "comparison"}
+    assert study.attrs["origin"] == "computed"
+    assert "judged on 6 others, 2 seeds, 2 epochs, computed with" in itn.describe_study(study)
+
+
+def test_numbers_and_tables_are_those_of_the_parts(study):
+    numbers = itn.transformer_numbers(study)
+    history = itn.first_of(study, "history")
+    assert numbers["pictures"] == 12 and numbers["held_out_pictures"] == 6
+    assert numbers["outward"] == pytest.approx(float(history.outward.mean()))
+    ratios = [displacement_ratios(study[f"seed_{seed}/comparison"].to_dataset()) for seed in (3, 5)]
+    expected = np.mean([ratio["to_random"] for ratio in ratios])
+    assert numbers["to_random_mean"] == pytest.approx(expected, nan_ok=True)
+    table = itn.comparison_table(study)
+    assert table.index.tolist() == [3, 5]
+    np.testing.assert_allclose(table["learned"], table["corners"] + table["colors"])
+    surveyed = itn.first_of(study, "survey")
+    lowest = surveyed.right.values[surveyed.slider.values == "alpha"].min() / 6
+    text = itn.survey_table(study).loc["all α", "lowest accuracy"]
+    assert text.startswith(f"{lowest:.3f} (")
+
+
+def test_samples_say_what_the_net_says_of_the_pictures_shown(study):
+    parameters = itn.TransformerParameters(profile="phantom", classes=("disc", "mirror"))
+    images, names = itn.shown_pictures(parameters)
+    samples = itn.first_of(study, "samples")
+    assert samples.picture.values.tolist() == names == ["disc", "mirror"]
+    still = samples.sel(slider="alpha").isel(value=2)
+    moved = samples.sel(slider="beta").isel(value=2)
+    np.testing.assert_allclose(still.spatial_matrix, moved.spatial_matrix, rtol=1e-5)
+    look = MatrixLook(itn.load_classifier("alexnet_phantom"))
+    softmax = look.softmax(
+        images, still.spatial_matrix.values[None], still.color_matrix.values[None]
+    )
+    np.testing.assert_allclose(still.softmax, softmax.max(axis=1), atol=1e-4)
+    figure = itn.plot_samples(study, images)
+    assert len(figure.axes) == 2 * 2 * 5
+
+
+def test_figures_show_every_part(study):
+    assert len(itn.plot_transformer_training(study).axes) == 3
+    (frontier,) = itn.plot_frontier(study).axes
+    assert sum(line.get_label() == "learned" for line in frontier.lines) == 1
+    panels = [axes for axes in itn.plot_decomposition(study).axes if axes.axison]
+    assert [axes.get_title() for axes in panels][:2] == ["rotation, °", "scale x, factor"]
+    assert len(panels) == 10
+    varied = {"one": study, "two": study}
+    titles = [axes.get_title() for axes in itn.plot_variations(varied).axes]
+    assert titles[:4] == [
+        "rotation, °",
+        "scale x, factor",
+        "scale y, factor",
+        "displacement by epoch",
+    ]
+    assert not any(titles[4:])
+
+
+def test_an_archive_serves_where_nothing_deviates(study, monkeypatch, tmp_path):
+    from itn import transformer_study
+
+    path = tmp_path / "alexnet_phantom_transformers.nc"
+    study.to_netcdf(path, engine="h5netcdf")
+    monkeypatch.setattr(transformer_study, "archive_file", lambda *_: path)
+    monkeypatch.setattr(transformer_study, "load_classifier", None)  # nothing is computed
+    parameters = itn.TransformerParameters(profile="phantom", seeds=(5,))
+    archived = itn.study_transformers(parameters)
+    assert archived.attrs["origin"] == "archived" and list(archived.children) == ["seed_5"]
+    xr.testing.assert_equal(
+        archived["seed_5/comparison"].to_dataset(), study["seed_5/comparison"].to_dataset()
+    )
