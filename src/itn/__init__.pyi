@@ -7,6 +7,13 @@ from .calibration import plot_symmetry as plot_symmetry
 from .classifiers import Classifier as Classifier
 from .classifiers import list_classifiers as list_classifiers
 from .classifiers import load_classifier as load_classifier
+from .comparison import compare as compare
+from .comparison import comparison_numbers as comparison_numbers
+from .comparison import group_table as group_table
+from .comparison import plot_threshold_pairs as plot_threshold_pairs
+from .comparison import plot_turned_groups as plot_turned_groups
+from .comparison import rank_correlations as rank_correlations
+from .comparison import turned_groups as turned_groups
 from .images import Pictures as Pictures
 from .images import load_images as load_images
 from .images import render_phantom as render_phantom

@@ -259,5 +259,7 @@ def _own(architecture: str, profile: str, weights: str | Path | None) -> Classif
 _BUILDERS: dict[str, Callable[[str | Path | None], Classifier]] = {
     "squeezenet": _squeezenet,
     "alexnet_phantom": partial(_own, "alexnet_64", "phantom"),
+    "alexnet_photos": partial(_own, "alexnet_64", "photos"),
     "resnet_phantom": partial(_own, "resnet_64", "phantom"),
+    "resnet_photos": partial(_own, "resnet_64", "photos"),
 }

@@ -6,7 +6,7 @@ import operator
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -189,6 +189,7 @@ def load_images(
     progress: bool = True,
     *,
     shorter_side: int | None = None,
+    only: Collection[str] | None = None,
 ) -> Pictures:
     """Load the pictures of a data set or a folder, sorted by class and file name.
 
@@ -214,6 +215,8 @@ def load_images(
     shorter_side : int, optional
         Length in pixels to which the shorter side is resized before the center is cut out, see
         `read_picture`.
+    only : collection of str, optional
+        Load no other pictures than these, ``class/file`` each.
 
     Returns
     -------
@@ -223,8 +226,9 @@ def load_images(
     Raises
     ------
     UsageError
-        If there is no such data set, folder or class, a class has no readable picture, the
-        pictures differ in size and ``size`` is not given, or a download fails.
+        If there is no such data set, folder or class, a class has no readable picture, one of
+        ``only`` is missing in its class, the pictures differ in size and ``size`` is not
+        given, or a download fails.
 
     Warns
     -----
@@ -265,6 +269,8 @@ def load_images(
         sorted((entry for entry in _entries(folder / one) if entry.is_file()), key=_name_of)
         for one in class_names
     ]
+    if only is not None:
+        files = _choose_files(files, class_names, only, name)
 
     images = np.empty((0, 0, 0, 3), np.float32)
     labels: list[int] = []
@@ -400,6 +406,20 @@ def _entries(folder: Path) -> list[Path]:
 
 def _name_of(path: Path) -> str:
     return path.name  # Windows compares whole paths without regard to case
+
+
+def _choose_files(
+    files: Sequence[Sequence[Path]],
+    class_names: Sequence[str],
+    only: Collection[str],
+    data_set: str,
+) -> list[list[Path]]:
+    wanted = {path for path in only if path.partition("/")[0] in class_names}
+    names = [{f"{path.parent.name}/{path.name}": path for path in one} for one in files]
+    chosen = [[path for name, path in one.items() if name in wanted] for one in names]
+    if missing := wanted.difference(*names):
+        raise UsageError(f"{len(missing)} pictures are not in {data_set}, e.g. {min(missing)}")
+    return chosen
 
 
 @functools.cache

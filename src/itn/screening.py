@@ -119,8 +119,9 @@ def screen(
     transformation = find_transformation(name)
     check_fill(fill)
     classifier.check_size(pictures.images.shape)
+    known = {*classifier.class_names, *classifier.class_ids}  # WordNet ids, if it has them
     targets = [
-        classifier.index_of(pictures.targets.get(category, category))
+        classifier.index_of(wnid if (wnid := pictures.targets.get(category)) in known else category)
         for category in pictures.class_names
     ]
     if rivals < 1 or len(classifier.class_names) < 2:
