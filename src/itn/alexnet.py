@@ -198,11 +198,11 @@ class LocalResponseNormalization(layers.Layer):
         tensor [..., C]
             Normalized activations.
         """
-        # A product with a band of ones is four times as fast on a CPU as adding slices.
+        # Neither slices nor a power: they would take two thirds of the time of a 64 px AlexNet.
         channel = np.arange(inputs.shape[-1])
-        band = abs(channel[:, None] - channel) <= self.size // 2
-        total = ops.matmul(ops.square(inputs), ops.convert_to_tensor(band, inputs.dtype))
-        return inputs * ops.exp(-self.beta * ops.log(self.k + self.alpha / self.size * total))
+        nearby = np.abs(channel[:, None] - channel) <= self.size // 2
+        energy = ops.matmul(ops.square(inputs), nearby.astype(np.float32))
+        return inputs * ops.exp(-self.beta * ops.log(self.k + self.alpha / self.size * energy))
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild the layer.

@@ -6,7 +6,7 @@ import operator
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -265,12 +265,13 @@ def load_images(
         class_names = available
     else:
         class_names = sorted({_choose_class(given, available) for given in classes})
-    files = [
-        sorted((entry for entry in _entries(folder / one) if entry.is_file()), key=_name_of)
+    index = {
+        one: sorted((entry for entry in _entries(folder / one) if entry.is_file()), key=_name_of)
         for one in class_names
-    ]
+    }
     if only is not None:
-        files = _choose_files(files, class_names, only, name)
+        index = _choose_files(index, only, name)
+    files = list(index.values())
 
     images = np.empty((0, 0, 0, 3), np.float32)
     labels: list[int] = []
@@ -409,16 +410,19 @@ def _name_of(path: Path) -> str:
 
 
 def _choose_files(
-    files: Sequence[Sequence[Path]],
-    class_names: Sequence[str],
-    only: Collection[str],
-    data_set: str,
-) -> list[list[Path]]:
-    wanted = {path for path in only if path.partition("/")[0] in class_names}
-    names = [{f"{path.parent.name}/{path.name}": path for path in one} for one in files]
-    chosen = [[path for name, path in one.items() if name in wanted] for one in names]
-    if missing := wanted.difference(*names):
-        raise UsageError(f"{len(missing)} pictures are not in {data_set}, e.g. {min(missing)}")
+    index: Mapping[str, Sequence[Path]], only: Iterable[str], name: str
+) -> dict[str, list[Path]]:
+    """Take the files `only` of these classes."""
+    wanted = {path for path in only if path.partition("/")[0] in index}
+    chosen = {
+        one: [path for path in of_class if f"{one}/{path.name}" in wanted]
+        for one, of_class in index.items()
+    }
+    missing = wanted - {
+        f"{one}/{path.name}" for one, of_class in chosen.items() for path in of_class
+    }
+    if missing:
+        raise UsageError(f"{len(missing)} pictures are not in {name}, e.g. {min(missing)}")
     return chosen
 
 
