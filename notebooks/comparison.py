@@ -29,7 +29,15 @@ import itn
 
 parameters = itn.read_parameters(globals())
 first, second = itn.load_profile(parameters.profile).networks
-tables = itn.compare(parameters)
+
+# %% [markdown]
+# Pictures of each class, and the accuracy of each network on those for testing:
+
+# %%
+itn.training_table(parameters)
+
+# %%
+itn.glue_numbers(itn.training_numbers(parameters))
 
 # %% [markdown]
 # Thresholds *half*, one marker per class and direction. Hollow: not reached within the sweep by
@@ -37,6 +45,7 @@ tables = itn.compare(parameters)
 # all that were not reached share the last rank, n the number of classes.
 
 # %%
+tables = itn.compare(parameters)
 both = tables[first, second]
 SVG(itn.save_figure(itn.plot_threshold_pairs(both, first, second), "comparison"))
 

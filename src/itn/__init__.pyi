@@ -13,6 +13,8 @@ from .comparison import group_table as group_table
 from .comparison import plot_threshold_pairs as plot_threshold_pairs
 from .comparison import plot_turned_groups as plot_turned_groups
 from .comparison import rank_correlations as rank_correlations
+from .comparison import training_numbers as training_numbers
+from .comparison import training_table as training_table
 from .comparison import turned_groups as turned_groups
 from .images import Pictures as Pictures
 from .images import load_images as load_images

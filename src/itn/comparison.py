@@ -1,9 +1,8 @@
-"""Comparisons: do two networks lose the same classes at the same magnitudes?
+"""Comparisons of a profile's networks: accuracy, thresholds, and what symmetric objects keep."""
 
-And the paper's narrative about symmetric objects under rotation, in numbers.
-"""
-
-from collections.abc import Mapping
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -15,9 +14,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
+from itn.classifiers import WEIGHTS_FOLDER
+from itn.messages import UsageError
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, STYLE, draw_axes
-from itn.profiles import FigureParameters, archive_file, load_profile, obtain_screening
+from itn.profiles import (
+    FigureParameters,
+    archive_file,
+    load_profile,
+    obtain_screening,
+    project_folder,
+)
 from itn.screening import load_screening
+from itn.splits import PARTS, read_split
 from itn.thresholds import DIRECTIONS, NOT_REACHED, REACHED, accuracy, thresholds
 from itn.transformations import TRANSFORMATIONS, find_transformation
 
@@ -27,6 +35,91 @@ DIRECTION_STYLES: dict[str, dict[str, Any]] = {
     "down": {"color": "#0072B2", "marker": "v"},
 }
 REST = "other classes"
+
+
+def training_table(parameters: FigureParameters) -> pd.DataFrame:
+    """Tabulate what a profile's own networks learned from and how often they are right.
+
+    Parameters
+    ----------
+    parameters : FigureParameters
+        From `itn.read_parameters`; its profile splits its pictures.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per class: number of pictures in each part of the split, and the accuracy of
+        each network on the part for testing, from the card of its weights.
+
+    Examples
+    --------
+    >>> from itn.profiles import read_parameters
+    >>> table = training_table(read_parameters({"profile": "photos"}))  # doctest: +SKIP
+    """
+    profile = load_profile(parameters.profile)
+    if profile.split is None:
+        raise UsageError(f"profile {parameters.profile} does not split its pictures")
+    columns: dict[str, dict[str, float]] = {}
+    for part in PARTS:
+        paths = read_split(project_folder() / "profiles" / profile.split, part)
+        columns[part] = Counter(path.partition("/")[0] for path in paths)
+    for name, card in _cards(parameters.profile, profile.networks).items():
+        columns[name] = card["accuracy_per_class"]
+    table = pd.DataFrame(columns).reindex(list(profile.classes))
+    return table.fillna(0).astype(dict.fromkeys(PARTS, int))
+
+
+def training_numbers(parameters: FigureParameters) -> dict[str, float | str]:
+    """Collect what the book's prose says of a profile's own networks.
+
+    Parameters
+    ----------
+    parameters : FigureParameters
+        From `itn.read_parameters`.
+
+    Returns
+    -------
+    dict
+        The entries of `training_table` as ``<column>_<class>`` and the sums of the pictures
+        as ``<part>_pictures``; per network ``<network>_accuracy``, ``_parameters``, ``_epochs``.
+        From the cards ``results/<profile>/<architecture>_seed_<seed>.json`` of further
+        trainings together with the network's own, ``<architecture>_seeds``, how many, and
+        their ``_lowest``, ``_highest`` accuracy and ``_deviation`` (standard deviation).
+
+    Examples
+    --------
+    >>> from itn.profiles import read_parameters
+    >>> numbers = training_numbers(read_parameters({"profile": "photos"}))  # doctest: +SKIP
+    """
+    table = training_table(parameters)
+    numbers: dict[str, float | str] = {
+        f"{column}_{name}": value.item()
+        for column in table
+        for name, value in table[column].items()
+    }
+    numbers |= {f"{part}_pictures": int(table[part].sum()) for part in PARTS}
+    folder = project_folder() / "results" / parameters.profile
+    for name, card in _cards(parameters.profile, load_profile(parameters.profile).networks).items():
+        for key in ("accuracy", "parameters", "epochs"):
+            numbers[f"{name}_{key}"] = card[key]
+        seeds = sorted(folder.glob(f"{card['architecture']}_seed_*.json"))
+        reached = [card["accuracy"], *(json.loads(p.read_text())["accuracy"] for p in seeds)]
+        if seeds:
+            start = f"{card['architecture']}_seeds"
+            numbers[start] = len(reached)
+            numbers[f"{start}_lowest"], numbers[f"{start}_highest"] = min(reached), max(reached)
+            numbers[f"{start}_deviation"] = float(np.std(reached, ddof=1))
+    return numbers
+
+
+def _cards(profile: str, networks: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Read the cards of a profile's own networks."""
+    return {
+        name: json.loads(
+            (WEIGHTS_FOLDER / profile / f"{name.removesuffix(profile)}64.json").read_text()
+        )
+        for name in networks
+    }
 
 
 def compare(parameters: FigureParameters) -> dict[tuple[str, str], pd.DataFrame]:
@@ -142,7 +235,7 @@ def rank_correlations(pairs: pd.DataFrame) -> pd.DataFrame:
         ["transformation", "direction"], sort=False
     ):
         ranks = [_outward(group, which) for which in ("first", "second")]
-        constant = len(group) < 3 or any(np.ptp(each) == 0 for each in ranks)
+        constant = len(group) < 3 or any(len(np.unique(each)) < 2 for each in ranks)
         coefficient, p = (np.nan, np.nan) if constant else stats.spearmanr(*ranks)
         rows.append(
             {

@@ -264,7 +264,7 @@ def _content_hash(source: Path, parameters: Mapping[str, Any]) -> str:
     files = [
         folder / "requirements.lock",
         folder / "profiles" / f"{profile}.yaml",
-        *(folder / "results" / profile).glob("*.nc"),
+        *(folder / "results").glob("*/*"),  # of all profiles: one may be compared with another
     ]
     cells = [
         [cell["cell_type"], "".join(cell["source"]), cell["metadata"]]
