@@ -59,7 +59,7 @@ def training_table(parameters: FigureParameters) -> pd.DataFrame:
     profile = load_profile(parameters.profile)
     if profile.split is None:
         raise UsageError(f"profile {parameters.profile} does not split its pictures")
-    columns: dict[str, dict[str, float]] = {}
+    columns: dict[str, Mapping[str, float]] = {}
     for part in PARTS:
         paths = read_split(project_folder() / "profiles" / profile.split, part)
         columns[part] = Counter(path.partition("/")[0] for path in paths)
