@@ -14,9 +14,12 @@ from itn.comparison import (
     plot_turned_groups,
     rank_correlations,
     threshold_pairs,
+    training_numbers,
+    training_table,
     turned_groups,
 )
-from itn.profiles import FigureParameters
+from itn.messages import UsageError
+from itn.profiles import FigureParameters, load_profile, read_parameters
 
 MAGNITUDES = np.linspace(-1, 1, 21)
 
@@ -168,3 +171,20 @@ def test_figure_of_the_groups_shows_their_means(turned):
     assert [axes.get_title() for axes in figure.axes] == ["one", "two"]
     labels = figure.axes[0].get_legend_handles_labels()[1]
     assert labels == ["round (1 classes)", "upright (1 classes)", "none (1 classes)"]
+
+
+def test_cards_and_split_are_tabulated():
+    parameters = read_parameters({"profile": "photos"})
+    table, numbers = training_table(parameters), training_numbers(parameters)
+    assert (table.training + table.test).max() == 200
+    assert numbers["test_pictures"] == table.test.sum()
+    for network in load_profile("photos").networks:
+        # The accuracy over all pictures is the mean over the classes, each with its weight.
+        weighted = (table[network] * table.test).sum() / table.test.sum()
+        assert numbers[f"{network}_accuracy"] == pytest.approx(weighted)
+        assert numbers[f"{network}_soccer_ball"] == table.loc["soccer_ball", network]
+    assert numbers["alexnet_64_seeds"] == 3
+    spread = numbers["alexnet_64_seeds_highest"] - numbers["alexnet_64_seeds_lowest"]
+    assert 0 < numbers["alexnet_64_seeds_deviation"] < spread
+    with pytest.raises(UsageError, match="profile imagenet does not split its pictures"):
+        training_table(read_parameters({"profile": "imagenet"}))
