@@ -324,7 +324,7 @@ def turned_groups(parameters: FigureParameters) -> pd.DataFrame:
     """
     profile = load_profile(parameters.profile)
     group_of = {name: group for group, names in profile.groups.items() for name in names}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for network in profile.networks:
         asked = parameters.model_copy(update={"network": network})
         screening = obtain_screening(asked, "rotation")
@@ -345,6 +345,8 @@ def turned_groups(parameters: FigureParameters) -> pd.DataFrame:
                     "curve": share,
                 }
             )
+    order = [*profile.groups, REST]
+    rows.sort(key=lambda row: order.index(row["group"]))
     return pd.DataFrame(rows)
 
 
@@ -380,7 +382,7 @@ def plot_turned_groups(turned: pd.DataFrame) -> Figure:
                 label = f"{group} ({len(members)} classes)"
                 axes.plot(angles, curves.mean(axis=0), label=label, linewidth=2.2, **style)
             draw_axes(axes, find_transformation("rotation"), angles)
-            axes.set_ylim(0, 1.1)
+            axes.set_ylim(0, 1.25)
             axes.set_title(network)
         panels[0].set_ylabel("accuracy, share of that upright")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
