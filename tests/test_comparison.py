@@ -1,5 +1,7 @@
 """Comparisons of networks, on screenings whose thresholds are known."""
 
+import statistics
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -184,8 +186,23 @@ def test_cards_and_split_are_tabulated():
         weighted = (table[network] * table.test).sum() / table.test.sum()
         assert numbers[f"{network}_accuracy"] == pytest.approx(weighted)
         assert numbers[f"{network}_soccer_ball"] == table.loc["soccer_ball", network]
-    assert numbers["alexnet_64_seeds"] == 3
-    spread = numbers["alexnet_64_seeds_highest"] - numbers["alexnet_64_seeds_lowest"]
-    assert 0 < numbers["alexnet_64_seeds_deviation"] < spread
     with pytest.raises(UsageError, match="profile imagenet does not split its pictures"):
         training_table(read_parameters({"profile": "imagenet"}))
+
+
+def test_further_seeds_are_counted_with_the_networks_own(tmp_path, monkeypatch):
+    (tmp_path / "profiles").symlink_to(comparison.project_folder() / "profiles")
+    (tmp_path / "results" / "photos").mkdir(parents=True)
+    for seed, accuracy in ((1, 0.25), (2, 0.75)):
+        path = tmp_path / "results" / "photos" / f"alexnet_64_seed_{seed}.json"
+        path.write_text(f'{{"accuracy": {accuracy}}}')
+    monkeypatch.chdir(tmp_path)
+    numbers = training_numbers(read_parameters({"profile": "photos"}))
+    assert numbers["alexnet_64_seeds"] == 3
+    assert (numbers["alexnet_64_seeds_lowest"], numbers["alexnet_64_seeds_highest"]) == (
+        0.25,
+        numbers["alexnet_photos_accuracy"],
+    )
+    three = [0.25, 0.75, numbers["alexnet_photos_accuracy"]]
+    assert numbers["alexnet_64_seeds_deviation"] == pytest.approx(statistics.stdev(three))
+    assert "resnet_64_seeds" not in numbers

@@ -93,9 +93,9 @@ def training_numbers(parameters: FigureParameters) -> dict[str, float | str]:
     """
     table = training_table(parameters)
     numbers: dict[str, float | str] = {
-        f"{column}_{name}": value.item()
-        for column in table
-        for name, value in table[column].items()
+        f"{column}_{name}": value
+        for column, values in table.to_dict().items()
+        for name, value in values.items()
     }
     numbers |= {f"{part}_pictures": int(table[part].sum()) for part in PARTS}
     folder = project_folder() / "results" / parameters.profile
