@@ -55,13 +55,27 @@ def screening(limits, name="brightness", magnitudes=MAGNITUDES):
     )
 
 
-FIRST = {"a": (-0.8, 0.2), "b": (-0.6, 0.4), "c": (-0.4, 0.6), "d": (-2, 2), "e": (-0.2, 0.8)}
-SECOND = {"e": (-2, 0.7), "c": (-0.2, 0.5), "b": (-0.3, 0.6), "a": (-0.5, 0.1), "d": (-0.6, 2)}
+FIRST = {
+    "a": (-0.8, 0.2),
+    "b": (-0.6, 0.4),
+    "c": (-0.4, 0.6),
+    "d": (-2, 2),
+    "e": (-0.2, 0.8),
+    "f": (-0.1, 0.9),
+}
+SECOND = {
+    "e": (-2, 0.7),
+    "c": (-0.2, 0.5),
+    "b": (-0.3, 0.6),
+    "a": (-0.5, 0.1),
+    "d": (-0.6, 2),
+    "f": (-0.4, 0.8),
+}
 
 
 def test_thresholds_are_paired_by_class_and_direction():
     pairs = threshold_pairs(screening(FIRST), screening(SECOND))
-    assert len(pairs) == 10
+    assert len(pairs) == 12
     row = pairs[(pairs.category == "b") & (pairs.direction == "up")].iloc[0]
     assert row["first"] == pytest.approx(0.45, abs=0.051)
     assert row["second"] == pytest.approx(0.65, abs=0.051)
@@ -80,13 +94,13 @@ def test_what_is_lost_at_the_identity_and_what_one_network_does_not_know_is_no_p
 def test_rank_correlation_is_spearmans_with_what_is_not_reached_farthest():
     pairs = threshold_pairs(screening(FIRST), screening(SECOND))
     found = rank_correlations(pairs).set_index("direction")
-    # By hand: ranks outward of a, b, c, d, e.
-    up = stats.spearmanr([1, 2, 3, 5, 4], [1, 3, 2, 5, 4])
-    down = stats.spearmanr([4, 3, 2, 5, 1], [3, 2, 1, 4, 5])
+    # By hand: ranks outward of a, b, c, d, e, f.
+    up = stats.spearmanr([1, 2, 3, 6, 4, 5], [1, 3, 2, 6, 4, 5])
+    down = stats.spearmanr([5, 4, 3, 6, 2, 1], [4, 2, 1, 5, 6, 3])
     assert found.loc["up", "rank correlation"] == pytest.approx(up.statistic)
     assert found.loc["up", "p"] == pytest.approx(up.pvalue)
     assert found.loc["down", "rank correlation"] == pytest.approx(down.statistic)
-    assert found.loc["up", "pairs"] == found.loc["down", "pairs"] == 5
+    assert found.loc["up", "pairs"] == found.loc["down", "pairs"] == 6
     assert (found.loc["up", "censored"], found.loc["down", "censored"]) == (1, 2)
 
 
@@ -106,7 +120,7 @@ def test_figure_shows_every_pair_and_its_correlation():
     assert sum(len(line.get_xdata()) for line in hollow) == 3
     texts = {text.get_text() for text in axes.texts}
     found = rank_correlations(pairs).set_index("direction")["rank correlation"]
-    expected = {f"{d}: ρ = {rho:.2f}, n = 5".replace("-", "−") for d, rho in found.items()}
+    expected = {f"{d}: ρ = {rho:.2f}, n = 6".replace("-", "−") for d, rho in found.items()}
     assert texts == expected
 
 
@@ -163,7 +177,7 @@ def test_numbers_and_table_repeat_the_groups(turned):
     assert numbers["one_two_median"] == pytest.approx(rho.median())
     assert numbers["one_two_highest"] == pytest.approx(rho.max())
     assert numbers["one_two_highest_name"] == "brightness, up"
-    assert (numbers["one_two_pairs"], numbers["one_two_censored"]) == (10, 3)
+    assert (numbers["one_two_pairs"], numbers["one_two_censored"]) == (12, 3)
     table = group_table(turned)
     assert table.loc[("round", "ball"), ("kept", "two")] == "100%"
     assert isinstance(table, pd.DataFrame)

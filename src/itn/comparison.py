@@ -30,6 +30,7 @@ from itn.thresholds import DIRECTIONS, NOT_REACHED, REACHED, accuracy, threshold
 from itn.transformations import TRANSFORMATIONS, find_transformation
 
 CRITERION = "half"
+FEWEST_REACHED = 4  # pairs of thresholds; with fewer, ranks say nothing
 DIRECTION_STYLES: dict[str, dict[str, Any]] = {
     "up": {"color": "#D55E00", "marker": "^"},
     "down": {"color": "#0072B2", "marker": "v"},
@@ -221,7 +222,7 @@ def rank_correlations(pairs: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         One row per transformation and direction: ``pairs``, how many; ``censored``, in how
         many of these one threshold or both were not reached; ``rank correlation``, NaN
-        where a network has fewer than two different thresholds; ``p``, two-sided.
+        where fewer than four pairs were reached by both; ``p``, two-sided.
 
     Examples
     --------
@@ -234,15 +235,16 @@ def rank_correlations(pairs: pd.DataFrame) -> pd.DataFrame:
     for (transformation, direction), group in pairs.groupby(
         ["transformation", "direction"], sort=False
     ):
-        ranks = [_outward(group, which) for which in ("first", "second")]
-        constant = len(group) < 3 or any(len(np.unique(each)) < 2 for each in ranks)
-        coefficient, p = (np.nan, np.nan) if constant else stats.spearmanr(*ranks)
+        censored = int((group.first_censored | group.second_censored).sum())
+        coefficient, p = np.nan, np.nan
+        if len(group) - censored >= FEWEST_REACHED:
+            coefficient, p = stats.spearmanr(_outward(group, "first"), _outward(group, "second"))
         rows.append(
             {
                 "transformation": transformation,
                 "direction": direction,
                 "pairs": len(group),
-                "censored": int((group.first_censored | group.second_censored).sum()),
+                "censored": censored,
                 "rank correlation": float(coefficient),
                 "p": float(p),
             }
@@ -287,7 +289,7 @@ def plot_threshold_pairs(pairs: pd.DataFrame, first: str, second: str) -> Figure
             axes.set_axis_off()
         for axes, name in zip(panels.flat, names, strict=False):
             _draw_pairs(axes, pairs[pairs.transformation == name], found.loc[name])
-            axes.set_title(name)
+            axes.set_title(name, pad=24)
         for axes in panels[:, 0]:
             axes.set_ylabel(second)
         for axes in panels[-1]:
@@ -514,13 +516,13 @@ def _draw_pairs(axes: Axes, pairs: pd.DataFrame, found: pd.DataFrame) -> None:
         for shown, face in ((some[~censored], style["color"]), (some[censored], "none")):
             axes.plot(
                 shown["first"], shown["second"], linestyle="", markersize=5, alpha=0.8,
-                markerfacecolor=face, clip_on=False, **style,
+                markerfacecolor=face, **style,
             )  # fmt: skip
         rho, count = found.loc[direction, ["rank correlation", "pairs"]]
         text = f"{direction}: ρ = {rho:.2f}".replace("-", "−") if rho == rho else f"{direction}: –"
-        axes.annotate(
-            f"{text}, n = {count:.0f}", (0.03, 0.98 - 0.09 * row), xycoords="axes fraction",
-            fontsize=7, va="top", color=style["color"],
+        axes.text(
+            0.5, 1.02 + 0.09 * row, f"{text}, n = {count:.0f}", transform=axes.transAxes,
+            fontsize=7, ha="center", color=style["color"],
         )  # fmt: skip
     if logarithmic:
         axes.set_xscale("log", base=2)
