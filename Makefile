@@ -8,7 +8,7 @@
 #   make clean     removes what was built, not .venv
 
 PYTHON ?= python3
-PROFILES ?= phantom imagenet
+PROFILES ?= phantom imagenet photos
 FORCE ?=
 
 VENV := .venv/bin

@@ -24,9 +24,11 @@ CHAPTERS = [
         "strategy_2",
         "calibration",
         "results",
+        "photographs",
         "discussion",
         "summary",
         "appendix",
+        "appendix_photographs",
         "references",
     ),
 ]
@@ -153,7 +155,10 @@ def test_figures_are_numbered_in_order(built):
 
 
 def test_every_result_figure_names_its_source(built):
-    for chapter in ("index", "calibration", "results", "appendix"):
+    for chapter in (
+        *("index", "calibration", "results", "photographs"),
+        *("appendix", "appendix_photographs"),
+    ):
         text = (built / f"{chapter}.html").read_text()
         figures = re.findall(r"</figure>\s*<p>(.*?)</p>", text, re.DOTALL)
         assert figures

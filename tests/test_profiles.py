@@ -14,6 +14,7 @@ from itn.profiles import (
     archive_file,
     compute_screening,
     highlighted,
+    load_part,
     load_profile,
     obtain_screening,
     project_folder,
@@ -392,3 +393,32 @@ def test_an_archived_screening_holds_what_was_computed(archived):
 def test_categories_stand_in_the_profile_s_order_wherever_they_come_from(archived):
     assert obtain().category.values.tolist() == ["red", "green", "blue"]
     assert obtain(limit=1).category.values.tolist() == ["red", "green", "blue"]
+
+
+# Splits and groups
+
+
+def test_only_the_test_part_is_screened(project):
+    rows = ["path\tpart\tof", "red/0.png\ttest", "red/1.png\ttraining", "green/1.png\ttest"]
+    (project / "profiles" / "toy.tsv").write_text("\n".join([*rows, "blue/0.png\ttest", ""]))
+    write_profile(project, split="toy.tsv")
+    screening = compute_screening(read_parameters({"profile": "toy"}), "contrast")
+    assert screening.image.values.tolist() == ["red/0.png", "green/1.png", "blue/0.png"]
+    training = load_part(load_profile("toy"), "training", classes=["red"], size=8)
+    assert training.paths == ("red/1.png",)
+    # Pictures of one's own are not split.
+    own = {"profile": "toy", "pictures": str(project / "pictures"), "classes": ["red"]}
+    assert compute_screening(read_parameters(own), "contrast").sizes["image"] == 2
+
+
+def test_a_picture_of_the_split_that_is_missing_is_named(project):
+    (project / "profiles" / "toy.tsv").write_text("path\tpart\tof\nred/7.png\ttest\n")
+    write_profile(project, split="toy.tsv")
+    with pytest.raises(UsageError, match=r"1 pictures are not in pictures, e\.g\. red/7\.png"):
+        load_part(load_profile("toy"), "test", size=8)
+
+
+def test_groups_hold_classes_of_the_profile(project):
+    write_profile(project, groups={"warm": ["red"], "cold": ["blu"]})
+    with pytest.raises(UsageError, match="unknown class 'blu'; closest: 'blue'"):
+        load_profile("toy")

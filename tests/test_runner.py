@@ -262,6 +262,35 @@ def test_a_profile_may_choose_its_notebooks(project: Path, executions: list[str]
         run_profile("demo")
 
 
+def test_a_profile_may_run_notebooks_for_each_of_its_networks(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show = '(figures / "square.svg").write_text(str(network))'
+    imports = "import os, pathlib\nfigures = pathlib.Path(os.environ['ITN_FIGURES'])"
+    path = write_notebook(project / "notebooks" / "network.ipynb", f"{imports}\n{show}")
+    notebook = nbformat.read(path, 4)
+    notebook.cells[0].source += "\nnetwork: str = None  # which"
+    nbformat.write(notebook, path)
+    profile = project / "profiles" / "demo.yaml"
+    text = profile.read_text().replace("[squeezenet]", "[squeezenet, alexnet_phantom]")
+    profile.write_text(text)
+    run_profile("demo", only="network")
+    profile.write_text(f"{text}each_network: true\n")
+    run_profile("demo")
+    assert capsys.readouterr().out.splitlines() == [
+        "network: executed",
+        "squeezenet/network: executed",
+        "alexnet_phantom/network: executed",
+        "square: executed",  # it takes no network
+    ]
+    results = project / "book" / "results" / "demo"
+    for folder, shown in (("", "None"), ("squeezenet", None), ("alexnet_phantom", None)):
+        assert (results / folder / "square.svg").read_text() in (
+            shown or folder,
+            '<svg fill="blue"/>',
+        )
+
+
 def test_run_profile_names_what_is_unknown(project: Path) -> None:
     with pytest.raises(itn.UsageError, match="unknown notebook 'sqare'; closest: 'square'"):
         run_profile("demo", only="sqare")

@@ -162,6 +162,98 @@ def test_what_was_there_before_stays_until_the_new_is_complete(tmp_path, monkeyp
     assert {path.name for path in tmp_path.iterdir()} == FILES
 
 
+def numbered(count=12, side=72):
+    """Pictures whose values tell which picture, row and column they are of."""
+    place = np.arange(side * side).reshape(side, side) / (side * side)
+    images = np.stack([np.full((side, side), i / count) for i in range(count)])
+    images = np.stack([images, np.broadcast_to(place, images.shape), images], axis=3)
+    labels = np.arange(count) % len(NAMES)
+    paths = tuple(map(str, range(count)))
+    return Pictures(images.astype("float32"), labels, NAMES, paths, "numbered")
+
+
+def seen(mirror, jitter, epoch=0, seed=0):
+    """What a network is shown in one epoch: pictures in [0, 1], and the softmax wanted."""
+    batches = training._Varied(numbered(), 5, {"seed": seed, "mirror": mirror, "jitter": jitter})
+    batches.shuffle(epoch)
+    parts = [batches[index] for index in range(batches.num_batches)]
+    return (np.concatenate([part[k] for part in parts]) for k in (0, 1))
+
+
+def test_a_training_picture_is_cropped_and_mirrored_and_nothing_else():
+    corners, mirrored = set(), 0
+    for epoch in range(8):
+        images, wanted = seen(mirror=True, jitter=0, epoch=epoch)
+        images = (images + 1) / 2
+        numbers = np.rint(images[:, 0, 0, 0] * 12).astype(int)
+        assert sorted(numbers) == list(range(12))  # each once an epoch
+        assert (wanted.argmax(axis=1) == numbers % len(NAMES)).all()
+        for image, number in zip(images, numbers, strict=True):
+            place = np.rint(image[..., 1] * 72 * 72).astype(int)
+            turned = place[0, 1] < place[0, 0]
+            mirrored += turned
+            image = image[:, ::-1] if turned else image
+            top, left = divmod(int(place.min()), 72)
+            corners.add((top, left))
+            original = numbered().images[number, top : top + 64, left : left + 64]
+            np.testing.assert_allclose(image, original, atol=1e-6)
+    assert 30 < mirrored < 66  # of 96
+    assert {top for top, _ in corners} == {left for _, left in corners} == set(range(9))
+
+
+def test_jitter_is_light_and_differs_from_picture_to_picture():
+    plain, _ = seen(mirror=False, jitter=0)
+    jittered, _ = seen(mirror=False, jitter=0.1)
+    change = (jittered - plain) / 2
+    assert 0.1 < np.abs(change).max() <= 0.1 + 0.1 + 1e-6
+    assert len({round(float(each.mean()), 5) for each in change}) == 12
+    assert jittered.min() >= -1 - 1e-6
+    assert jittered.max() <= 1 + 1e-6
+
+
+def test_what_is_drawn_depends_on_seed_and_epoch_alone():
+    first, _ = seen(True, 0.1, epoch=3)
+    again, _ = seen(True, 0.1, epoch=3)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, next(iter(seen(True, 0.1, epoch=4))))
+    assert not np.array_equal(first, next(iter(seen(True, 0.1, epoch=3, seed=1))))
+
+
+def large_blobs(count, seed):
+    """The same with a margin of four pixels all around."""
+    blob = blobs(count, seed)
+    images = np.pad(blob.images, ((0, 0), (4, 4), (4, 4), (0, 0)), mode="edge")
+    return Pictures(images, blob.labels, NAMES, blob.paths, "large blobs")
+
+
+def test_a_varied_training_resumes_as_if_never_stopped(tmp_path):
+    recipe = {"mirror": True, "jitter": 0.1, "weight_decay": 0.1, "dropout": 0.5, "epochs": 2}
+
+    def varied(folder, **options):
+        few = recipe | {"batch_size": 8, "progress": False, "folder": folder}
+        return train("alexnet_64", large_blobs(30, 0), blobs(20, 1), **few | options)
+
+    whole = varied(tmp_path / "whole")
+    with pytest.raises(InterruptionError):
+        varied(tmp_path / "stopped", callbacks=[StopAfter(1, batches=2)])
+    assert varied(tmp_path / "stopped") == whole
+    assert {name: whole[name] for name in recipe} == recipe
+
+
+def test_decay_shrinks_kernels_and_nothing_else(tmp_path):
+    """With hardly any step of Adam, the decay is all that is left."""
+    rate, decay, steps = 1e-6, 1e5, 7
+    run(tmp_path, epochs=1, learning_rate=rate, weight_decay=decay)
+    trained, _ = load_trained("alexnet_64", tmp_path)
+    start = build_network("alexnet_64", len(NAMES), seed=4)
+    for before, after in zip(start.weights, trained.weights, strict=True):
+        if before.name == "kernel":
+            ratio = np.linalg.norm(np.asarray(after)) / np.linalg.norm(np.asarray(before))
+            assert (1 - rate * decay) ** steps < ratio < 0.9
+        else:
+            np.testing.assert_allclose(np.asarray(after), np.asarray(before), atol=2e-5)
+
+
 @pytest.mark.parametrize("architecture", training.BUILDERS)
 def test_weights_reload_and_the_card_describes_them(architecture, uninterrupted):
     folder, cards = uninterrupted
@@ -213,6 +305,7 @@ def test_wrong_arguments_are_explained():
         ((few, others), "must have the same classes"),
         ((small, few), r"training pictures must be \[N, 64, 64, 3\] .* \[8, 32, 32, 3\]"),
         ((few, none), "validation pictures must be"),
+        ((few, large_blobs(8, 1)), r"validation pictures must be .* \[8, 72, 72, 3\]"),
         ((few, blobs(3, 1)), "no validation picture of class 'right'"),
     ]:
         with pytest.raises(UsageError, match=complaint):

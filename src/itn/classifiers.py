@@ -183,8 +183,12 @@ class Classifier:
         UsageError
             If there is no such class, or several; the message names the candidates.
         """
+        known = {*self.class_names, *self.class_ids}  # WordNet ids, if it has them
         return np.array(
-            [self.index_of(pictures.targets.get(name, name)) for name in pictures.class_names],
+            [
+                self.index_of(wnid if (wnid := pictures.targets.get(name)) in known else name)
+                for name in pictures.class_names
+            ],
             np.int32,
         )
 
@@ -484,5 +488,7 @@ _BUILDERS: dict[str, Callable[..., Classifier]] = {
     "alexnet": _alexnet,
     **{f"resnet_v1_{depth}": partial(_resnet_v1, depth) for depth in RESNET_UNITS},
     "alexnet_phantom": partial(_own, "alexnet_64", "phantom"),
+    "alexnet_photos": partial(_own, "alexnet_64", "photos"),
     "resnet_phantom": partial(_own, "resnet_64", "phantom"),
+    "resnet_photos": partial(_own, "resnet_64", "photos"),
 }

@@ -73,29 +73,40 @@ def train_profile(
     folder: Annotated[
         Path | None, typer.Option(help="For the weights. Default: the package's own.")
     ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the training. Default: the profile's.")
+    ] = None,
 ) -> None:
     """Train a profile's own networks, each with a card that says how; resumes if stopped."""
     import itn
     from itn import training
     from itn.classifiers import WEIGHTS_FOLDER
+    from itn.images import SHORTER_SIDE_PER_SIZE
+    from itn.profiles import load_part
 
     chosen = itn.load_profile(profile)
     how = chosen.training
     if how is None:
         raise UsageError(f"profile {profile} has no networks of its own to train")
-    pictures = itn.render_phantom(count=how.pictures_per_class, seed=how.seed)
-    others = itn.load_images(chosen.pictures)
+    if how.pictures_per_class is not None:
+        pictures = itn.render_phantom(count=how.pictures_per_class, seed=how.seed)
+    else:
+        # Whole squares, of which the test pictures are the centers.
+        side = round(training.INPUT_SIZE * SHORTER_SIDE_PER_SIZE)
+        pictures = load_part(chosen, "training", size=side, shorter_side=side)
+    others = load_part(chosen, "test", size=training.INPUT_SIZE)
+    options = how.model_dump(exclude={"pictures_per_class"})
+    if seed is not None:
+        options["seed"] = seed
     for each in architecture or training.BUILDERS:
         card = training.train(
             each,
             pictures,
             others,
             folder=folder or WEIGHTS_FOLDER / profile,
-            epochs=how.epochs,
-            learning_rate=how.learning_rate,
-            seed=how.seed,
             data={"profile": profile},
             command=f"itn train --profile {profile} --architecture {each}",
+            **options,
         )
         typer.echo(f"{each}: {card['accuracy']:.1%} of {len(others)} right")
 

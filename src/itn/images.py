@@ -6,7 +6,7 @@ import operator
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -318,6 +318,7 @@ def load_images(
     shorter_side: int | None = None,
     labels: str | Path | None = None,
     stream: bool | None = None,
+    only: Collection[str] | None = None,
 ) -> Pictures:
     """Load the pictures of a data set or a folder, sorted by class and file name.
 
@@ -346,6 +347,8 @@ def load_images(
     shorter_side : int, optional
         Length in pixels to which the shorter side is resized before the center is cut out, see
         `read_picture`.
+    only : collection of str, optional
+        Load no other pictures than these, ``class/file`` each.
     labels : str or Path, optional
         The labels of pictures that lie in the folder itself, see `itn.labels.read_labels`. By
         default the usual file is looked for in the folder, beside it and in the development
@@ -362,8 +365,9 @@ def load_images(
     Raises
     ------
     UsageError
-        If there is no such data set, folder or class, a class has no readable picture, the
-        pictures differ in size and ``size`` is not given, or a download fails.
+        If there is no such data set, folder or class, a class has no readable picture, one of
+        ``only`` is missing in its class, the pictures differ in size and ``size`` is not
+        given, or a download fails.
 
     Warns
     -----
@@ -400,7 +404,10 @@ def load_images(
     if classes is not None:
         class_names = sorted({_choose_class(given, available, targets) for given in classes})
     targets = {one: targets[one] for one in class_names if one in targets}
-    files = [index[one] for one in class_names]
+    index = {one: index[one] for one in class_names}
+    if only is not None:
+        index = _choose_files(index, only, name)
+    files = list(index.values())
     count = sum(len(of_class[:limit]) for of_class in files)
     if stream is None:
         stream = size is not None and count * size * size * 12 > STREAM_BEYOND
@@ -579,6 +586,23 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
             elif entry.is_file():
                 files.append(entry.name)
     return sorted(folders), sorted(files)
+
+
+def _choose_files(
+    index: Mapping[str, Sequence[Path]], only: Iterable[str], name: str
+) -> dict[str, list[Path]]:
+    """Take the files `only` of these classes."""
+    wanted = {path for path in only if path.partition("/")[0] in index}
+    chosen = {
+        one: [path for path in of_class if f"{one}/{path.name}" in wanted]
+        for one, of_class in index.items()
+    }
+    missing = wanted - {
+        f"{one}/{path.name}" for one, of_class in chosen.items() for path in of_class
+    }
+    if missing:
+        raise UsageError(f"{len(missing)} pictures are not in {name}, e.g. {min(missing)}")
+    return chosen
 
 
 @functools.cache

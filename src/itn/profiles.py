@@ -15,9 +15,10 @@ import xarray as xr
 import yaml
 
 from itn.classifiers import list_classifiers, load_classifier
-from itn.images import load_images
+from itn.images import Pictures, load_images
 from itn.messages import UsageError, unknown
 from itn.screening import load_screening, screen, select_categories
+from itn.splits import read_split
 from itn.transformations import find_transformation
 from itn.warp import FILLS, check_fill
 
@@ -43,19 +44,29 @@ class Training(_Strict):
 
     Attributes
     ----------
-    pictures_per_class : int
-        Number of pictures to learn from.
-    epochs : int
-        How often each is seen.
-    learning_rate : float
-        Its height.
+    pictures_per_class : int or None
+        Number of pictures to render and learn from, where they are rendered.
+    epochs, batch_size : int
+        How often each is seen, and at most how many at a time.
+    learning_rate, weight_decay, label_smoothing, jitter : float
+        As for `itn.training.train`.
+    mirror : bool
+        Likewise.
+    dropout : float or None
+        Likewise.
     seed : int
-        Of the pictures and of the training.
+        Of rendered pictures and of the training.
     """
 
-    pictures_per_class: Annotated[int, pydantic.Field(ge=1)]
+    pictures_per_class: Annotated[int, pydantic.Field(ge=1)] | None = None
     epochs: Annotated[int, pydantic.Field(ge=1)]
+    batch_size: Annotated[int, pydantic.Field(ge=1)] = 32
     learning_rate: Annotated[float, pydantic.Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, pydantic.Field(ge=0)] = 0.0
+    label_smoothing: Annotated[float, pydantic.Field(ge=0, lt=1)] = 0.0
+    mirror: bool = False
+    jitter: Annotated[float, pydantic.Field(ge=0, lt=1)] = 0.0
+    dropout: Annotated[float, pydantic.Field(ge=0, lt=1)] | None = None
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
 
 
@@ -100,6 +111,9 @@ class Profile(_Strict):
         The classes that are screened.
     highlights : tuple of str
         Those of them that the main figures show.
+    split : str or None
+        File in ``profiles/`` that says which pictures are for training and which for testing,
+        see `itn.splits`; the latter are screened. None: all are.
     fill : str
         What lies outside a picture, see `itn.warp.affine_warp`.
     seed : int
@@ -114,6 +128,11 @@ class Profile(_Strict):
         How Invariant Transformer Nets are trained on it.
     notebooks : tuple of str or None
         Names of the notebooks that `itn figures` runs for it; None is all.
+    each_network : bool
+        Whether those that take a network run for each of the profile's, not for the first
+        alone; the results of each then lie in a folder of its name.
+    groups : dict of str to tuple of str
+        Classes that are compared with each other, see `itn.turned_groups`.
     """
 
     description: str
@@ -121,6 +140,7 @@ class Profile(_Strict):
     pictures: str
     classes: Names
     highlights: Names
+    split: str | None = None
     fill: str = "zeros"
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
     limit: Annotated[int, pydantic.Field(ge=1)] | None = None
@@ -128,6 +148,8 @@ class Profile(_Strict):
     training: Training | None = None
     transformers: Transformers | None = None
     notebooks: Names | None = None
+    each_network: bool = False
+    groups: dict[str, Names] = {}
 
 
 class FigureParameters(_Strict):
@@ -278,11 +300,39 @@ def load_profile(name: str) -> Profile:
         ("network", (*profile.networks, *profile.weights), list_classifiers()),
         ("fill", (profile.fill,), FILLS),
         ("highlight", profile.highlights, profile.classes),
+        *(("class", members, profile.classes) for members in profile.groups.values()),
     ):
         for given in chosen:
             if given not in possible:
                 raise unknown(kind, given, possible, where)
     return profile
+
+
+def load_part(profile: Profile, part: str, **options: Any) -> Pictures:
+    """Load a profile's pictures.
+
+    Parameters
+    ----------
+    profile : Profile
+        Whose pictures.
+    part : {"training", "test"}
+        Which ones, where the profile splits them; otherwise all.
+    **options
+        As for `itn.load_images`.
+
+    Returns
+    -------
+    Pictures
+        Those of all its classes, unless the options say otherwise.
+
+    Examples
+    --------
+    >>> load_part(load_profile("photos"), "test", size=64)  # doctest: +SKIP
+    <Pictures 'caltech-101': 692 of 64 × 64 pixels in 24 classes>
+    """
+    if profile.split is not None:
+        options["only"] = read_split(project_folder() / "profiles" / profile.split, part)
+    return load_images(profile.pictures, **{"classes": profile.classes} | options)
 
 
 @overload
@@ -458,14 +508,12 @@ def compute_screening(parameters: FigureParameters, transformation: str) -> xr.D
     network = parameters.network or profile.networks[0]
     classifier = load_classifier(network, profile.weights.get(network))
     classes = parameters.classes
-    if classes is None and parameters.pictures is None:
-        classes = profile.classes
-    pictures = load_images(
-        parameters.pictures or profile.pictures,
-        classes=classes,
-        size=classifier.input_size,
-        limit=parameters.limit or profile.limit,
-    )
+    size, limit = classifier.input_size, parameters.limit or profile.limit
+    if parameters.pictures is None:
+        classes = classes or profile.classes
+        pictures = load_part(profile, "test", classes=classes, size=size, limit=limit)
+    else:
+        pictures = load_images(parameters.pictures, classes=classes, size=size, limit=limit)
     screening = screen(
         classifier,
         pictures,

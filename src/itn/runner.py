@@ -57,19 +57,32 @@ def run_profile(profile: str, force: bool = False, only: str | None = None) -> N
     >>> run_profile("imagenet", only="rotation")  # doctest: +SKIP
     rotation: up to date
     """
-    chosen = load_profile(profile).notebooks
+    settings = load_profile(profile)
     folder = project_folder()
     sources = {path.stem: path for path in sorted((folder / "notebooks").glob("*.ipynb"))}
     if only is not None and only not in sources:
         raise unknown("notebook", only, sources)
-    names = list(chosen or sources) if only is None else [only]
+    names = list(settings.notebooks or sources) if only is None else [only]
     for name in names:
         if name not in sources:
             raise unknown("notebook", name, sources, f"profiles/{profile}.yaml: ")
-    for name in tqdm(names, desc=profile, unit="notebook", delay=2, disable=None):
-        target = folder / "book" / "results" / profile / f"{name}.ipynb"
-        executed = run_notebook(sources[name], target, {"profile": profile}, force)
-        tqdm.write(f"{name}: {'executed' if executed else 'up to date'}")
+    runs = [
+        (Path(network, name), {"profile": profile} | ({"network": network} if network else {}))
+        for name in names
+        for network in (
+            settings.networks if settings.each_network and _takes_network(sources[name]) else [""]
+        )
+    ]
+    for path, parameters in tqdm(runs, desc=profile, unit="notebook", delay=2, disable=None):
+        target = folder / "book" / "results" / profile / f"{path}.ipynb"
+        executed = run_notebook(sources[path.name], target, parameters, force)
+        tqdm.write(f"{path.as_posix()}: {'executed' if executed else 'up to date'}")
+
+
+def _takes_network(source: Path) -> bool:
+    cells = nbformat.read(source, as_version=4).cells
+    tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", ())]
+    return any(re.search(r"^network\b", text, re.MULTILINE) for text in tagged)
 
 
 def run_notebook(
@@ -251,7 +264,7 @@ def _content_hash(source: Path, parameters: Mapping[str, Any]) -> str:
     files = [
         folder / "requirements.lock",
         folder / "profiles" / f"{profile}.yaml",
-        *(folder / "results" / profile).glob("[!.]*"),
+        *(folder / "results").glob("*/[!.]*"),  # of all profiles: one may be compared with another
     ]
     cells = [
         [cell["cell_type"], "".join(cell["source"]), cell["metadata"]]

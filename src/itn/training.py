@@ -71,7 +71,9 @@ def center(images: Tensor) -> Tensor:
     return 2 * images - 1
 
 
-def build_network(architecture: str, class_count: int, seed: int = 0) -> keras.Model:
+def build_network(
+    architecture: str, class_count: int, seed: int = 0, dropout: float | None = None
+) -> keras.Model:
     """Build one of the 64-pixel networks with untrained weights.
 
     Parameters
@@ -82,6 +84,9 @@ def build_network(architecture: str, class_count: int, seed: int = 0) -> keras.M
         Number of classes K.
     seed : int, default 0
         Seed of the initial weights.
+    dropout : float, optional
+        Share of the fully connected layers of AlexNet that is dropped in training, by default
+        a quarter; ResNet has none.
 
     Returns
     -------
@@ -100,7 +105,8 @@ def build_network(architecture: str, class_count: int, seed: int = 0) -> keras.M
     """
     if architecture not in BUILDERS:
         raise unknown("architecture", architecture, BUILDERS)
-    return BUILDERS[architecture](class_count, seed=seed)
+    options = {"dropout": dropout} if dropout is not None and architecture == "alexnet_64" else {}
+    return BUILDERS[architecture](class_count, seed=seed, **options)
 
 
 def train(
@@ -112,6 +118,11 @@ def train(
     epochs: int = 8,
     batch_size: int = 32,
     learning_rate: float = 1e-3,
+    weight_decay: float = 0.0,
+    label_smoothing: float = 0.0,
+    mirror: bool = False,
+    jitter: float = 0.0,
+    dropout: float | None = None,
     seed: int = 0,
     data: Mapping[str, Any] | None = None,
     command: str | None = None,
@@ -120,7 +131,8 @@ def train(
 ) -> dict[str, Any]:
     """Train a 64-pixel network and write its weights and their card.
 
-    Adam minimizes the cross-entropy; the learning rate warms up and falls like a cosine. The
+    Adam minimizes the cross-entropy; the learning rate warms up and falls like a cosine. Of
+    training pictures larger than the network's input a random part is seen each time. The
     same arguments give the same weights on one machine; no global seed is read or set. A
     training that was stopped goes on after its last complete epoch when it is called again
     with the same arguments, sources and versions, and ends with the same weights.
@@ -138,8 +150,18 @@ def train(
         How often each picture is seen, and at most how many at a time.
     learning_rate : float, default 1e-3
         Its height, after the warm-up.
+    weight_decay : float, default 0
+        Share of each kernel, times the learning rate, that is taken off at every step.
+    label_smoothing : float, default 0
+        Share of the wanted softmax that is spread over all classes.
+    mirror : bool, default False
+        Whether half of the pictures, chosen anew each time, are seen mirrored left to right.
+    jitter : float, default 0
+        Each channel is multiplied by up to 1 ± jitter, and up to ± jitter is added to all.
+    dropout : float, optional
+        See `build_network`.
     seed : int, default 0
-        Seed of the initial weights, the dropout and the order of the pictures.
+        Seed of the initial weights, the dropout, and the order and changes of the pictures.
     data : mapping of str to object, optional
         Where the pictures come from, for the card: profile, seeds.
     command : str, optional
@@ -163,7 +185,7 @@ def train(
     --------
     >>> card = train("alexnet_64", training, validation, folder="weights")  # doctest: +SKIP
     """
-    network = build_network(architecture, len(training.class_names), seed)
+    network = build_network(architecture, len(training.class_names), seed, dropout)
     _check(training, validation, epochs, batch_size)
     recipe = {
         "architecture": architecture,
@@ -176,6 +198,11 @@ def train(
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "label_smoothing": label_smoothing,
+        "mirror": mirror,
+        "jitter": jitter,
+        "dropout": dropout,
         "seed": seed,
         "command": command,
         "versions": {
@@ -194,7 +221,7 @@ def train(
     # The optimizer's state would be in the file, too, and triple it; a new network has none.
     trained = build_network(architecture, len(training.class_names))
     trained.set_weights(network.get_weights())
-    logits = trained.predict(_Batches(validation, batch_size), verbose=0)
+    logits = trained.predict(Batches(validation, batch_size), verbose=0)
     right = logits.argmax(axis=1) == validation.labels
     weights = state / f"{architecture}.weights.h5"
     trained.save_weights(weights)
@@ -267,7 +294,7 @@ def _fit(
     progress: bool,
 ) -> dict[str, list[float]]:
     epochs, batch_size = recipe["epochs"], recipe["batch_size"]
-    batches = _Batches(training, batch_size, recipe["seed"])
+    batches = _Varied(training, batch_size, recipe)
     steps = epochs * batches.num_batches
     warm_up = max(1, round(WARM_UP * steps))
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -276,13 +303,17 @@ def _fit(
         warmup_target=recipe["learning_rate"],
         warmup_steps=warm_up,
     )
+    optimizer = keras.optimizers.Adam(schedule, weight_decay=recipe["weight_decay"] or None)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     network.compile(
-        keras.optimizers.Adam(schedule),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizer,
+        keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=recipe["label_smoothing"]
+        ),
         metrics=["accuracy"],
         jit_compile=keras.backend.backend() == "jax",  # TensorFlow's takes long to compile
     )
-    checkpoint = _Checkpoint(network, state, batches.num_batches)
+    checkpoint = Checkpoint(network, state, batches.num_batches)
     with tqdm(
         total=steps,
         initial=checkpoint.epochs_done * batches.num_batches,
@@ -297,40 +328,79 @@ def _fit(
         )
         network.fit(
             batches,
-            validation_data=_Batches(validation, batch_size),
+            validation_data=Batches(validation, batch_size),
             epochs=epochs,
             initial_epoch=checkpoint.epochs_done,
             callbacks=[conductor, checkpoint, *callbacks],
-            shuffle=False,  # `_Batches` does it
+            shuffle=False,  # `Batches` does it
             verbose=0,
         )
     return checkpoint.history
 
 
-class _Batches(keras.utils.PyDataset):
-    """Preprocessed pictures in batches of about equal size."""
+class Batches(keras.utils.PyDataset):
+    """Preprocessed pictures and the softmax wanted, in batches of about equal size."""
 
     def __init__(self, pictures: Pictures, batch_size: int, seed: int = 0) -> None:
         super().__init__()
-        self.pictures, self.seed = pictures, seed
+        self.pictures, self.seed, self.epoch = pictures, seed, 0
         self.count = -(-len(pictures) // batch_size)
         self.rows = np.array_split(np.arange(len(pictures)), self.count)
 
     @property
     def num_batches(self) -> int:
+        """Number of batches."""
         return self.count
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        rows = self.rows[index]
-        return center(self.pictures.images[rows]), self.pictures.labels[rows]
 
     def shuffle(self, epoch: int) -> None:
         """Draw the order of an epoch, the same whether or not the training was resumed."""
+        self.epoch = epoch
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.pictures))
         self.rows = np.array_split(order, self.count)
 
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = self.rows[index]
+        wanted = np.eye(len(self.pictures.class_names), dtype=np.float32)
+        return center(self.look(rows, index)), wanted[self.pictures.labels[rows]]
 
-class _Checkpoint(keras.callbacks.Callback):
+    def look(self, rows: np.ndarray, index: int) -> np.ndarray:
+        """Take these pictures, those of batch `index`."""
+        images: np.ndarray = self.pictures.images[rows]
+        return images
+
+
+class _Varied(Batches):
+    """Batches in another order each epoch, each picture cropped, mirrored, its color changed.
+
+    What is drawn depends on seed, epoch and batch alone, so a resumed training draws the same.
+    """
+
+    def __init__(self, pictures: Pictures, batch_size: int, recipe: Mapping[str, Any]) -> None:
+        super().__init__(pictures, batch_size, recipe["seed"])
+        self.mirror, self.jitter = recipe["mirror"], recipe["jitter"]
+
+    def look(self, rows: np.ndarray, index: int) -> np.ndarray:
+        """Take these pictures and change them."""
+        random = np.random.default_rng([self.seed, self.epoch, index])
+        count, margin = len(rows), self.pictures.images.shape[1] - INPUT_SIZE
+        corners = random.integers(0, margin + 1, (count, 2))
+        images = np.stack(
+            [
+                self.pictures.images[row, top : top + INPUT_SIZE, left : left + INPUT_SIZE]
+                for row, (top, left) in zip(rows, corners, strict=True)
+            ]
+        )
+        if self.mirror:
+            turned = random.random(count) < 0.5
+            images[turned] = images[turned, :, ::-1]
+        if self.jitter:
+            images *= random.uniform(1 - self.jitter, 1 + self.jitter, (count, 1, 1, 3))
+            images += random.uniform(-self.jitter, self.jitter, (count, 1, 1, 1))
+            images = images.clip(0, 1)
+        return images
+
+
+class Checkpoint(keras.callbacks.Callback):
     """Keep what is needed to go on after the last complete epoch, and the history.
 
     `keras.callbacks.BackupAndRestore` writes the weights and the number of the epoch one after
@@ -350,17 +420,20 @@ class _Checkpoint(keras.callbacks.Callback):
         self.epochs_done = int(network.optimizer.iterations) // steps_per_epoch
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Put the draws of dropout where they were."""
         for layer in self.model.layers:
             if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
                 # Keras writes no count of its draws: it is the number of steps until here.
                 layer.seed_generator.state.assign([layer.seed, epoch * self.steps])
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Note what was logged, and save."""
         for name, value in (logs or {}).items():
             self.history[name] = [*self.history.get(name, [])[:epoch], round(float(value), 6)]
         self.save()
 
     def save(self) -> None:
+        """Write the history and the state of the model, each at once."""
         _write_json(self.logs, self.history)  # first: an epoch too many in it is cut off
         unfinished = self.weights.with_name("unfinished.weights.h5")
         self.model.save_weights(unfinished)
@@ -369,10 +442,12 @@ class _Checkpoint(keras.callbacks.Callback):
 
 def _check(training: Pictures, validation: Pictures, epochs: int, batch_size: int) -> None:
     for what, given in (("training", training), ("validation", validation)):
-        if given.images.shape[1:] != (INPUT_SIZE, INPUT_SIZE, 3) or not len(given):
+        _, height, width, _ = given.images.shape
+        larger = what == "training" and height == width >= INPUT_SIZE
+        if not (larger or height == width == INPUT_SIZE) or not len(given):
             raise UsageError(
                 f"{what} pictures must be [N, {INPUT_SIZE}, {INPUT_SIZE}, 3] and N > 0, "
-                f"got {list(given.images.shape)}"
+                f"those to learn from may be larger squares, got {list(given.images.shape)}"
             )
     if training.class_names != validation.class_names:
         raise UsageError(

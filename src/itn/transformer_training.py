@@ -156,7 +156,7 @@ def train_transformers(
     )
 
 
-class _LabeledBatches(training._Batches):
+class _LabeledBatches(training.Batches):
     """Pictures as they are, with the classifier's labels."""
 
     labels: np.ndarray
@@ -199,7 +199,7 @@ class _Judge:
         return dict(zip(EPOCH_LOGS, np.mean(found, axis=0).tolist(), strict=True))
 
 
-class _Recorder(training._Checkpoint):
+class _Recorder(training.Checkpoint):
     """Record every step, judge every epoch, keep the best state, and be able to go on."""
 
     def __init__(

@@ -1,0 +1,89 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Comparison
+#
+# Do two networks lose the same classes at the same magnitudes? And do symmetric objects survive
+# a rotation better than others?
+
+# %% tags=["parameters"]
+profile: str = "photos"  # whose two networks are compared: a file in profiles/
+
+# %%
+from IPython.display import SVG
+
+import itn
+
+parameters = itn.read_parameters(globals())
+first, second = itn.load_profile(parameters.profile).networks
+
+# %% [markdown]
+# Pictures of each class, and the accuracy of each network on those for testing:
+
+# %%
+itn.training_table(parameters)
+
+# %%
+itn.glue_numbers(itn.training_numbers(parameters))
+
+# %% [markdown]
+# Thresholds *half*, one marker per class and direction. Hollow: not reached within the sweep by
+# one network or both; drawn at the end of the sweep. ρ is Spearman's rank correlation, in which
+# all that were not reached share the last rank, n the number of classes.
+
+# %%
+tables = itn.compare(parameters)
+both = tables[first, second]
+SVG(itn.save_figure(itn.plot_threshold_pairs(both, first, second), "comparison"))
+
+# %%
+itn.rank_correlations(both)
+
+# %% [markdown]
+# The same against SqueezeNet, which learned from ImageNet, for the classes it knows:
+
+# %%
+first_other = tables[first, "squeezenet"]
+figure = itn.plot_threshold_pairs(first_other, first, "squeezenet")
+SVG(itn.save_figure(figure, "comparison_squeezenet_first"))
+
+# %%
+itn.rank_correlations(first_other)
+
+# %%
+second_other = tables[second, "squeezenet"]
+figure = itn.plot_threshold_pairs(second_other, second, "squeezenet")
+SVG(itn.save_figure(figure, "comparison_squeezenet_second"))
+
+# %%
+itn.rank_correlations(second_other)
+
+# %% [markdown]
+# Accuracy under rotation, as a share of that upright: thick lines are the means of groups of
+# classes, thin lines the classes.
+
+# %%
+turned = itn.turned_groups(parameters)
+SVG(itn.save_figure(itn.plot_turned_groups(turned), "symmetry_groups"))
+
+# %% [markdown]
+# *Kept* is the mean over all angles, *kept_180* that after half a turn.
+
+# %%
+itn.group_table(turned)
+
+# %%
+itn.glue_numbers(itn.comparison_numbers(tables, turned))

@@ -1,0 +1,91 @@
+"""The archived screenings of the photographs: who made them, and a slice of each made again."""
+
+import dataclasses
+import functools
+import json
+import re
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from itn.classifiers import WEIGHTS_FOLDER, load_classifier
+from itn.profiles import archive_file, load_part, load_profile
+from itn.screening import load_screening, screen
+from itn.splits import read_split
+from itn.transformations import TRANSFORMATIONS
+
+ROOT = Path(__file__).parents[1]
+PROFILE = load_profile("photos")
+PAIRS = [(network, name) for network in PROFILE.networks for name in TRANSFORMATIONS]
+
+each_archive = pytest.mark.parametrize(("network", "name"), PAIRS)
+classifier = functools.cache(load_classifier)
+archive = functools.cache(
+    lambda network, name: load_screening(archive_file("photos", network, name))
+)
+
+
+@functools.cache
+def test_pictures():
+    return load_part(PROFILE, "test", size=64, progress=False)
+
+
+test_pictures.__test__ = False
+
+
+@each_archive
+def test_archive_says_what_made_it(network, name):
+    screening = archive(network, name)
+    attrs = screening.attrs
+    assert (attrs["network"], attrs["transformation"]) == (network, name)
+    assert attrs["weights_sha256"] == classifier(network).weights_hash()
+    assert re.fullmatch("[0-9a-f]{64}", attrs["source_sha256"])
+    assert {"itn", "keras", "tensorflow", "numpy"} <= {
+        part.split()[0] for part in attrs["versions"].split(", ")
+    }
+    assert json.loads(attrs["pictures_left_out"]) == []
+    assert attrs["data_sha256"] == archive(*PAIRS[0]).attrs["data_sha256"]
+    assert set(screening.image.values) == read_split(ROOT / "profiles" / PROFILE.split, "test")
+    np.testing.assert_allclose(
+        screening.magnitude, TRANSFORMATIONS[name].sweep(classifier(network).input_size)
+    )
+
+
+@each_archive
+def test_untouched_pictures_are_right_as_often_as_the_card_says(network, name):
+    screening = archive(network, name)
+    card = json.loads(
+        (WEIGHTS_FOLDER / "photos" / network.replace("_photos", "_64.json")).read_text()
+    )
+    predicted = screening.predicted.sel(magnitude=screening.attrs["identity"]).values
+    right = predicted == screening.target.values[screening.label.values]
+    # A softmax that two classes share may go either way where sums are ordered differently.
+    assert abs(right.mean() - card["accuracy"]) <= 1 / len(right)
+
+
+@pytest.mark.data
+def test_archives_are_of_the_test_pictures():
+    assert archive(*PAIRS[0]).attrs["data_sha256"] == test_pictures().data_hash
+
+
+@pytest.mark.data
+@each_archive
+def test_a_slice_comes_out_again(network, name):
+    """Two pictures at three magnitudes, others for each archive."""
+    stored, pictures = archive(network, name), test_pictures()
+    random = np.random.default_rng(zlib.crc32(f"{network} {name}".encode()))
+    rows = np.sort(random.choice(len(pictures), 2, replace=False))
+    names = sorted({pictures.class_names[pictures.labels[row]] for row in rows})
+    some = dataclasses.replace(
+        pictures,
+        images=pictures.images[rows],
+        labels=np.array([names.index(pictures.class_names[pictures.labels[r]]) for r in rows]),
+        class_names=tuple(names),
+        paths=tuple(pictures.paths[row] for row in rows),
+    )
+    magnitudes = random.choice(stored.magnitude.values, 3, replace=False)
+    again = screen(classifier(network), some, name, magnitudes, batch_size=2, progress=False)
+    expected = stored.sel(image=list(some.paths), magnitude=again.magnitude)
+    np.testing.assert_allclose(again.softmax, expected.softmax, atol=5e-4)

@@ -1,0 +1,222 @@
+"""Comparisons of networks, on screenings whose thresholds are known."""
+
+import statistics
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy import stats
+
+from itn import comparison
+from itn.comparison import (
+    comparison_numbers,
+    group_table,
+    plot_threshold_pairs,
+    plot_turned_groups,
+    rank_correlations,
+    threshold_pairs,
+    training_numbers,
+    training_table,
+    turned_groups,
+)
+from itn.messages import UsageError
+from itn.profiles import FigureParameters, load_profile, read_parameters
+
+MAGNITUDES = np.linspace(-1, 1, 21)
+
+
+def screening(limits, name="brightness", magnitudes=MAGNITUDES):
+    """All pictures are right as far as a limit on either side; half of them lose it there.
+
+    `limits` maps classes to the limits below and above; at the limit exactly half is right.
+    """
+    images, count = [], 4
+    for low, high in limits.values():
+        ends = np.array([low, high]) + np.array([[-0.051, 0.051], [-0.051, 0.051], [0, 0], [0, 0]])
+        inside = (magnitudes >= ends[:, :1] - 1e-9) & (magnitudes <= ends[:, 1:] + 1e-9)
+        images.append(inside)
+    right = np.concatenate(images)
+    label = np.repeat(np.arange(len(limits)), count)
+    target = np.arange(len(limits), dtype="int32")
+    mean = np.zeros((len(limits), len(magnitudes), len(limits) + 1))
+    for index in target:
+        mean[index, :, index] = right[label == index].mean(axis=0)
+        mean[index, :, -1] = 1 - mean[index, :, index]
+    return xr.Dataset(
+        {
+            "predicted": (("image", "magnitude"), np.where(right, label[:, None], len(limits))),
+            "mean_softmax": (("category", "magnitude", "class"), mean),
+            "target": ("category", target),
+            "label": ("image", label),
+        },
+        coords={"magnitude": magnitudes, "category": list(limits)},
+        attrs={"transformation": name, "identity": 0.0},
+    )
+
+
+FIRST = {
+    "a": (-0.8, 0.2),
+    "b": (-0.6, 0.4),
+    "c": (-0.4, 0.6),
+    "d": (-2, 2),
+    "e": (-0.2, 0.8),
+    "f": (-0.1, 0.9),
+}
+SECOND = {
+    "e": (-2, 0.7),
+    "c": (-0.2, 0.5),
+    "b": (-0.3, 0.6),
+    "a": (-0.5, 0.1),
+    "d": (-0.6, 2),
+    "f": (-0.4, 0.8),
+}
+
+
+def test_thresholds_are_paired_by_class_and_direction():
+    pairs = threshold_pairs(screening(FIRST), screening(SECOND))
+    assert len(pairs) == 12
+    row = pairs[(pairs.category == "b") & (pairs.direction == "up")].iloc[0]
+    assert row["first"] == pytest.approx(0.45, abs=0.051)
+    assert row["second"] == pytest.approx(0.65, abs=0.051)
+    assert not row.first_censored
+    row = pairs[(pairs.category == "e") & (pairs.direction == "down")].iloc[0]
+    assert row.second_censored
+    assert row["second"] == -1  # the end of the sweep
+
+
+def test_what_is_lost_at_the_identity_and_what_one_network_does_not_know_is_no_pair():
+    lost = screening(FIRST | {"a": (0.5, 0.9)})
+    pairs = threshold_pairs(lost, screening({n: SECOND[n] for n in "abc"}))
+    assert set(pairs.category) == {"b", "c"}
+
+
+def test_rank_correlation_is_spearmans_with_what_is_not_reached_farthest():
+    pairs = threshold_pairs(screening(FIRST), screening(SECOND))
+    found = rank_correlations(pairs).set_index("direction")
+    # By hand: ranks outward of a, b, c, d, e, f.
+    up = stats.spearmanr([1, 2, 3, 6, 4, 5], [1, 3, 2, 6, 4, 5])
+    down = stats.spearmanr([5, 4, 3, 6, 2, 1], [4, 2, 1, 5, 6, 3])
+    assert found.loc["up", "rank correlation"] == pytest.approx(up.statistic)
+    assert found.loc["up", "p"] == pytest.approx(up.pvalue)
+    assert found.loc["down", "rank correlation"] == pytest.approx(down.statistic)
+    assert found.loc["up", "pairs"] == found.loc["down", "pairs"] == 6
+    assert (found.loc["up", "censored"], found.loc["down", "censored"]) == (1, 2)
+
+
+def test_there_is_no_correlation_where_nothing_is_reached():
+    far = screening(dict.fromkeys("abcd", (-2, 2)))
+    found = rank_correlations(threshold_pairs(far, screening(SECOND)))
+    assert found["rank correlation"].isna().all()
+    assert (found.censored == 4).all()
+
+
+def test_figure_shows_every_pair_and_its_correlation():
+    pairs = threshold_pairs(screening(FIRST), screening(SECOND))
+    figure = plot_threshold_pairs(pairs, "one", "other")
+    (axes,) = figure.axes
+    assert sum(len(line.get_xdata()) for line in axes.lines) == len(pairs)
+    hollow = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
+    assert sum(len(line.get_xdata()) for line in hollow) == 3
+    texts = {text.get_text() for text in axes.texts}
+    found = rank_correlations(pairs).set_index("direction")["rank correlation"]
+    expected = {f"{d}: ρ = {rho:.2f}, n = 6".replace("-", "−") for d, rho in found.items()}
+    assert texts == expected
+
+
+@pytest.fixture
+def turned(monkeypatch):
+    """Two networks; one class never fails, one fails at once, one comes back at half a turn."""
+    angles = np.arange(0.0, 361, 10)
+    always = np.ones(len(angles))
+    never = np.where((angles == 0) | (angles == 360), 1.0, 0.0)
+    back = np.where(np.isin(angles, (0, 180, 360)), 1.0, 0.0)
+    right = np.stack([never, back, always, never])  # one picture per class
+    labels = np.arange(4)
+    known = xr.Dataset(
+        {
+            "predicted": (("image", "magnitude"), np.where(right, labels[:, None], 9)),
+            "target": ("category", labels),
+            "label": ("image", labels),
+        },
+        coords={"magnitude": angles, "category": ["piano", "lamp", "ball", "other"]},
+        attrs={"transformation": "rotation", "identity": 0.0},
+    )
+
+    class Toy:
+        networks = ("one", "two")
+        groups = {"round": ("ball",), "upright": ("lamp",), "none": ("piano",)}  # noqa: RUF012
+
+    monkeypatch.setattr(comparison, "load_profile", lambda name: Toy)
+    monkeypatch.setattr(comparison, "obtain_screening", lambda parameters, name: known)
+    return turned_groups(FigureParameters(profile="toy"))
+
+
+def test_groups_keep_what_is_known(turned):
+    kept = turned[turned.network == "one"].set_index("category")
+    assert kept.kept["ball"] == 1
+    assert kept.kept["piano"] == pytest.approx(10 / 360)  # the flanks at both ends
+    assert kept.kept["lamp"] == pytest.approx(20 / 360)
+    assert kept.kept_180.to_dict() == {"ball": 1, "lamp": 1, "piano": 0, "other": 0}
+    assert kept.group.to_dict() == {
+        "ball": "round",
+        "lamp": "upright",
+        "piano": "none",
+        "other": "other classes",
+    }
+
+
+def test_numbers_and_table_repeat_the_groups(turned):
+    pairs = threshold_pairs(screening(FIRST), screening(SECOND))
+    numbers = comparison_numbers({("one", "two"): pairs}, turned)
+    assert numbers["one_round_kept"] == 1
+    assert numbers["two_upright_kept_180"] == 1
+    assert numbers["one_p_round"] == pytest.approx(0.5)  # one class against one of the last group
+    assert "one_p_none" not in numbers
+    rho = rank_correlations(pairs)["rank correlation"]
+    assert numbers["one_two_median"] == pytest.approx(rho.median())
+    assert numbers["one_two_highest"] == pytest.approx(rho.max())
+    assert numbers["one_two_highest_name"] == "brightness, up"
+    assert (numbers["one_two_pairs"], numbers["one_two_censored"]) == (12, 3)
+    table = group_table(turned)
+    assert table.loc[("round", "ball"), ("kept", "two")] == "100%"
+    assert isinstance(table, pd.DataFrame)
+
+
+def test_figure_of_the_groups_shows_their_means(turned):
+    figure = plot_turned_groups(turned)
+    assert [axes.get_title() for axes in figure.axes] == ["one", "two"]
+    labels = figure.axes[0].get_legend_handles_labels()[1]
+    assert labels == ["round (1 classes)", "upright (1 classes)", "none (1 classes)"]
+
+
+def test_cards_and_split_are_tabulated():
+    parameters = read_parameters({"profile": "photos"})
+    table, numbers = training_table(parameters), training_numbers(parameters)
+    assert (table.training + table.test).max() == 200
+    assert numbers["test_pictures"] == table.test.sum()
+    for network in load_profile("photos").networks:
+        # The accuracy over all pictures is the mean over the classes, each with its weight.
+        weighted = (table[network] * table.test).sum() / table.test.sum()
+        assert numbers[f"{network}_accuracy"] == pytest.approx(weighted)
+        assert numbers[f"{network}_soccer_ball"] == table.loc["soccer_ball", network]
+    with pytest.raises(UsageError, match="profile imagenet does not split its pictures"):
+        training_table(read_parameters({"profile": "imagenet"}))
+
+
+def test_further_seeds_are_counted_with_the_networks_own(tmp_path, monkeypatch):
+    (tmp_path / "profiles").symlink_to(comparison.project_folder() / "profiles")
+    (tmp_path / "results" / "photos").mkdir(parents=True)
+    for seed, accuracy in ((1, 0.25), (2, 0.75)):
+        path = tmp_path / "results" / "photos" / f"alexnet_64_seed_{seed}.json"
+        path.write_text(f'{{"accuracy": {accuracy}}}')
+    monkeypatch.chdir(tmp_path)
+    numbers = training_numbers(read_parameters({"profile": "photos"}))
+    assert numbers["alexnet_64_seeds"] == 3
+    assert (numbers["alexnet_64_seeds_lowest"], numbers["alexnet_64_seeds_highest"]) == (
+        0.25,
+        numbers["alexnet_photos_accuracy"],
+    )
+    three = [0.25, 0.75, numbers["alexnet_photos_accuracy"]]
+    assert numbers["alexnet_64_seeds_deviation"] == pytest.approx(statistics.stdev(three))
+    assert "resnet_64_seeds" not in numbers
