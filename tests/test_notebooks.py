@@ -115,7 +115,7 @@ def run_papermill(folder: Path, values: str) -> subprocess.CompletedProcess[str]
         ("clases: [starfish]", "unknown parameter 'clases'; closest: 'classes'; possible: "),
         (
             "classes: [starfich]",
-            "profiles phantom, imagenet, photos: unknown class 'starfich'; closest: 'starfish'; possible: ",
+            "profiles phantom, imagenet, photos: unknown class 'starfich'; closest: 'starfish'; ",
         ),
         ("network: squeezent", "unknown network 'squeezent'; closest: 'squeezenet'; possible: "),
         ("fill: zeroes", "unknown fill 'zeroes'; closest: 'zeros'; possible: "),
