@@ -31,7 +31,7 @@ test: $(INSTALLED)
 	$(VENV)/ruff check
 	$(VENV)/ruff format --check
 	$(VENV)/mypy
-	$(VENV)/pytest
+	$(VENV)/pytest --numprocesses auto --dist loadfile
 
 bench: $(INSTALLED)
 	$(VENV)/python benchmarks/screening.py

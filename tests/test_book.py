@@ -25,10 +25,12 @@ CHAPTERS = [
         "calibration",
         "results",
         "photographs",
+        "learned",
         "discussion",
         "summary",
         "appendix",
         "appendix_photographs",
+        "run_on_imagenet",
         "references",
     ),
 ]
