@@ -35,6 +35,7 @@ test: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(VENV)/python benchmarks/screening.py
+	$(VENV)/python benchmarks/transformers.py
 
 # Pins that still fit stay as they are; remove the file first to get the newest of everything.
 lock: $(INSTALLED)

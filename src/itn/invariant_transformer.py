@@ -523,9 +523,10 @@ class InvariantTransformerNet(keras.Model):
         self.transformers = keras.Model(
             inputs, self.color(warped, inputs["beta"]), name="transformers"
         )
+        # Nobody asks for the gradient of the pictures, whose scattering would take long.
         self._prepare = fused(
             lambda images, alpha, beta: classifier.preprocess(
-                self.color(self.spatial(images, alpha), beta)
+                self.color(self.spatial(ops.stop_gradient(images), alpha), beta)
             )
         )
         self.required_accuracy = self.add_weight(
