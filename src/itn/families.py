@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 from keras import ops
-from scipy import stats
 from tqdm.auto import tqdm
 
 from itn.classifiers import Classifier, batches
@@ -310,31 +309,6 @@ def largest_factor(comparison: xr.Dataset, family: str) -> float:
     outside, inside = failed[0], failed[0] - 1
     share = margin[inside] / (margin[inside] - margin[outside])
     return float(np.exp(position[inside] + share * (position[outside] - position[inside])))
-
-
-def accuracy_interval(right: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 95 % Clopper-Pearson interval of an accuracy.
-
-    Parameters
-    ----------
-    right : ndarray of int
-        How many were right.
-    count : int
-        Out of how many.
-
-    Returns
-    -------
-    low, high : ndarray
-        Limits, in [0, 1].
-
-    Examples
-    --------
-    >>> [limit.round(3).tolist() for limit in accuracy_interval(np.array([0, 10]), 10)]
-    [[0.0, 0.692], [0.308, 1.0]]
-    """
-    low = np.nan_to_num(stats.beta.ppf(0.025, right, count - right + 1), nan=0)
-    high = np.nan_to_num(stats.beta.ppf(0.975, right + 1, count - right), nan=1)
-    return low, high
 
 
 def displacement_ratios(comparison: xr.Dataset) -> dict[str, float]:

@@ -14,9 +14,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator, NullLocator
-from scipy import stats
 
-from itn.thresholds import REACHED, accuracy, thresholds
+from itn.thresholds import REACHED, accuracy, accuracy_interval, thresholds
 from itn.transformations import Transformation, find_transformation
 
 TRUE_STYLE: dict[str, Any] = {"color": "#000000", "linewidth": 2.2}
@@ -108,15 +107,11 @@ def plot_accuracy(screening: xr.Dataset) -> Figure:
     each = accuracy(screening).values  # [C, M]
     correct = screening.predicted.values == screening.target.values[screening.label.values][:, None]
     hits, count = correct.sum(axis=0), len(correct)
-    low = stats.beta.ppf(0.025, hits, count - hits + 1)
-    high = stats.beta.ppf(0.975, hits + 1, count - hits)
+    low, high = accuracy_interval(hits, count)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(2 * PANEL_WIDTH, PANEL_HEIGHT), layout="constrained")
         axes = figure.subplots()
-        axes.fill_between(
-            magnitude, np.nan_to_num(low, nan=0), np.nan_to_num(high, nan=1),
-            color="#0072B2", alpha=0.25, linewidth=0,
-        )  # fmt: skip
+        axes.fill_between(magnitude, low, high, color="#0072B2", alpha=0.25, linewidth=0)
         axes.plot(magnitude, each.T, color="#777777", linewidth=0.6, alpha=0.6)
         order = np.argsort(each.mean(axis=1))
         if len(order) > 1:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from scipy import stats
 
 from itn.transformations import Transformation, find_transformation
 
@@ -66,6 +67,31 @@ def accuracy(screening: xr.Dataset) -> xr.DataArray:
         dims=("category", "magnitude"),
         coords={name: screening[name] for name in ("category", "magnitude") if name in screening},
     )
+
+
+def accuracy_interval(right: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 95 % Clopper-Pearson interval of an accuracy.
+
+    Parameters
+    ----------
+    right : ndarray of int
+        How many were right.
+    count : int
+        Out of how many.
+
+    Returns
+    -------
+    low, high : ndarray
+        Limits, in [0, 1].
+
+    Examples
+    --------
+    >>> [limit.round(3).tolist() for limit in accuracy_interval(np.array([0, 10]), 10)]
+    [[0.0, 0.692], [0.308, 1.0]]
+    """
+    low = np.nan_to_num(stats.beta.ppf(0.025, right, count - right + 1), nan=0)
+    high = np.nan_to_num(stats.beta.ppf(0.975, right + 1, count - right), nan=1)
+    return low, high
 
 
 def true_softmax(screening: xr.Dataset) -> xr.DataArray:

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from itn.families import accuracy_interval, displacement_ratios, largest_factor
+from itn.families import displacement_ratios, largest_factor
 from itn.matrices import decompose_color, decompose_spatial
 from itn.plots import readable
+from itn.thresholds import accuracy_interval
 
 
 def first_of(study: xr.DataTree, kind: str) -> xr.Dataset:
