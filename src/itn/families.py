@@ -324,7 +324,7 @@ def displacement_ratios(comparison: xr.Dataset) -> dict[str, float]:
     dict of str to float
         ``to_random``: the mean displacement of the learned family over that of the random one,
         stretched or shrunk until it holds just the required accuracy; ``to_grid``: over that of
-        the grid's largest member. Above 1 the learned family goes farther.
+        the grid's largest member, NaN if none was found. Above 1 the learned family goes farther.
 
     Examples
     --------
@@ -335,7 +335,7 @@ def displacement_ratios(comparison: xr.Dataset) -> dict[str, float]:
     grid = comparison.attrs["grid_displacement"]
     return {
         "to_random": 1 / largest_factor(comparison, "random"),
-        "to_grid": displacement / grid if grid else float("inf"),
+        "to_grid": displacement / grid if grid else float("nan"),
     }
 
 
