@@ -11,9 +11,13 @@ import pytest
 
 from itn.classifiers import Classifier
 from itn.images import Pictures
+from itn.invariant_transformer import InvariantTransformerNet
 from itn.screening import screen
 from itn.transformations import TRANSFORMATIONS, transform
 from itn.warp import FILLS, affine_warp
+
+# Keras 3.15 itself calls numpy's older way to make an array of a variable.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 MAGNITUDES = {
     "translation_x": (-0.3, 0.11, 0.5),
@@ -62,7 +66,27 @@ def all_answers():
             answers[f"screening {name} {variable}"] = screening[variable].values
     answers["weights"] = np.array(classifier.weights_hash())
     answers["predicted softmax"] = classifier.predict(pictures.images)
-    return answers
+    return answers | net_answers(classifier, pictures, rng)
+
+
+def net_answers(classifier, pictures, rng):
+    """Train an Invariant Transformer Net for two steps, one with each branch of its loss."""
+    net = InvariantTransformerNet(classifier, 2, 3, exponential=True, determinant_floor=0.5)
+    for weight in net.trainable_variables:
+        weight.assign(rng.normal(0, 0.2, weight.shape))
+    for layer in (net.spatial, net.color):
+        layer.vectors.assign(rng.normal(size=layer.vectors.shape))
+    inputs = {"images": pictures.images, "alpha": rng.random((5, 2)), "beta": rng.random((5, 3))}
+    inputs = {name: value.astype("float32") for name, value in inputs.items()}
+    labels = np.array([1, 1, 1, 1, 3])
+    net.compile(keras.optimizers.SGD(0.1))
+    answers = {"net logits": net.predict_on_batch(inputs)}
+    for step, required in enumerate((0.0, 1.0)):
+        net.required_accuracy.assign(required)
+        log = net.train_on_batch(inputs, labels, return_dict=True)
+        answers |= {f"net {name} {step}": np.array(value) for name, value in log.items()}
+    weights = [np.array(weight.value) for weight in net.trainable_variables]
+    return answers | {f"net weight {i}": weight for i, weight in enumerate(weights)}
 
 
 def gradients(function, *arguments):
@@ -168,6 +192,12 @@ def test_screenings_agree(answers_of_jax, answers_of_tensorflow, name):
 def test_predictions_and_the_hash_of_the_weights_agree(answers_of_jax, answers_of_tensorflow):
     compare(answers_of_jax, answers_of_tensorflow, "predicted softmax", atol=1e-5)
     assert str(answers_of_jax["weights"]) == str(answers_of_tensorflow["weights"])
+
+
+@pytest.mark.parametrize("what", ["logits", "loss 0", "loss 1", "outward", "weight"])
+def test_the_invariant_transformer_net_trains_alike(answers_of_jax, answers_of_tensorflow, what):
+    compare(answers_of_jax, answers_of_tensorflow, f"net {what}")
+    assert [float(answers_of_jax[f"net outward {step}"]) for step in (0, 1)] == [1, 0]
 
 
 if __name__ == "__main__":
