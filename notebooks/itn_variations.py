@@ -32,7 +32,7 @@ fills: list[str] = ["zeros", "edge", "reflect"]  # outside a picture
 alone: list[str] = ["disc", "zoom_large"]  # classes to learn from, each by itself
 epochs: int = 8  # how often each picture is seen; None: the profile's
 seeds: list[int] = [0]  # one training each; None: the profile's
-limit: int = 24  # at most that many pictures per class; None: the profile's
+limit: int = 16  # at most that many pictures per class; None: the profile's
 
 # %%
 from IPython.display import SVG

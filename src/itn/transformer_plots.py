@@ -300,7 +300,7 @@ def plot_variations(varied: dict[str, xr.DataTree]) -> Figure:
             if row[0] is not panels[0, 0]:
                 for axes in row:
                     axes.set_title("")
-        panels[0, 3].set_title("displacement by epoch", fontsize=9)
+        panels[0, 3].set_title("displacement", fontsize=9)
         panels[0, 3].legend(loc="upper left")
         for axes in panels[-1, :3]:
             axes.set_xlabel("control value")
