@@ -256,7 +256,7 @@ def test_figures_show_every_part(study):
         "rotation, °",
         "scale x, factor",
         "scale y, factor",
-        "displacement by epoch",
+        "displacement",
     ]
     assert not any(titles[4:])
 
