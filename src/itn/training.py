@@ -345,7 +345,7 @@ class Batches(keras.utils.PyDataset):
         super().__init__()
         self.pictures, self.seed, self.epoch = pictures, seed, 0
         self.count = -(-len(pictures) // batch_size)
-        self.rows = np.array_split(np.arange(len(pictures)), self.count)
+        self.rows = self.split(np.arange(len(pictures)))
 
     @property
     def num_batches(self) -> int:
@@ -356,7 +356,11 @@ class Batches(keras.utils.PyDataset):
         """Draw the order of an epoch, the same whether or not the training was resumed."""
         self.epoch = epoch
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.pictures))
-        self.rows = np.array_split(order, self.count)
+        self.rows = self.split(order)
+
+    def split(self, order: np.ndarray) -> Sequence[np.ndarray]:
+        """Split an order of the pictures into batches."""
+        return np.array_split(order, self.count)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         rows = self.rows[index]

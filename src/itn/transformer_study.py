@@ -191,16 +191,22 @@ def vary_transformers(
     --------
     >>> vary_transformers(parameters, "fill", ["zeros", "reflect"])  # doctest: +SKIP
     """
-    fields = parameters.model_dump(include=set(TransformerParameters.model_fields))
-    fields["seeds"] = (parameters.seeds or _how(parameters).seeds)[:1]
-    if option == "classes":  # as many pictures in all as otherwise
-        profile = load_profile(parameters.profile)
-        limit = parameters.limit or _how(parameters).limit
-        fields["limit"] = limit and limit * len(parameters.classes or profile.classes)
+    profile, how = load_profile(parameters.profile), _how(parameters)
+    names = set(TransformerParameters.model_fields)
+    fields = how.model_dump(include=names) | {"fill": profile.fill}
+    fields |= parameters.model_dump(include=names, exclude_none=True)
+    fields["seeds"] = fields["seeds"][:1]
+    if option == "classes" and fields["limit"]:  # as many pictures in all as otherwise
+        fields["limit"] *= len(parameters.classes or profile.classes)
     return {
-        str(value): _study(TransformerParameters(**fields | {option: value}), ("survey",))
+        str(value): _variation(TransformerParameters(**fields | {option: value}))
         for value in values
     }
+
+
+@functools.lru_cache  # the same training may stand among the values of several options
+def _variation(parameters: TransformerParameters) -> xr.DataTree:
+    return _study(parameters, ("survey",))
 
 
 def _with_origin(study: xr.DataTree, origin: str) -> xr.DataTree:
@@ -216,7 +222,8 @@ def _trained(
     folder: Path | None = None,
 ) -> tuple[InvariantTransformerNet, xr.Dataset]:
     how = _how(parameters)
-    given = {**how.model_dump(), **parameters.model_dump(exclude_none=True)}
+    given = how.model_dump() | {"fill": load_profile(parameters.profile).fill}
+    given |= parameters.model_dump(exclude_none=True)
     names = (
         *("spatial_dim", "color_dim", "color_weight", "gate_margin"),
         *("required_accuracy", "fill"),
