@@ -358,9 +358,9 @@ class Batches(keras.utils.PyDataset):
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.pictures))
         self.rows = self.split(order)
 
-    def split(self, order: np.ndarray) -> Sequence[np.ndarray]:
+    def split(self, order: np.ndarray) -> list[np.ndarray]:
         """Split an order of the pictures into batches."""
-        return np.array_split(order, self.count)
+        return list(np.array_split(order, self.count))
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         rows = self.rows[index]

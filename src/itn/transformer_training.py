@@ -161,12 +161,12 @@ class _LabeledBatches(training.Batches):
 
     labels: np.ndarray
 
-    def split(self, order: np.ndarray) -> np.ndarray:
+    def split(self, order: np.ndarray) -> list[np.ndarray]:
         """Split into batches of one size, so that nothing is compiled twice.
 
         A few pictures are seen twice in an epoch instead.
         """
-        return np.resize(order, (self.count, -(-len(order) // self.count)))
+        return list(np.resize(order, (self.count, -(-len(order) // self.count))))
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         rows = self.rows[index]
