@@ -23,8 +23,9 @@ from itn.data_sets import imagenet_classes, read_table
 from itn.images import PictureFiles, load_images
 from itn.labels import find_label_file, read_labels
 from itn.messages import UsageError
-from itn.profiles import compute_screening, highlighted, read_parameters
+from itn.profiles import read_parameters
 from itn.screening import screen
+from itn.screening_study import compute_screening, highlighted
 
 # Pictures 1 to 6 of the validation set would not be these, but are called so.
 CLASSES = [805, 3, 805, 517, 0, 3]

@@ -526,8 +526,9 @@ def test_memory(tmp_path):
     assert peak < pictures.images.nbytes + (4 * images.WORKERS + 4) * pictures.images[0].nbytes
 
 
-def test_no_backend_is_imported():
-    code = "import sys, itn.images; print({'keras', 'tensorflow', 'jax'} & set(sys.modules))"
+@pytest.mark.parametrize("module", ["images", "runner", "command_line"])
+def test_no_backend_is_imported(module):
+    code = f"import sys, itn.{module}; print({{'keras', 'tensorflow', 'jax'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 

@@ -8,19 +8,11 @@ import pytest
 import xarray as xr
 from PIL import Image
 
-from itn import profiles
+from itn import classifiers, screening_study
 from itn.messages import UsageError
-from itn.profiles import (
-    archive_file,
-    compute_screening,
-    highlighted,
-    load_part,
-    load_profile,
-    obtain_screening,
-    project_folder,
-    read_parameters,
-)
+from itn.profiles import archive_file, load_profile, project_folder, read_parameters
 from itn.screening import save_screening
+from itn.screening_study import compute_screening, highlighted, load_part, obtain_screening
 
 
 def write_pictures(folder, classes, count=2):
@@ -53,8 +45,10 @@ def project(tmp_path, monkeypatch, color_classifier):
     write_profile(tmp_path)
     monkeypatch.chdir(tmp_path)
     networks = {name: dataclasses.replace(color_classifier, name=name) for name in ("tiny", "huge")}
-    monkeypatch.setattr(profiles, "load_classifier", lambda name, weights=None: networks[name])
-    monkeypatch.setattr(profiles, "list_classifiers", lambda: tuple(sorted(networks)))
+    monkeypatch.setattr(
+        screening_study, "load_classifier", lambda name, weights=None: networks[name]
+    )
+    monkeypatch.setattr(classifiers, "list_classifiers", lambda: tuple(sorted(networks)))
     return tmp_path
 
 
@@ -282,7 +276,7 @@ def test_the_archive_serves_when_nothing_deviates(archived, monkeypatch):
     def never(*_):
         raise AssertionError("a network was loaded")
 
-    monkeypatch.setattr(profiles, "load_classifier", never)
+    monkeypatch.setattr(screening_study, "load_classifier", never)
     for given in ({}, {"network": "tiny"}, {"classes": ["red", "green", "blue"]}):
         screening = obtain(**given)
         assert screening.attrs["origin"] == "archived"
@@ -361,8 +355,8 @@ def test_own_pictures_in_folders_of_wordnet_ids_are_found_by_label(project, monk
     """`itn.load_images` takes a label for such a folder, so a notebook's parameter does, too."""
     write_pictures(project / "mine", ["n04254680", "n01776313"], count=1)
     ids = ("n04254680", "n01776313", "n03452741")
-    classifier = dataclasses.replace(profiles.load_classifier("tiny"), class_ids=ids)
-    monkeypatch.setattr(profiles, "load_classifier", lambda name, weights=None: classifier)
+    classifier = dataclasses.replace(screening_study.load_classifier("tiny"), class_ids=ids)
+    monkeypatch.setattr(screening_study, "load_classifier", lambda name, weights=None: classifier)
     screening = obtain(pictures="mine", classes=["soccer_ball"], magnitudes=[0])
     assert screening.target.values.tolist() == [0]
     assert screening.sizes["image"] == 1

@@ -31,10 +31,7 @@ from .plots import save_figure as save_figure
 from .profiles import TransformerParameters as TransformerParameters
 from .profiles import VariationParameters as VariationParameters
 from .profiles import archive_file as archive_file
-from .profiles import compute_screening as compute_screening
-from .profiles import highlighted as highlighted
 from .profiles import load_profile as load_profile
-from .profiles import obtain_screening as obtain_screening
 from .profiles import read_parameters as read_parameters
 from .reports import cost_numbers as cost_numbers
 from .reports import cost_table as cost_table
@@ -47,6 +44,9 @@ from .screening import load_screening as load_screening
 from .screening import save_screening as save_screening
 from .screening import screen as screen
 from .screening import select_categories as select_categories
+from .screening_study import compute_screening as compute_screening
+from .screening_study import highlighted as highlighted
+from .screening_study import obtain_screening as obtain_screening
 from .thresholds import accuracy as accuracy
 from .thresholds import margins as margins
 from .thresholds import thresholds as thresholds

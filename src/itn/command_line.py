@@ -82,7 +82,7 @@ def train_profile(
     from itn import training
     from itn.classifiers import WEIGHTS_FOLDER
     from itn.images import SHORTER_SIDE_PER_SIZE
-    from itn.profiles import load_part
+    from itn.screening_study import load_part
 
     chosen = itn.load_profile(profile)
     how = chosen.training
@@ -105,7 +105,8 @@ def train_profile(
             others,
             folder=folder or WEIGHTS_FOLDER / profile,
             data={"profile": profile},
-            command=f"itn train --profile {profile} --architecture {each}",
+            command=f"itn train --profile {profile} --architecture {each}"
+            + (f" --seed {seed}" if seed is not None else ""),
             **options,
         )
         typer.echo(f"{each}: {card['accuracy']:.1%} of {len(others)} right")
@@ -188,7 +189,8 @@ def show_classifiers() -> None:
 
     for name in itn.list_classifiers():
         if name not in CATALOG:
-            source = "in the package" if name.endswith("_phantom") else "Keras downloads them"
+            ours = name.endswith(("_phantom", "_photos"))
+            source = "in the package" if ours else "Keras downloads them"
             typer.echo(f"{name:22} {source}")
         else:
             known = CATALOG[name]

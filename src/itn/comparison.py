@@ -17,14 +17,9 @@ from scipy import stats
 from itn.classifiers import WEIGHTS_FOLDER
 from itn.messages import UsageError
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, STYLE, draw_axes
-from itn.profiles import (
-    FigureParameters,
-    archive_file,
-    load_profile,
-    obtain_screening,
-    project_folder,
-)
+from itn.profiles import FigureParameters, archive_file, load_profile, project_folder
 from itn.screening import load_screening
+from itn.screening_study import obtain_screening
 from itn.splits import PARTS, read_split
 from itn.thresholds import DIRECTIONS, NOT_REACHED, REACHED, accuracy, thresholds
 from itn.transformations import TRANSFORMATIONS, find_transformation

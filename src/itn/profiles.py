@@ -11,16 +11,9 @@ from typing import Annotated, Any, TypeVar, overload
 
 import numpy as np
 import pydantic
-import xarray as xr
 import yaml
 
-from itn.classifiers import list_classifiers, load_classifier
-from itn.images import Pictures, load_images
 from itn.messages import UsageError, unknown
-from itn.screening import load_screening, screen, select_categories
-from itn.splits import read_split
-from itn.transformations import find_transformation
-from itn.warp import FILLS, check_fill
 
 DEFAULT_PROFILE = "phantom"
 
@@ -285,17 +278,10 @@ def load_profile(name: str) -> Profile:
     >>> load_profile("imagenet").networks
     ('squeezenet',)
     """
-    names = _profile_names()
-    if name not in names:
-        raise unknown("profile", name, names)
-    path = project_folder() / "profiles" / f"{name}.yaml"
-    try:
-        contents = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        where = " ".join(str(error).split())
-        raise UsageError(f"profiles/{path.name} is not YAML: {where}") from error
-    where = f"profiles/{path.name}: "
-    profile = _checked(Profile, contents, where)
+    from itn.classifiers import list_classifiers  # loads a backend, as does `itn.warp`
+    from itn.warp import FILLS
+
+    profile, where = read_profile(name), f"profiles/{name}.yaml: "
     for kind, chosen, possible in (
         ("network", (*profile.networks, *profile.weights), list_classifiers()),
         ("fill", (profile.fill,), FILLS),
@@ -308,31 +294,39 @@ def load_profile(name: str) -> Profile:
     return profile
 
 
-def load_part(profile: Profile, part: str, **options: Any) -> Pictures:
-    """Load a profile's pictures.
+def read_profile(name: str) -> Profile:
+    """Read a profile whose names are not checked, for which no backend has to be loaded.
 
     Parameters
     ----------
-    profile : Profile
-        Whose pictures.
-    part : {"training", "test"}
-        Which ones, where the profile splits them; otherwise all.
-    **options
-        As for `itn.load_images`.
+    name : str
+        Name of a file in ``profiles/``, without its ending.
 
     Returns
     -------
-    Pictures
-        Those of all its classes, unless the options say otherwise.
+    Profile
+        Its contents.
+
+    Raises
+    ------
+    UsageError
+        If there is no such profile, or it does not have the form of one.
 
     Examples
     --------
-    >>> load_part(load_profile("photos"), "test", size=64)  # doctest: +SKIP
-    <Pictures 'caltech-101': 692 of 64 × 64 pixels in 24 classes>
+    >>> read_profile("imagenet").pictures
+    'caltech-101'
     """
-    if profile.split is not None:
-        options["only"] = read_split(project_folder() / "profiles" / profile.split, part)
-    return load_images(profile.pictures, **{"classes": profile.classes} | options)
+    names = _profile_names()
+    if name not in names:
+        raise unknown("profile", name, names)
+    path = project_folder() / "profiles" / f"{name}.yaml"
+    where = f"profiles/{path.name}: "
+    try:
+        contents = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise UsageError(f"{where}not YAML: {' '.join(str(error).split())}") from error
+    return _checked(Profile, contents, where)
 
 
 @overload
@@ -370,6 +364,9 @@ def read_parameters(namespace: Mapping[str, Any], model: Any = FigureParameters)
     itn.messages.UsageError: unknown parameter 'clases'; closest: 'classes'; possible: \
 profile, network, pictures, classes, magnitudes, fill, seed, limit
     """
+    from itn.classifiers import list_classifiers
+    from itn.warp import check_fill
+
     data = (str, int, float, list, tuple, dict, set, Path, np.ndarray, np.generic, type(None))
     given = {
         name: value
@@ -415,118 +412,6 @@ def archive_file(profile: str, network: str, transformation: str) -> Path:
     'squeezenet_blur.nc'
     """
     return project_folder() / "results" / profile / f"{network}_{transformation}.nc"
-
-
-def obtain_screening(parameters: FigureParameters, transformation: str) -> xr.Dataset:
-    """Take a screening from the archive where it is there, else compute it.
-
-    The archive serves when nothing that it depends on deviates from the profile; fewer
-    classes than the profile's are a selection from it.
-
-    Parameters
-    ----------
-    parameters : FigureParameters
-        From `read_parameters`.
-    transformation : str
-        A key of `itn.TRANSFORMATIONS`.
-
-    Returns
-    -------
-    xarray.Dataset
-        As returned by `itn.screen`. Its attribute ``origin`` says "archived" or "computed".
-
-    Examples
-    --------
-    >>> parameters = read_parameters({"profile": "imagenet", "classes": ["starfish"]})
-    >>> obtain_screening(parameters, "rotation").category.values.tolist()
-    ['starfish']
-    """
-    find_transformation(transformation)
-    profile = load_profile(parameters.profile)
-    network = parameters.network or profile.networks[0]
-    classes = parameters.classes or profile.classes
-    archive = archive_file(parameters.profile, network, transformation)
-    deviations = [
-        name
-        for name in ("pictures", "magnitudes", "fill", "seed", "limit")
-        if getattr(parameters, name) not in (None, getattr(profile, name, None))
-    ]
-    if archive.is_file() and not deviations:
-        screening = select_categories(load_screening(archive), classes)
-        return screening.assign_attrs(origin="archived")
-    return compute_screening(parameters, transformation).assign_attrs(origin="computed")
-
-
-def highlighted(screening: xr.Dataset, parameters: FigureParameters) -> xr.Dataset:
-    """Return the part of a screening that a main figure shows.
-
-    Parameters
-    ----------
-    screening : xarray.Dataset
-        From `obtain_screening`.
-    parameters : FigureParameters
-        From `read_parameters`.
-
-    Returns
-    -------
-    xarray.Dataset
-        The profile's highlights, or all that was screened where the parameters name classes
-        or pictures of their own.
-
-    Examples
-    --------
-    >>> parameters = read_parameters({"profile": "imagenet"})
-    >>> highlighted(obtain_screening(parameters, "zoom"), parameters).category.values.tolist()
-    ['soccer_ball', 'grand_piano']
-    """
-    if parameters.classes is not None or parameters.pictures is not None:
-        return screening
-    return select_categories(screening, load_profile(parameters.profile).highlights)
-
-
-def compute_screening(parameters: FigureParameters, transformation: str) -> xr.Dataset:
-    """Screen the network and pictures that the parameters ask for.
-
-    Parameters
-    ----------
-    parameters : FigureParameters
-        From `read_parameters`.
-    transformation : str
-        A key of `itn.TRANSFORMATIONS`.
-
-    Returns
-    -------
-    xarray.Dataset
-        As returned by `itn.screen`.
-
-    Examples
-    --------
-    >>> parameters = FigureParameters(profile="imagenet", limit=2)
-    >>> compute_screening(parameters, "rotation")  # doctest: +SKIP
-    """
-    profile = load_profile(parameters.profile)
-    network = parameters.network or profile.networks[0]
-    classifier = load_classifier(network, profile.weights.get(network))
-    classes = parameters.classes
-    size, limit = classifier.input_size, parameters.limit or profile.limit
-    if parameters.pictures is None:
-        classes = classes or profile.classes
-        pictures = load_part(profile, "test", classes=classes, size=size, limit=limit)
-    else:
-        pictures = load_images(parameters.pictures, classes=classes, size=size, limit=limit)
-    screening = screen(
-        classifier,
-        pictures,
-        transformation,
-        parameters.magnitudes,
-        fill=parameters.fill or profile.fill,
-        seed=profile.seed if parameters.seed is None else parameters.seed,
-    )
-    if classes is None:
-        return screening
-    # Pictures are sorted; the reader wants the order and the names that were asked for.
-    asked = {pictures.class_named(name): name for name in classes}
-    return select_categories(screening, list(asked)).assign_coords(category=list(asked.values()))
 
 
 def _profile_names() -> list[str]:

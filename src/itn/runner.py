@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from itn.data_sets import cache_directory
 from itn.messages import UsageError, unknown
-from itn.profiles import load_profile, project_folder
+from itn.profiles import project_folder, read_profile
 from itn.provenance import hash_of_files, source_hash
 
 # What a kernel says about its language, less its version, which is not ours to store.
@@ -57,7 +57,7 @@ def run_profile(profile: str, force: bool = False, only: str | None = None) -> N
     >>> run_profile("imagenet", only="rotation")  # doctest: +SKIP
     rotation: up to date
     """
-    settings = load_profile(profile)
+    settings = read_profile(profile)
     folder = project_folder()
     sources = {path.stem: path for path in sorted((folder / "notebooks").glob("*.ipynb"))}
     if only is not None and only not in sources:

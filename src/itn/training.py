@@ -345,7 +345,7 @@ class Batches(keras.utils.PyDataset):
         super().__init__()
         self.pictures, self.seed, self.epoch = pictures, seed, 0
         self.count = -(-len(pictures) // batch_size)
-        self.rows = self.split(np.arange(len(pictures)))
+        self.rows = np.array_split(np.arange(len(pictures)), self.count)
 
     @property
     def num_batches(self) -> int:
