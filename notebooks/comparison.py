@@ -40,6 +40,18 @@ itn.training_table(parameters)
 itn.glue_numbers(itn.training_numbers(parameters))
 
 # %% [markdown]
+# The smaller network trained anew from other seeds: the median threshold *half* over the classes,
+# infinite where more than half are not reached, and the mean rank correlation with the first
+# training.
+
+# %%
+seeds = itn.seed_table(itn.read_seeds(parameters))
+seeds
+
+# %%
+itn.glue_numbers(itn.seed_numbers(seeds))
+
+# %% [markdown]
 # Thresholds *half*, one marker per class and direction. Hollow: not reached within the sweep by
 # one network or both; drawn at the end of the sweep. ρ is Spearman's rank correlation, in which
 # all that were not reached share the last rank, n the number of classes.
@@ -84,6 +96,17 @@ SVG(itn.save_figure(itn.plot_turned_groups(turned), "symmetry_groups"))
 
 # %%
 itn.group_table(turned)
+
+# %% [markdown]
+# Accordions and trilobites have black corners. How many other pictures are taken for one of them
+# when they are turned by 45°, with black corners and with others?
+
+# %%
+control = itn.fill_control(parameters, ["accordion", "trilobite"])
+control
+
+# %%
+itn.glue_numbers(itn.fill_numbers(control))
 
 # %%
 itn.glue_numbers(itn.comparison_numbers(tables, turned))

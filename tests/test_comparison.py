@@ -9,19 +9,27 @@ import xarray as xr
 from scipy import stats
 
 from itn import comparison
+from itn.classifiers import load_classifier
 from itn.comparison import (
     comparison_numbers,
+    fill_control,
     group_table,
     plot_threshold_pairs,
     plot_turned_groups,
     rank_correlations,
+    read_seeds,
+    seed_numbers,
+    seed_table,
     threshold_pairs,
     training_numbers,
     training_table,
     turned_groups,
 )
 from itn.messages import UsageError
-from itn.profiles import FigureParameters, load_profile, read_parameters
+from itn.profiles import FigureParameters, archive_file, load_profile, read_parameters
+from itn.screening import load_screening
+from itn.screening_study import load_part
+from itn.transformations import transform
 
 MAGNITUDES = np.linspace(-1, 1, 21)
 
@@ -202,6 +210,59 @@ def test_cards_and_split_are_tabulated():
         assert numbers[f"{network}_soccer_ball"] == table.loc["soccer_ball", network]
     with pytest.raises(UsageError, match="profile imagenet does not split its pictures"):
         training_table(read_parameters({"profile": "imagenet"}))
+
+
+def test_seeds_are_told_apart_by_their_medians():
+    first = screening({"a": (-0.8, 0.2), "b": (-0.5, 0.4), "c": (-0.3, 0.6), "d": (-0.2, 0.7)})
+    same = threshold_pairs(first, first).assign(seed=1)
+    # Upward in the opposite order; downward more than half are not reached.
+    other = screening({"a": (-2, 0.6), "b": (-2, 0.5), "c": (-2, 0.3), "d": (-0.2, 0.1)})
+    pairs = pd.concat([same, threshold_pairs(first, other).assign(seed=2)])
+    table = seed_table(pairs).set_index("direction")
+    assert table.loc["up", "training"] == table.loc["up", "seed 1"] == pytest.approx(0.55, abs=0.03)
+    assert table.loc["down", "training"] == pytest.approx(-0.45, abs=0.03)
+    assert table.loc["up", "seed 2"] == pytest.approx(0.45, abs=0.03)
+    assert table.loc["down", "seed 2"] == -np.inf
+    assert table.loc["up", "rank correlation"] == pytest.approx(0)  # the mean of 1 and -1
+    numbers = seed_numbers(table.reset_index())
+    assert numbers["seeds_brightness_down_seed_2"] == "–"
+    assert numbers["seeds_brightness_down_training"] == "−0.450"
+
+
+def test_the_seeds_were_compared_with_the_archived_training():
+    parameters = read_parameters({"profile": "photos"})
+    seeds = read_seeds(parameters)
+    for name, group in seeds.groupby("transformation"):
+        archived = load_screening(archive_file("photos", "alexnet_photos", name))
+        own = threshold_pairs(archived, archived).set_index(["direction", "category"])
+        for seed, one in group.groupby("seed"):
+            found = one.set_index(["direction", "category"])
+            wanted = own.loc[found.index]
+            np.testing.assert_allclose(found["first"], wanted["first"], rtol=1e-5, err_msg=seed)
+            assert (found.first_censored == wanted.first_censored).all()
+            assert (found["first"] != found.second).any()
+
+
+@pytest.mark.data
+def test_black_corners_are_what_turns_pictures_into_those_that_have_them():
+    parameters = read_parameters({"profile": "photos", "limit": 4})
+    marked = ["accordion", "trilobite"]
+    table = fill_control(parameters, marked, fills=["zeros", "edge"]).set_index(["network", "fill"])
+    assert (table.taken_upright < 0.1).all()
+    for network in load_profile("photos").networks:
+        black, edge = table.loc[network, "zeros"], table.loc[network, "edge"]
+        assert black.taken > 4 * edge.taken
+        assert black.accuracy < edge.accuracy
+    # Counted from the predictions for one of them.
+    classifier = load_classifier("alexnet_photos")
+    pictures = load_part(load_profile("photos"), "test", size=64, limit=4)
+    turned = np.asarray(transform(pictures.images, "rotation", 45.0, fill="edge"))
+    said = np.array(classifier.class_names)[classifier.predict(turned).argmax(axis=1)]
+    true = np.array(pictures.class_names)[pictures.labels]
+    edge = table.loc["alexnet_photos", "edge"]
+    assert edge.accuracy == pytest.approx((said == true).mean())
+    others = ~np.isin(true, marked)
+    assert edge.taken == pytest.approx(np.isin(said[others], marked).mean())
 
 
 def test_further_seeds_are_counted_with_the_networks_own(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from itn import classifiers, screening_study
 from itn.messages import UsageError
-from itn.profiles import archive_file, load_profile, project_folder, read_parameters
+from itn.profiles import Training, archive_file, load_profile, project_folder, read_parameters
 from itn.screening import save_screening
 from itn.screening_study import compute_screening, highlighted, load_part, obtain_screening
 
@@ -416,3 +416,12 @@ def test_groups_hold_classes_of_the_profile(project):
     write_profile(project, groups={"warm": ["red"], "cold": ["blu"]})
     with pytest.raises(UsageError, match="unknown class 'blu'; closest: 'blue'"):
         load_profile("toy")
+
+
+def test_one_architecture_may_be_trained_otherwise():
+    how = Training(epochs=3, jitter=0.1, networks={"resnet_64": {"jitter": 0.2, "epochs": 4}})
+    assert how.options("alexnet_64") == how.options("resnet_64") | {"jitter": 0.1, "epochs": 3}
+    assert {"networks", "pictures_per_class"}.isdisjoint(how.options("resnet_64"))
+    wrong = Training(epochs=3, networks={"resnet_64": {"jiter": 0.2}})
+    with pytest.raises(UsageError, match="training of resnet_64: unknown parameter 'jiter'"):
+        wrong.options("resnet_64")

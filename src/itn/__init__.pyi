@@ -10,10 +10,15 @@ from .classifiers import list_classifiers as list_classifiers
 from .classifiers import load_classifier as load_classifier
 from .comparison import compare as compare
 from .comparison import comparison_numbers as comparison_numbers
+from .comparison import fill_control as fill_control
+from .comparison import fill_numbers as fill_numbers
 from .comparison import group_table as group_table
 from .comparison import plot_threshold_pairs as plot_threshold_pairs
 from .comparison import plot_turned_groups as plot_turned_groups
 from .comparison import rank_correlations as rank_correlations
+from .comparison import read_seeds as read_seeds
+from .comparison import seed_numbers as seed_numbers
+from .comparison import seed_table as seed_table
 from .comparison import training_numbers as training_numbers
 from .comparison import training_table as training_table
 from .comparison import turned_groups as turned_groups

@@ -95,9 +95,6 @@ def train_profile(
         side = round(training.INPUT_SIZE * SHORTER_SIDE_PER_SIZE)
         pictures = load_part(chosen, "training", size=side, shorter_side=side)
     others = load_part(chosen, "test", size=training.INPUT_SIZE)
-    options = how.model_dump(exclude={"pictures_per_class"})
-    if seed is not None:
-        options["seed"] = seed
     for each in architecture or training.BUILDERS:
         card = training.train(
             each,
@@ -107,7 +104,7 @@ def train_profile(
             data={"profile": profile},
             command=f"itn train --profile {profile} --architecture {each}"
             + (f" --seed {seed}" if seed is not None else ""),
-            **options,
+            **how.options(each) | ({"seed": seed} if seed is not None else {}),
         )
         typer.echo(f"{each}: {card['accuracy']:.1%} of {len(others)} right")
 

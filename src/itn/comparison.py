@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -16,15 +16,17 @@ from scipy import stats
 
 from itn.classifiers import WEIGHTS_FOLDER
 from itn.messages import UsageError
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, STYLE, draw_axes
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, STYLE, draw_axes, format_magnitude
 from itn.profiles import FigureParameters, archive_file, load_profile, project_folder
 from itn.screening import load_screening
-from itn.screening_study import obtain_screening
+from itn.screening_study import compute_screening, obtain_screening
 from itn.splits import PARTS, read_split
 from itn.thresholds import DIRECTIONS, NOT_REACHED, REACHED, accuracy, thresholds
 from itn.transformations import TRANSFORMATIONS, find_transformation
 
 CRITERION = "half"
+# What the book says of a card.
+TRAINED_WITH = ("accuracy", "parameters", "epochs", "weight_decay", "label_smoothing", "jitter")
 FEWEST_REACHED = 4  # pairs of thresholds; with fewer, ranks say nothing
 DIRECTION_STYLES: dict[str, dict[str, Any]] = {
     "up": {"color": "#D55E00", "marker": "^"},
@@ -77,7 +79,7 @@ def training_numbers(parameters: FigureParameters) -> dict[str, float | str]:
     -------
     dict
         The entries of `training_table` as ``<column>_<class>`` and the sums of the pictures
-        as ``<part>_pictures``; per network ``<network>_accuracy``, ``_parameters``, ``_epochs``.
+        as ``<part>_pictures``; per network ``<network>_<key>`` for each of `TRAINED_WITH`.
         From the cards ``results/<profile>/<architecture>_seed_<seed>.json`` of further
         trainings together with the network's own, ``<architecture>_seeds``, how many, and
         their ``_lowest``, ``_highest`` accuracy and ``_deviation`` (standard deviation).
@@ -96,7 +98,7 @@ def training_numbers(parameters: FigureParameters) -> dict[str, float | str]:
     numbers |= {f"{part}_pictures": int(table[part].sum()) for part in PARTS}
     folder = project_folder() / "results" / parameters.profile
     for name, card in _cards(parameters.profile, load_profile(parameters.profile).networks).items():
-        for key in ("accuracy", "parameters", "epochs"):
+        for key in TRAINED_WITH:
             numbers[f"{name}_{key}"] = card[key]
         seeds = sorted(folder.glob(f"{card['architecture']}_seed_*.json"))
         reached = [card["accuracy"], *(json.loads(p.read_text())["accuracy"] for p in seeds)]
@@ -106,6 +108,117 @@ def training_numbers(parameters: FigureParameters) -> dict[str, float | str]:
             numbers[f"{start}_lowest"], numbers[f"{start}_highest"] = min(reached), max(reached)
             numbers[f"{start}_deviation"] = float(np.std(reached, ddof=1))
     return numbers
+
+
+def read_seeds(parameters: FigureParameters) -> pd.DataFrame:
+    """Read the thresholds of further trainings of the smaller network, from other seeds.
+
+    Parameters
+    ----------
+    parameters : FigureParameters
+        From `itn.read_parameters`; results/<profile>/seeds.tsv is read, which
+        benchmarks/seeds.py writes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table of `threshold_pairs` for the profile's own training and each other one, whose
+        ``seed`` is another column.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> from itn.profiles import read_parameters
+    >>> seeds = read_seeds(read_parameters({"profile": "photos"}))  # doctest: +SKIP
+    """
+    path = project_folder() / "results" / parameters.profile / "seeds.tsv"
+    if not path.is_file():
+        raise UsageError(f"no results/{parameters.profile}/seeds.tsv: run benchmarks/seeds.py")
+    return pd.read_csv(path, sep="\t")
+
+
+def seed_table(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate how far apart trainings from different seeds are.
+
+    Parameters
+    ----------
+    pairs : pandas.DataFrame
+        From `read_seeds`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per transformation and direction: median threshold over the classes of the
+        profile's own ``training`` and of each ``seed <n>``, infinite where the middle is not
+        reached; mean ``rank correlation`` of the own with the others.
+
+    Examples
+    --------
+    >>> from itn.screening import load_screening
+    >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
+    >>> pairs = threshold_pairs(screening, screening).assign(seed=1)
+    >>> table = seed_table(pairs)
+    >>> bool((table["training"] == table["seed 1"]).all())
+    True
+    """
+    rows = []
+    for (name, direction), group in pairs.groupby(["transformation", "direction"], sort=False):
+        seeds: dict[Any, pd.DataFrame] = dict(list(group.groupby("seed")))
+        found = [rank_correlations(one)["rank correlation"].iloc[0] for one in seeds.values()]
+        row = {
+            "transformation": name,
+            "direction": direction,
+            "training": _median(next(iter(seeds.values())), "first"),
+            **{f"seed {seed}": _median(one, "second") for seed, one in seeds.items()},
+            "rank correlation": float(np.mean(found)),
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def seed_numbers(table: pd.DataFrame) -> dict[str, float | str]:
+    """Collect what the book says of trainings from different seeds.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `seed_table`.
+
+    Returns
+    -------
+    dict
+        ``seeds_<transformation>_<direction>_<column>``, medians as texts with their units, and
+        of the rank correlations ``seeds_median``, ``seeds_lowest`` and ``seeds_highest``.
+
+    Examples
+    --------
+    >>> seed_numbers(seed_table(pairs))  # doctest: +SKIP
+    """
+    numbers: dict[str, float | str] = {}
+    medians = [one for one in table.columns if one == "training" or one.startswith("seed ")]
+    for row in table.to_dict("records"):
+        transformation = find_transformation(row["transformation"])
+        start = f"seeds_{transformation.name}_{row['direction']}"
+        numbers[f"{start}_correlation"] = row["rank correlation"]
+        for one in medians:
+            text = format_magnitude(row[one], transformation) if np.isfinite(row[one]) else "–"
+            numbers[f"{start}_{one}".replace(" ", "_")] = text
+    found = table["rank correlation"]
+    return numbers | {
+        "seeds_median": float(found.median()),
+        "seeds_lowest": float(found.min()),
+        "seeds_highest": float(found.max()),
+    }
+
+
+def _median(pairs: pd.DataFrame, which: str) -> float:
+    """Return the median magnitude, infinite if most thresholds are not reached."""
+    sign = 1 if pairs.direction.iloc[0] == "up" else -1
+    return sign * float(np.median(_outward(pairs, which)))
 
 
 def _cards(profile: str, networks: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -384,6 +497,78 @@ def plot_turned_groups(turned: pd.DataFrame) -> Figure:
         panels[0].set_ylabel("accuracy, share of that upright")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
+
+
+def fill_control(
+    parameters: FigureParameters,
+    marked: Sequence[str],
+    angle: float = 45.0,
+    fills: Sequence[str] = ("zeros", "edge", "reflect"),
+) -> pd.DataFrame:
+    """Ask whether it is the black corners that make turned pictures into some classes.
+
+    Parameters
+    ----------
+    parameters : FigureParameters
+        From `itn.read_parameters`.
+    marked : sequence of str
+        Classes whose own pictures have black corners.
+    angle : float, default 45
+        By which pictures are turned, degrees.
+    fills : sequence of str, default ("zeros", "edge", "reflect")
+        What is put into the corners; only zeros are black.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per network and fill: ``accuracy`` of all turned pictures, and the share of the
+        pictures of other classes that are taken for one of the marked ones, ``taken`` turned
+        and ``taken_upright``.
+
+    Examples
+    --------
+    >>> fill_control(read_parameters({"profile": "photos"}), ["accordion"])  # doctest: +SKIP
+    """
+    rows = []
+    for network in load_profile(parameters.profile).networks:
+        for fill in fills:
+            changes = {"network": network, "fill": fill, "magnitudes": (angle,)}
+            found = compute_screening(parameters.model_copy(update=changes), "rotation")
+            said = found["class"].values[found.predicted.values]  # [N, magnitude]
+            true = found.category.values[found.label.values]
+            taken = np.isin(said, marked)[~np.isin(true, marked)].mean(axis=0)
+            rows.append(
+                {
+                    "network": network,
+                    "fill": fill,
+                    "accuracy": (said == true[:, None])[:, -1].mean(),
+                    "taken": taken[-1],
+                    "taken_upright": taken[0],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def fill_numbers(table: pd.DataFrame) -> dict[str, float | str]:
+    """Collect what the book says of the fill control.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `fill_control`.
+
+    Returns
+    -------
+    dict
+        ``<network>_<fill>_<column>``.
+
+    Examples
+    --------
+    >>> fill_numbers(pd.DataFrame({"network": ["a"], "fill": ["edge"], "taken": [0.5]}))
+    {'a_edge_taken': 0.5}
+    """
+    long = table.melt(["network", "fill"]).to_dict("records")
+    return {f"{one['network']}_{one['fill']}_{one['variable']}": one["value"] for one in long}
 
 
 def group_table(turned: pd.DataFrame) -> pd.DataFrame:

@@ -605,11 +605,6 @@ def _choose_files(
     return chosen
 
 
-@functools.cache
-def _wordnet_ids() -> frozenset[str]:
-    return frozenset(entry.wnid for entry in imagenet_classes())
-
-
 def _choose_class(
     given: str | int, available: Sequence[str], targets: Mapping[str, str] | None = None
 ) -> str:

@@ -49,6 +49,8 @@ class Training(_Strict):
         Likewise.
     seed : int
         Of rendered pictures and of the training.
+    networks : dict of str to dict
+        What one architecture needs to have otherwise.
     """
 
     pictures_per_class: Annotated[int, pydantic.Field(ge=1)] | None = None
@@ -61,6 +63,30 @@ class Training(_Strict):
     jitter: Annotated[float, pydantic.Field(ge=0, lt=1)] = 0.0
     dropout: Annotated[float, pydantic.Field(ge=0, lt=1)] | None = None
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
+    networks: dict[str, dict[str, Any]] = {}
+
+    def options(self, architecture: str) -> dict[str, Any]:
+        """Return the arguments for `itn.training.train`.
+
+        Parameters
+        ----------
+        architecture : str
+            A key of `itn.training.BUILDERS`.
+
+        Returns
+        -------
+        dict of str to object
+            Keyword arguments.
+
+        Raises
+        ------
+        UsageError
+            If what it has otherwise is no option of a training.
+        """
+        common = self.model_dump(exclude={"networks"})
+        given = common | self.networks.get(architecture, {})
+        found = _checked(Training, given, f"training of {architecture}: ")
+        return found.model_dump(exclude={"networks", "pictures_per_class"})
 
 
 class Transformers(_Strict):

@@ -80,7 +80,7 @@ def plot_transformer_training(study: xr.DataTree) -> Figure:
         kept = history.attrs["kept_epoch"]
         bottom.plot(
             epoch[kept], held_out[kept], "o", markersize=11, markerfacecolor="none",
-            color=ORANGE, markeredgewidth=1.8, label="kept",
+            color=ORANGE, markeredgewidth=1.8, label="kept", clip_on=False,
         )  # fmt: skip
         required = history.attrs["required_accuracy"]
         bottom.axhline(required, color="#444444", linestyle=":", label="required, $a_0$")
