@@ -8,7 +8,7 @@
 #   make clean     removes what was built, not .venv
 
 PYTHON ?= python3
-PROFILES ?= phantom imagenet photos
+PROFILES ?= phantom imagenet photos photos_taught
 FORCE ?=
 
 VENV := .venv/bin

@@ -69,7 +69,7 @@ def test_looks_at_the_phantom_unless_told_otherwise(path: Path) -> None:
         found = itn.read_parameters(namespace, itn.TransformerParameters)
     else:
         found = itn.read_parameters(namespace)
-    elsewhere = {"costs": "imagenet", "comparison": "photos"}
+    elsewhere = {"costs": "imagenet", "comparison": "photos", "taught": "photos_taught"}
     assert found.profile == elsewhere.get(path.stem, "phantom")
 
 
@@ -115,7 +115,8 @@ def run_papermill(folder: Path, values: str) -> subprocess.CompletedProcess[str]
         ("clases: [starfish]", "unknown parameter 'clases'; closest: 'classes'; possible: "),
         (
             "classes: [starfich]",
-            "profiles phantom, imagenet, photos: unknown class 'starfich'; closest: 'starfish'; ",
+            "profiles phantom, imagenet, photos, photos_taught: unknown class 'starfich'; "
+            "closest: 'starfish'; ",
         ),
         ("network: squeezent", "unknown network 'squeezent'; closest: 'squeezenet'; possible: "),
         ("fill: zeroes", "unknown fill 'zeroes'; closest: 'zeros'; possible: "),

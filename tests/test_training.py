@@ -172,9 +172,10 @@ def numbered(count=12, side=72):
     return Pictures(images.astype("float32"), labels, NAMES, paths, "numbered")
 
 
-def seen(mirror, jitter, epoch=0, seed=0):
+def seen(mirror, jitter, epoch=0, seed=0, rotation=0.0, zoom=1.0):
     """What a network is shown in one epoch: pictures in [0, 1], and the softmax wanted."""
-    batches = training._Varied(numbered(), 5, {"seed": seed, "mirror": mirror, "jitter": jitter})
+    recipe = {"seed": seed, "mirror": mirror, "jitter": jitter, "rotation": rotation, "zoom": zoom}
+    batches = training._Varied(numbered(), 5, recipe)
     batches.shuffle(epoch)
     parts = [batches[index] for index in range(batches.num_batches)]
     return (np.concatenate([part[k] for part in parts]) for k in (0, 1))
@@ -209,6 +210,32 @@ def test_jitter_is_light_and_differs_from_picture_to_picture():
     assert len({round(float(each.mean()), 5) for each in change}) == 12
     assert jittered.min() >= -1 - 1e-6
     assert jittered.max() <= 1 + 1e-6
+
+
+def slopes(**options):
+    """The slope of brightness in the middle of every picture, to the right and downwards."""
+    images, _ = seen(mirror=False, jitter=0, **options)
+    place = (images[:, 30:34, 30:34, 1] + 1) / 2 * 72 * 72
+    return np.stack([np.gradient(place, axis=axis).mean(axis=(1, 2)) for axis in (2, 1)])
+
+
+def test_a_rotation_turns_every_picture_by_an_angle_of_its_own():
+    right, down = slopes(rotation=180)
+    np.testing.assert_allclose(np.hypot(right, down), np.hypot(1, 72), rtol=1e-2)
+    # Counter-clockwise, from downwards towards the right.
+    angles = np.degrees(np.arctan2(right, down) - np.arctan2(1, 72))
+    assert len(set(np.rint(angles))) > 9
+    assert np.abs(angles).max() > 90
+    small = np.degrees(np.arctan2(*slopes(rotation=10)) - np.arctan2(1, 72))
+    assert 3 < np.abs(small).max() <= 10.1
+
+
+def test_a_zoom_enlarges_and_shrinks_by_up_to_its_factor():
+    right, down = slopes(zoom=2)
+    np.testing.assert_allclose(right / down, 1 / 72, atol=1e-3)
+    factors = 72 / down
+    assert 0.5 <= factors.min() < 0.8
+    assert 1.25 < factors.max() <= 2 + 1e-3
 
 
 def test_what_is_drawn_depends_on_seed_and_epoch_alone():

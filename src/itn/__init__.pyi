@@ -52,6 +52,9 @@ from .screening import select_categories as select_categories
 from .screening_study import compute_screening as compute_screening
 from .screening_study import highlighted as highlighted
 from .screening_study import obtain_screening as obtain_screening
+from .taught import plot_taught as plot_taught
+from .taught import taught_numbers as taught_numbers
+from .taught import taught_screenings as taught_screenings
 from .thresholds import accuracy as accuracy
 from .thresholds import margins as margins
 from .thresholds import thresholds as thresholds

@@ -26,6 +26,7 @@ from itn.squeezenet import CHANNEL_MEANS_BGR, build_squeezenet, load_deep_compre
 from itn.warp import Tensor
 
 WEIGHTS_FOLDER = Path(__file__).with_name("weights")
+OWN_PROFILES = ("phantom", "photos", "photos_taught")  # for which we have trained networks
 SLIM_MEANS_RGB = (123.68, 116.78, 103.94)  # on the scale 0 ... 255
 RESNET_UNITS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 MAX_CHECKPOINT_BYTES = 4 * 2**30  # of an unpacked archive
@@ -221,7 +222,8 @@ def load_classifier(
         - ``"alexnet"``: from Caffe's ``.caffemodel`` or M. Guerzhoy's ``.npy``;
         - ``"resnet_v1_50"``, ``"resnet_v1_101"``, ``"resnet_v1_152"``: from a checkpoint of
           TF-Slim, unpacked or as the published ``.tar.gz``; needs TensorFlow;
-        - ``"alexnet_phantom"``, ``"resnet_phantom"``: the package's own, trained by `itn train`;
+        - ``"alexnet_<profile>"``, ``"resnet_<profile>"``: the package's own, trained by `itn train`
+          for the profiles `OWN_PROFILES`;
         - any classifier of `keras.applications`, e.g. ``"ResNet101"``;
 
         or a ``.keras`` file, loaded in Keras' safe mode. If it ends in a softmax, its logarithm
@@ -487,8 +489,9 @@ _BUILDERS: dict[str, Callable[..., Classifier]] = {
     "squeezenet": _squeezenet,
     "alexnet": _alexnet,
     **{f"resnet_v1_{depth}": partial(_resnet_v1, depth) for depth in RESNET_UNITS},
-    "alexnet_phantom": partial(_own, "alexnet_64", "phantom"),
-    "alexnet_photos": partial(_own, "alexnet_64", "photos"),
-    "resnet_phantom": partial(_own, "resnet_64", "phantom"),
-    "resnet_photos": partial(_own, "resnet_64", "photos"),
+    **{
+        f"{architecture}_{profile}": partial(_own, f"{architecture}_64", profile)
+        for architecture in ("alexnet", "resnet")
+        for profile in OWN_PROFILES
+    },
 }

@@ -182,11 +182,12 @@ def verify_data(names: Sources = None) -> None:
 def show_classifiers() -> None:
     """Show the networks, and whether their weights are in the cache."""
     import itn
+    from itn.classifiers import OWN_PROFILES
     from itn.data_sets import CATALOG, is_there
 
     for name in itn.list_classifiers():
         if name not in CATALOG:
-            ours = name.endswith(("_phantom", "_photos"))
+            ours = name.endswith(OWN_PROFILES)
             source = "in the package" if ours else "Keras downloads them"
             typer.echo(f"{name:22} {source}")
         else:

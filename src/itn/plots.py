@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator, NullLocator
 
-from itn.thresholds import REACHED, accuracy, accuracy_interval, thresholds
+from itn.thresholds import REACHED, accuracy, accuracy_interval, is_correct, thresholds
 from itn.transformations import Transformation, find_transformation
 
 TRUE_STYLE: dict[str, Any] = {"color": "#000000", "linewidth": 2.2}
@@ -105,7 +105,7 @@ def plot_accuracy(screening: xr.Dataset) -> Figure:
     transformation = find_transformation(screening.attrs["transformation"])
     magnitude = screening.magnitude.values
     each = accuracy(screening).values  # [C, M]
-    correct = screening.predicted.values == screening.target.values[screening.label.values][:, None]
+    correct = is_correct(screening)
     hits, count = correct.sum(axis=0), len(correct)
     low, high = accuracy_interval(hits, count)
     with mpl.rc_context(STYLE):

@@ -41,7 +41,7 @@ class Training(_Strict):
         Number of pictures to render and learn from, where they are rendered.
     epochs, batch_size : int
         How often each is seen, and at most how many at a time.
-    learning_rate, weight_decay, label_smoothing, jitter : float
+    learning_rate, weight_decay, label_smoothing, jitter, rotation, zoom : float
         As for `itn.training.train`.
     mirror : bool
         Likewise.
@@ -61,6 +61,8 @@ class Training(_Strict):
     label_smoothing: Annotated[float, pydantic.Field(ge=0, lt=1)] = 0.0
     mirror: bool = False
     jitter: Annotated[float, pydantic.Field(ge=0, lt=1)] = 0.0
+    rotation: Annotated[float, pydantic.Field(ge=0, le=180)] = 0.0
+    zoom: Annotated[float, pydantic.Field(ge=1)] = 1.0
     dropout: Annotated[float, pydantic.Field(ge=0, lt=1)] | None = None
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
     networks: dict[str, dict[str, Any]] = {}
@@ -150,6 +152,8 @@ class Profile(_Strict):
     each_network : bool
         Whether those that take a network run for each of the profile's, not for the first
         alone; the results of each then lie in a folder of its name.
+    untaught : str or None
+        The profile whose networks saw the same pictures, but none turned or zoomed.
     groups : dict of str to tuple of str
         Classes that are compared with each other, see `itn.turned_groups`.
     """
@@ -168,6 +172,7 @@ class Profile(_Strict):
     transformers: Transformers | None = None
     notebooks: Names | None = None
     each_network: bool = False
+    untaught: str | None = None
     groups: dict[str, Names] = {}
 
 

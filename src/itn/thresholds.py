@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from scipy import stats
 
@@ -57,16 +58,40 @@ def accuracy(screening: xr.Dataset) -> xr.DataArray:
     >>> accuracy(screening).values
     array([[1. , 0.5]])
     """
-    label = screening.label.values
-    correct = screening.predicted.values == screening.target.values[label][:, None]
+    correct = is_correct(screening)
     return xr.DataArray(
         [
-            correct[label == category].mean(axis=0)
+            correct[screening.label.values == category].mean(axis=0)
             for category in range(screening.sizes["category"])
         ],
         dims=("category", "magnitude"),
         coords={name: screening[name] for name in ("category", "magnitude") if name in screening},
     )
+
+
+def is_correct(screening: xr.Dataset) -> npt.NDArray[np.bool_]:
+    """Tell of each picture at each magnitude whether it is predicted correctly.
+
+    Parameters
+    ----------
+    screening : xarray.Dataset
+        Result of `itn.screen`.
+
+    Returns
+    -------
+    ndarray [N, M], bool
+        Over images and magnitudes.
+
+    Examples
+    --------
+    >>> predicted = (("image", "magnitude"), [[4, 4], [4, 7]])
+    >>> labels = {"target": ("category", [7, 4]), "label": ("image", [1, 1])}
+    >>> is_correct(xr.Dataset({"predicted": predicted} | labels)).tolist()
+    [[True, True], [True, False]]
+    """
+    target = screening.target.values[screening.label.values]
+    correct: npt.NDArray[np.bool_] = screening.predicted.values == target[:, None]
+    return correct
 
 
 def accuracy_interval(right: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,7 @@ from itn.images import Pictures
 from itn.messages import UsageError, unknown
 from itn.provenance import installed_version, source_hash
 from itn.resnet import build_resnet_v1
+from itn.transformations import transform
 from itn.warp import Tensor
 
 INPUT_SIZE = 64  # pixels
@@ -122,6 +123,8 @@ def train(
     label_smoothing: float = 0.0,
     mirror: bool = False,
     jitter: float = 0.0,
+    rotation: float = 0.0,
+    zoom: float = 1.0,
     dropout: float | None = None,
     seed: int = 0,
     data: Mapping[str, Any] | None = None,
@@ -158,6 +161,11 @@ def train(
         Whether half of the pictures, chosen anew each time, are seen mirrored left to right.
     jitter : float, default 0
         Each channel is multiplied by up to 1 ± jitter, and up to ± jitter is added to all.
+    rotation : float, default 0
+        Each picture is turned by an angle drawn uniformly up to ± this, degrees; what comes
+        in from outside is black.
+    zoom : float, default 1
+        Each picture is enlarged or shrunk by up to this factor, drawn log-uniformly.
     dropout : float, optional
         See `build_network`.
     seed : int, default 0
@@ -202,6 +210,8 @@ def train(
         "label_smoothing": label_smoothing,
         "mirror": mirror,
         "jitter": jitter,
+        "rotation": rotation,
+        "zoom": zoom,
         "dropout": dropout,
         "seed": seed,
         "command": command,
@@ -374,7 +384,7 @@ class Batches(keras.utils.PyDataset):
 
 
 class _Varied(Batches):
-    """Batches in another order each epoch, each picture cropped, mirrored, its color changed.
+    """Batches in another order each epoch, each picture cropped, recolored, turned and so on.
 
     What is drawn depends on seed, epoch and batch alone, so a resumed training draws the same.
     """
@@ -382,6 +392,7 @@ class _Varied(Batches):
     def __init__(self, pictures: Pictures, batch_size: int, recipe: Mapping[str, Any]) -> None:
         super().__init__(pictures, batch_size, recipe["seed"])
         self.mirror, self.jitter = recipe["mirror"], recipe["jitter"]
+        self.rotation, self.zoom = recipe["rotation"], recipe["zoom"]
 
     def look(self, rows: np.ndarray, index: int) -> np.ndarray:
         """Take these pictures and change them."""
@@ -401,6 +412,12 @@ class _Varied(Batches):
             images *= random.uniform(1 - self.jitter, 1 + self.jitter, (count, 1, 1, 3))
             images += random.uniform(-self.jitter, self.jitter, (count, 1, 1, 1))
             images = images.clip(0, 1)
+        if self.rotation:
+            angles = random.uniform(-self.rotation, self.rotation, count)
+            images = np.asarray(transform(images, "rotation", angles))
+        if self.zoom > 1:
+            factors = self.zoom ** random.uniform(-1, 1, count)
+            images = np.asarray(transform(images, "zoom", factors))
         return images
 
 

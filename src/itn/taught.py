@@ -1,0 +1,137 @@
+"""How much of an invariance is taught? Networks that saw turned and zoomed pictures, and not."""
+
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from itn.messages import UsageError
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE, draw_axes
+from itn.profiles import FigureParameters, load_profile
+from itn.screening_study import obtain_screening
+from itn.thresholds import accuracy_interval, is_correct
+from itn.transformations import find_transformation
+
+TAUGHT = ("rotation", "zoom")  # what training may change pictures by, see `itn.training.train`
+STYLES: dict[str, dict[str, Any]] = {
+    "untaught": {"color": "#D55E00", "linestyle": "--"},
+    "taught": {"color": "#0072B2", "linestyle": "-"},
+}
+Screenings = dict[tuple[str, str, str], xr.Dataset]
+
+
+def taught_screenings(parameters: FigureParameters) -> Screenings:
+    """Obtain the screenings of a profile's networks and of those that it names as untaught.
+
+    Parameters
+    ----------
+    parameters : FigureParameters
+        From `itn.read_parameters`.
+
+    Returns
+    -------
+    dict of (str, str, str) to xarray.Dataset
+        By the transformation, the untaught network's name, and "untaught" or "taught".
+
+    Raises
+    ------
+    UsageError
+        If the profile names no untaught one.
+
+    Examples
+    --------
+    >>> from itn.profiles import read_parameters
+    >>> found = taught_screenings(read_parameters({"profile": "photos_taught"}))
+    >>> found["zoom", "alexnet_photos", "taught"].attrs["network"]
+    'alexnet_photos_taught'
+    """
+    profile = load_profile(parameters.profile)
+    if profile.untaught is None:
+        raise UsageError(f"profile {parameters.profile} does not say which networks are untaught")
+    untaught = load_profile(profile.untaught)
+    found = {}
+    for transformation in TAUGHT:
+        for own, other in zip(profile.networks, untaught.networks, strict=True):
+            for which, network, name in (
+                ("untaught", other, profile.untaught),
+                ("taught", own, parameters.profile),
+            ):
+                asked = parameters.model_copy(update={"profile": name, "network": network})
+                found[transformation, other, which] = obtain_screening(asked, transformation)
+    return found
+
+
+def plot_taught(screenings: Screenings) -> Figure:
+    """Draw the accuracy of taught and untaught networks against the magnitude.
+
+    Parameters
+    ----------
+    screenings : dict
+        From `taught_screenings`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One row per network, one column per transformation; bands are 95 % Clopper-Pearson
+        intervals.
+
+    Examples
+    --------
+    >>> from itn.profiles import read_parameters
+    >>> found = taught_screenings(read_parameters({"profile": "photos_taught"}))
+    >>> len(plot_taught(found).axes)
+    4
+    """
+    networks = list(dict.fromkeys(network for _, network, _ in screenings))
+    with mpl.rc_context(STYLE):
+        size = (PANEL_WIDTH * len(TAUGHT), PANEL_HEIGHT * len(networks))
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(len(networks), len(TAUGHT), squeeze=False, sharey=True)
+        for row, network in zip(panels, networks, strict=True):
+            for axes, name in zip(row, TAUGHT, strict=True):
+                for which, style in STYLES.items():
+                    screening = screenings[name, network, which]
+                    magnitude, right = screening.magnitude.values, is_correct(screening)
+                    low, high = accuracy_interval(right.sum(axis=0), len(right))
+                    axes.fill_between(magnitude, low, high, alpha=0.2, color=style["color"], lw=0)
+                    axes.plot(magnitude, right.mean(axis=0), label=which, linewidth=2, **style)
+                draw_axes(axes, find_transformation(name), magnitude)
+                axes.set_title(network)
+            row[0].set_ylabel("accuracy")
+        handles, labels = panels[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def taught_numbers(screenings: Screenings) -> dict[str, float | str]:
+    """Collect what the book says of taught and untaught networks.
+
+    Parameters
+    ----------
+    screenings : dict
+        From `taught_screenings`.
+
+    Returns
+    -------
+    dict
+        ``<network>_<untaught or taught>_<key>`` with the keys ``accuracy``, upright and at full
+        size; ``rotation``, the mean accuracy over all angles; ``rotation_90`` and ``rotation_45``
+        at these; ``zoom_0.5`` and ``zoom_2`` at half and double size.
+
+    Examples
+    --------
+    >>> taught_numbers(screenings)  # doctest: +SKIP
+    """
+    numbers: dict[str, float | str] = {}
+    for (name, network, which), screening in screenings.items():
+        magnitude, share = screening.magnitude.values, is_correct(screening).mean(axis=0)
+        start = f"{network}_{which}"
+        if name == "rotation":
+            numbers[f"{start}_rotation"] = float(np.trapezoid(share, magnitude) / np.ptp(magnitude))
+        else:
+            numbers[f"{start}_accuracy"] = float(np.interp(1, magnitude, share))
+        for one in (45, 90) if name == "rotation" else (0.5, 2):
+            numbers[f"{start}_{name}_{one}"] = float(np.interp(one, magnitude, share))
+    return numbers
