@@ -38,3 +38,4 @@ SVG(itn.save_figure(itn.plot_taught(screenings), "taught"))
 
 # %%
 itn.glue_numbers(itn.taught_numbers(screenings))
+itn.glue_numbers({"zoom": itn.load_profile(parameters.profile).training.zoom})

@@ -84,6 +84,12 @@ class Training(_Strict):
         ------
         UsageError
             If what it has otherwise is no option of a training.
+
+        Examples
+        --------
+        >>> how = Training(epochs=8, networks={"resnet_64": {"learning_rate": 0.005}})
+        >>> how.options("alexnet_64")["learning_rate"], how.options("resnet_64")["learning_rate"]
+        (0.001, 0.005)
         """
         common = self.model_dump(exclude={"networks"})
         given = common | self.networks.get(architecture, {})
