@@ -83,6 +83,9 @@ SVG(itn.save_figure(figure, "comparison_squeezenet_second"))
 # %%
 itn.rank_correlations(second_other)
 
+# %%
+itn.glue_numbers(itn.comparison_numbers(tables))
+
 # %% [markdown]
 # Accuracy under rotation, as a share of that upright: thick lines are the means of groups of
 # classes, thin lines the classes.
@@ -97,6 +100,9 @@ SVG(itn.save_figure(itn.plot_turned_groups(turned), "symmetry_groups"))
 # %%
 itn.group_table(turned)
 
+# %%
+itn.glue_numbers(itn.group_numbers(turned))
+
 # %% [markdown]
 # Accordions and trilobites have black corners. How many other pictures are taken for one of them
 # when they are turned by 45°, with black corners and with others?
@@ -107,6 +113,3 @@ control
 
 # %%
 itn.glue_numbers(itn.fill_numbers(control))
-
-# %%
-itn.glue_numbers(itn.comparison_numbers(tables, turned))

@@ -8,27 +8,38 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from itn import comparison
+from itn import symmetry
 from itn.classifiers import load_classifier
 from itn.comparison import (
     comparison_numbers,
-    fill_control,
-    group_table,
     plot_threshold_pairs,
-    plot_turned_groups,
     rank_correlations,
+    threshold_pairs,
+)
+from itn.messages import UsageError
+from itn.profiles import (
+    FigureParameters,
+    archive_file,
+    load_profile,
+    project_folder,
+    read_parameters,
+)
+from itn.screening import load_screening
+from itn.screening_study import load_part
+from itn.symmetry import (
+    fill_control,
+    group_numbers,
+    group_table,
+    plot_turned_groups,
+    turned_groups,
+)
+from itn.training_report import (
     read_seeds,
     seed_numbers,
     seed_table,
-    threshold_pairs,
     training_numbers,
     training_table,
-    turned_groups,
 )
-from itn.messages import UsageError
-from itn.profiles import FigureParameters, archive_file, load_profile, read_parameters
-from itn.screening import load_screening
-from itn.screening_study import load_part
 from itn.transformations import transform
 
 MAGNITUDES = np.linspace(-1, 1, 21)
@@ -155,8 +166,8 @@ def turned(monkeypatch):
         networks = ("one", "two")
         groups = {"round": ("ball",), "upright": ("lamp",), "none": ("piano",)}  # noqa: RUF012
 
-    monkeypatch.setattr(comparison, "load_profile", lambda name: Toy)
-    monkeypatch.setattr(comparison, "obtain_screening", lambda parameters, name: known)
+    monkeypatch.setattr(symmetry, "load_profile", lambda name: Toy)
+    monkeypatch.setattr(symmetry, "obtain_screening", lambda parameters, name: known)
     return turned_groups(FigureParameters(profile="toy"))
 
 
@@ -176,7 +187,7 @@ def test_groups_keep_what_is_known(turned):
 
 def test_numbers_and_table_repeat_the_groups(turned):
     pairs = threshold_pairs(screening(FIRST), screening(SECOND))
-    numbers = comparison_numbers({("one", "two"): pairs}, turned)
+    numbers = comparison_numbers({("one", "two"): pairs}) | group_numbers(turned)
     assert numbers["one_round_kept"] == 1
     assert numbers["two_upright_kept_180"] == 1
     assert numbers["one_p_round"] == pytest.approx(0.5)  # one class against one of the last group
@@ -266,7 +277,7 @@ def test_black_corners_are_what_turns_pictures_into_those_that_have_them():
 
 
 def test_further_seeds_are_counted_with_the_networks_own(tmp_path, monkeypatch):
-    (tmp_path / "profiles").symlink_to(comparison.project_folder() / "profiles")
+    (tmp_path / "profiles").symlink_to(project_folder() / "profiles")
     (tmp_path / "results" / "photos").mkdir(parents=True)
     for seed, accuracy in ((1, 0.25), (2, 0.75)):
         path = tmp_path / "results" / "photos" / f"alexnet_64_seed_{seed}.json"

@@ -1,0 +1,216 @@
+"""What a profile's own networks have learned from, and how far trainings lie apart."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from itn.classifiers import WEIGHTS_FOLDER
+from itn.comparison import outward, rank_correlations
+from itn.messages import UsageError
+from itn.plots import format_magnitude
+from itn.profiles import FigureParameters, load_profile, project_folder
+from itn.splits import PARTS, read_split
+from itn.transformations import find_transformation
+
+# What the book says of a card.
+TRAINED_WITH = ("accuracy", "parameters", "epochs", "weight_decay", "label_smoothing", "jitter")
+
+
+def training_table(parameters: FigureParameters) -> pd.DataFrame:
+    """Tabulate what a profile's own networks learned from and how often they are right.
+
+    Parameters
+    ----------
+    parameters : FigureParameters
+        From `itn.read_parameters`; its profile splits its pictures.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per class: number of pictures in each part of the split, and the accuracy of
+        each network on the part for testing, from the card of its weights.
+
+    Examples
+    --------
+    >>> from itn.profiles import read_parameters
+    >>> table = training_table(read_parameters({"profile": "photos"}))  # doctest: +SKIP
+    """
+    profile = load_profile(parameters.profile)
+    if profile.split is None:
+        raise UsageError(f"profile {parameters.profile} does not split its pictures")
+    columns: dict[str, Mapping[str, float]] = {}
+    for part in PARTS:
+        paths = read_split(project_folder() / "profiles" / profile.split, part)
+        columns[part] = Counter(path.partition("/")[0] for path in paths)
+    for name, card in _cards(parameters.profile, profile.networks).items():
+        columns[name] = card["accuracy_per_class"]
+    table = pd.DataFrame(columns).reindex(list(profile.classes))
+    return table.fillna(0).astype(dict.fromkeys(PARTS, int))
+
+
+def training_numbers(parameters: FigureParameters) -> dict[str, float | str]:
+    """Collect what the book's prose says of a profile's own networks.
+
+    Parameters
+    ----------
+    parameters : FigureParameters
+        From `itn.read_parameters`.
+
+    Returns
+    -------
+    dict
+        The entries of `training_table` as ``<column>_<class>`` and the sums of the pictures
+        as ``<part>_pictures``; per network ``<network>_<key>`` for each of `TRAINED_WITH`.
+        From the cards ``results/<profile>/<architecture>_seed_<seed>.json`` of further
+        trainings together with the network's own, ``<architecture>_seeds``, how many, and
+        their ``_lowest``, ``_highest`` accuracy and ``_deviation`` (standard deviation).
+
+    Examples
+    --------
+    >>> from itn.profiles import read_parameters
+    >>> numbers = training_numbers(read_parameters({"profile": "photos"}))  # doctest: +SKIP
+    """
+    table = training_table(parameters)
+    numbers: dict[str, float | str] = {
+        f"{column}_{name}": value
+        for column, values in table.to_dict().items()
+        for name, value in values.items()
+    }
+    numbers |= {f"{part}_pictures": int(table[part].sum()) for part in PARTS}
+    folder = project_folder() / "results" / parameters.profile
+    for name, card in _cards(parameters.profile, load_profile(parameters.profile).networks).items():
+        for key in TRAINED_WITH:
+            numbers[f"{name}_{key}"] = card[key]
+        seeds = sorted(folder.glob(f"{card['architecture']}_seed_*.json"))
+        reached = [card["accuracy"], *(json.loads(p.read_text())["accuracy"] for p in seeds)]
+        if seeds:
+            start = f"{card['architecture']}_seeds"
+            numbers[start] = len(reached)
+            numbers[f"{start}_lowest"], numbers[f"{start}_highest"] = min(reached), max(reached)
+            numbers[f"{start}_deviation"] = float(np.std(reached, ddof=1))
+    return numbers
+
+
+def read_seeds(parameters: FigureParameters) -> pd.DataFrame:
+    """Read the thresholds of further trainings of the smaller network, from other seeds.
+
+    Parameters
+    ----------
+    parameters : FigureParameters
+        From `itn.read_parameters`; results/<profile>/seeds.tsv is read, which
+        benchmarks/seeds.py writes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table of `threshold_pairs` for the profile's own training and each other one, whose
+        ``seed`` is another column.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> from itn.profiles import read_parameters
+    >>> seeds = read_seeds(read_parameters({"profile": "photos"}))  # doctest: +SKIP
+    """
+    path = project_folder() / "results" / parameters.profile / "seeds.tsv"
+    if not path.is_file():
+        raise UsageError(f"no results/{parameters.profile}/seeds.tsv: run benchmarks/seeds.py")
+    return pd.read_csv(path, sep="\t")
+
+
+def seed_table(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate how far apart trainings from different seeds are.
+
+    Parameters
+    ----------
+    pairs : pandas.DataFrame
+        From `read_seeds`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per transformation and direction: median threshold over the classes of the
+        profile's own ``training`` and of each ``seed <n>``, infinite where the middle is not
+        reached; mean ``rank correlation`` of the own with the others.
+
+    Examples
+    --------
+    >>> from itn.screening import load_screening
+    >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
+    >>> pairs = threshold_pairs(screening, screening).assign(seed=1)
+    >>> table = seed_table(pairs)
+    >>> bool((table["training"] == table["seed 1"]).all())
+    True
+    """
+    rows = []
+    for (name, direction), group in pairs.groupby(["transformation", "direction"], sort=False):
+        seeds: dict[Any, pd.DataFrame] = dict(list(group.groupby("seed")))
+        found = [rank_correlations(one)["rank correlation"].iloc[0] for one in seeds.values()]
+        row = {
+            "transformation": name,
+            "direction": direction,
+            "training": _median(next(iter(seeds.values())), "first"),
+            **{f"seed {seed}": _median(one, "second") for seed, one in seeds.items()},
+            "rank correlation": float(np.mean(found)),
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def seed_numbers(table: pd.DataFrame) -> dict[str, float | str]:
+    """Collect what the book says of trainings from different seeds.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `seed_table`.
+
+    Returns
+    -------
+    dict
+        ``seeds_<transformation>_<direction>_<column>``, medians as texts with their units, and
+        of the rank correlations ``seeds_median``, ``seeds_lowest`` and ``seeds_highest``.
+
+    Examples
+    --------
+    >>> seed_numbers(seed_table(pairs))  # doctest: +SKIP
+    """
+    numbers: dict[str, float | str] = {}
+    medians = [one for one in table.columns if one == "training" or one.startswith("seed ")]
+    for row in table.to_dict("records"):
+        transformation = find_transformation(row["transformation"])
+        start = f"seeds_{transformation.name}_{row['direction']}"
+        numbers[f"{start}_correlation"] = row["rank correlation"]
+        for one in medians:
+            text = format_magnitude(row[one], transformation) if np.isfinite(row[one]) else "–"
+            numbers[f"{start}_{one}".replace(" ", "_")] = text
+    found = table["rank correlation"]
+    return numbers | {
+        "seeds_median": float(found.median()),
+        "seeds_lowest": float(found.min()),
+        "seeds_highest": float(found.max()),
+    }
+
+
+def _median(pairs: pd.DataFrame, which: str) -> float:
+    """Return the median magnitude, infinite if most thresholds are not reached."""
+    sign = 1 if pairs.direction.iloc[0] == "up" else -1
+    return sign * float(np.median(outward(pairs, which)))
+
+
+def _cards(profile: str, networks: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Read the cards of a profile's own networks."""
+    return {
+        name: json.loads(
+            (WEIGHTS_FOLDER / profile / f"{name.removesuffix(profile)}64.json").read_text()
+        )
+        for name in networks
+    }

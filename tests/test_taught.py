@@ -1,0 +1,68 @@
+"""Taught and untaught networks, on screenings whose accuracy is known."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from itn import taught
+from itn.messages import UsageError
+from itn.profiles import read_parameters
+from itn.taught import plot_taught, taught_numbers, taught_screenings
+
+
+def screening(name, magnitudes, share):
+    """Of ten pictures, `share` of each magnitude are right, all at the identity."""
+    right = np.arange(10)[:, None] < 10 * np.array([share(m) for m in magnitudes])
+    return xr.Dataset(
+        {
+            "predicted": (("image", "magnitude"), np.where(right, 3, 4)),
+            "target": ("category", [3]),
+            "label": ("image", np.zeros(10, int)),
+        },
+        coords={"magnitude": magnitudes, "category": ["a"]},
+        attrs={"transformation": name},
+    )
+
+
+@pytest.fixture
+def known():
+    angles, factors = np.arange(0.0, 361), np.array([0.25, 0.5, 1, 2, 4])
+    return {
+        ("rotation", "net", "untaught"): screening("rotation", angles, lambda a: a in (0, 360)),
+        ("rotation", "net", "taught"): screening("rotation", angles, lambda a: 0.8),
+        ("zoom", "net", "untaught"): screening("zoom", factors, lambda f: 1 - 0.5 * (f != 1)),
+        ("zoom", "net", "taught"): screening("zoom", factors, lambda f: 0.9 if f < 4 else 0.1),
+    }
+
+
+def test_numbers_are_shares_of_the_pictures(known):
+    numbers = taught_numbers(known)
+    assert numbers["net_untaught_rotation_45"] == numbers["net_untaught_rotation_90"] == 0
+    assert numbers["net_untaught_rotation"] == pytest.approx(1 / 360)  # the flanks at both ends
+    assert numbers["net_taught_rotation"] == pytest.approx(0.8)
+    assert (numbers["net_untaught_accuracy"], numbers["net_taught_accuracy"]) == (1, 0.9)
+    assert (numbers["net_untaught_zoom_0.5"], numbers["net_taught_zoom_2"]) == (0.5, 0.9)
+
+
+def test_figure_shows_both_in_every_panel(known):
+    panels = plot_taught(known).axes
+    assert [axes.get_title() for axes in panels] == ["net", "net"]
+    for axes, name in zip(panels, ("rotation", "zoom"), strict=True):
+        untaught, taught_line = axes.get_lines()[:2]
+        assert (untaught.get_label(), taught_line.get_label()) == ("untaught", "taught")
+        wanted = known[name, "net", "taught"].predicted == 3
+        np.testing.assert_allclose(taught_line.get_ydata(), wanted.mean("image"))
+
+
+def test_networks_are_paired_with_their_untaught_ones(monkeypatch):
+    def obtain(parameters, transformation):
+        return parameters.profile, parameters.network, transformation
+
+    monkeypatch.setattr(taught, "obtain_screening", obtain)
+    found = taught_screenings(read_parameters({"profile": "photos_taught"}))
+    assert len(found) == 8
+    wanted = ("photos_taught", "resnet_photos_taught", "zoom")
+    assert found["zoom", "resnet_photos", "taught"] == wanted
+    assert found["zoom", "resnet_photos", "untaught"] == ("photos", "resnet_photos", "zoom")
+    with pytest.raises(UsageError, match="profile photos does not say which networks are untaught"):
+        taught_screenings(read_parameters({"profile": "photos"}))
