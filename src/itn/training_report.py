@@ -177,7 +177,7 @@ def seed_numbers(table: pd.DataFrame) -> dict[str, float | str]:
     -------
     dict
         ``seeds_<transformation>_<direction>_<column>``, medians as texts with their units, and
-        of the rank correlations ``seeds_median``, ``seeds_lowest`` and ``seeds_highest``.
+        of the rank correlations ``seeds_median``, ``seeds_min`` and ``seeds_max``.
 
     Examples
     --------
@@ -188,16 +188,15 @@ def seed_numbers(table: pd.DataFrame) -> dict[str, float | str]:
     for row in table.to_dict("records"):
         transformation = find_transformation(row["transformation"])
         start = f"seeds_{transformation.name}_{row['direction']}"
-        numbers[f"{start}_correlation"] = row["rank correlation"]
+        found = row["rank correlation"]
+        numbers[f"{start}_correlation"] = "–" if np.isnan(found) else f"{found:.2f}"
         for one in medians:
             text = format_magnitude(row[one], transformation) if np.isfinite(row[one]) else "–"
             numbers[f"{start}_{one}".replace(" ", "_")] = text
-    found = table["rank correlation"]
-    return numbers | {
-        "seeds_median": float(found.median()),
-        "seeds_lowest": float(found.min()),
-        "seeds_highest": float(found.max()),
-    }
+    correlation = table["rank correlation"]
+    for which in ("median", "min", "max"):
+        numbers[f"seeds_{which}"] = float(correlation.agg(which))
+    return numbers
 
 
 def _median(pairs: pd.DataFrame, which: str) -> float:
