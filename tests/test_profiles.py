@@ -418,6 +418,16 @@ def test_groups_hold_classes_of_the_profile(project):
         load_profile("toy")
 
 
+def test_taught_networks_differ_in_nothing_but_turned_and_zoomed_pictures():
+    taught, untaught = load_profile("photos_taught"), load_profile("photos")
+    assert taught.untaught == "photos"
+    for name in ("pictures", "classes", "split", "fill", "seed", "limit", "weights"):
+        assert getattr(taught, name) == getattr(untaught, name)
+    changes = {"rotation": 0.0, "zoom": 1.0}
+    assert taught.training.model_copy(update=changes) == untaught.training
+    assert (taught.training.rotation, taught.training.zoom) != (0, 1)
+
+
 def test_one_architecture_may_be_trained_otherwise():
     how = Training(epochs=3, jitter=0.1, networks={"resnet_64": {"jitter": 0.2, "epochs": 4}})
     assert how.options("alexnet_64") == how.options("resnet_64") | {"jitter": 0.1, "epochs": 3}

@@ -12,7 +12,7 @@ from scipy import stats
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, STYLE, draw_axes
 from itn.profiles import FigureParameters, load_profile
 from itn.screening_study import compute_screening, obtain_screening
-from itn.thresholds import accuracy
+from itn.thresholds import accuracy, is_correct
 from itn.transformations import find_transformation
 
 REST = "other classes"
@@ -208,7 +208,7 @@ def fill_control(
                 {
                     "network": network,
                     "fill": fill,
-                    "accuracy": (said == true[:, None])[:, -1].mean(),
+                    "accuracy": is_correct(found)[:, -1].mean(),
                     "taken": taken[-1],
                     "taken_upright": taken[0],
                 }
