@@ -1,6 +1,5 @@
 """Files that appear whole or not at all, and work that one process does at a time."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
