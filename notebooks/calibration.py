@@ -61,4 +61,4 @@ itn.save_table(itn.calibration_table(screenings), "calibration")
 SVG(itn.save_figure(itn.plot_symmetry(screenings), "symmetry"))
 
 # %%
-itn.glue_numbers(itn.calibration_numbers(screenings))
+itn.glue_numbers(itn.calibration_numbers(screenings, parameters))

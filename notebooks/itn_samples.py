@@ -40,7 +40,7 @@ import itn
 parameters = itn.read_parameters(globals(), itn.TransformerParameters)
 
 # %%
-study = itn.study_transformers(parameters, ["survey", "samples"])
+study = itn.study_transformers(parameters)
 itn.describe_study(study)
 
 # %% [markdown]

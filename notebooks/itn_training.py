@@ -41,7 +41,7 @@ import itn
 parameters = itn.read_parameters(globals(), itn.TransformerParameters)
 
 # %%
-study = itn.study_transformers(parameters, ["comparison"])
+study = itn.study_transformers(parameters)
 itn.describe_study(study)
 
 # %% [markdown]

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from itn.classifiers import WEIGHTS_FOLDER, load_classifier
+from itn.curves import load_screening
 from itn.profiles import archive_file, load_profile
-from itn.screening import load_screening, screen
+from itn.screening import screen
 from itn.screening_study import load_part
 from itn.splits import read_split
 from itn.taught import TAUGHT

@@ -16,6 +16,7 @@ from itn.comparison import (
     rank_correlations,
     threshold_pairs,
 )
+from itn.curves import load_screening
 from itn.messages import UsageError
 from itn.profiles import (
     FigureParameters,
@@ -24,7 +25,6 @@ from itn.profiles import (
     project_folder,
     read_parameters,
 )
-from itn.screening import load_screening
 from itn.screening_study import load_part
 from itn.symmetry import (
     fill_control,

@@ -9,9 +9,9 @@ import xarray as xr
 from PIL import Image
 
 from itn import classifiers, screening_study
+from itn.curves import save_screening
 from itn.messages import UsageError
 from itn.profiles import Training, archive_file, load_profile, project_folder, read_parameters
-from itn.screening import save_screening
 from itn.screening_study import compute_screening, highlighted, load_part, obtain_screening
 
 

@@ -11,9 +11,10 @@ import pytest
 import xarray as xr
 
 from itn.classifiers import Classifier
+from itn.curves import load_screening, save_screening, select_categories
 from itn.images import Pictures
 from itn.messages import UsageError
-from itn.screening import load_screening, save_screening, screen, select_categories
+from itn.screening import screen
 from itn.thresholds import thresholds
 from itn.transformations import find_transformation, noise_fields, seed_of, transform
 

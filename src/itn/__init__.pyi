@@ -12,6 +12,9 @@ from .comparison import compare as compare
 from .comparison import comparison_numbers as comparison_numbers
 from .comparison import plot_threshold_pairs as plot_threshold_pairs
 from .comparison import rank_correlations as rank_correlations
+from .curves import load_screening as load_screening
+from .curves import save_screening as save_screening
+from .curves import select_categories as select_categories
 from .families import compare_families as compare_families
 from .families import sliders as sliders
 from .families import survey as survey
@@ -35,10 +38,7 @@ from .reports import glue_numbers as glue_numbers
 from .reports import key_numbers as key_numbers
 from .reports import save_table as save_table
 from .reports import threshold_table as threshold_table
-from .screening import load_screening as load_screening
-from .screening import save_screening as save_screening
 from .screening import screen as screen
-from .screening import select_categories as select_categories
 from .screening_study import compute_screening as compute_screening
 from .screening_study import highlighted as highlighted
 from .screening_study import obtain_screening as obtain_screening
@@ -73,7 +73,6 @@ from .transformer_reports import first_of as first_of
 from .transformer_reports import survey_table as survey_table
 from .transformer_reports import transformer_numbers as transformer_numbers
 from .transformer_reports import variation_numbers as variation_numbers
-from .transformer_study import archive_transformers as archive_transformers
 from .transformer_study import sample_transformers as sample_transformers
 from .transformer_study import shown_pictures as shown_pictures
 from .transformer_study import study_transformers as study_transformers

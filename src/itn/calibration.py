@@ -12,8 +12,7 @@ from matplotlib.lines import Line2D
 from tqdm.auto import tqdm
 
 from itn.bayes import bayes_softmax, known_threshold, moved_parameter
-from itn.classifiers import load_classifier
-from itn.images import render_phantom
+from itn.curves import select_categories
 from itn.phantom import (
     PHANTOM_CLASSES,
     PHANTOM_PAIRS,
@@ -26,8 +25,8 @@ from itn.phantom import (
 )
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE, draw_axes, format_magnitude, readable
 from itn.profiles import FigureParameters, load_profile
-from itn.screening import screen, select_categories
-from itn.thresholds import NOT_REACHED, REACHED, thresholds, true_softmax
+from itn.screening_study import obtain_screening
+from itn.thresholds import NOT_REACHED, REACHED, is_correct, thresholds, true_softmax
 from itn.transformations import find_transformation
 
 SYMMETRIC = ("disc", "four_fold", "two_fold", "mirror")  # the classes whose symmetry is shown
@@ -62,7 +61,6 @@ def calibrate(parameters: FigureParameters) -> dict[str, xr.Dataset]:
     >>> screenings = calibrate(parameters)  # doctest: +SKIP
     """
     profile = load_profile(parameters.profile)
-    count = parameters.limit or profile.limit or 100
     studies: dict[str, tuple[str, tuple[str, ...]]] = {
         pair.name: (pair.transformation, pair.classes) for pair in PHANTOM_PAIRS.values()
     } | {"symmetry": ("rotation", SYMMETRIC)}
@@ -70,11 +68,18 @@ def calibrate(parameters: FigureParameters) -> dict[str, xr.Dataset]:
     screenings = {}
     with tqdm(total=len(profile.networks) * len(names), desc="calibration", delay=2) as bar:
         for network in profile.networks:
-            classifier = load_classifier(network)
             for name in names:
                 wanted = {study: of for study, (its, of) in studies.items() if its == name}
-                pictures = render_phantom(sorted(set().union(*wanted.values())), count)
-                screening = screen(classifier, pictures, name, _magnitudes(name), progress=False)
+                screening = obtain_screening(
+                    parameters.model_copy(
+                        update={
+                            "network": network,
+                            "classes": tuple(sorted(set().union(*wanted.values()))),
+                            "magnitudes": _magnitudes(name),
+                        }
+                    ),
+                    name,
+                )
                 for study, classes in wanted.items():
                     screenings[f"{network}/{study}"] = select_categories(screening, classes)
                 bar.update()
@@ -140,13 +145,17 @@ def _error(pair: PhantomPair, measured: float, known: float) -> float:
     return abs(float(shifts[0] - shifts[1])) / pair.separation
 
 
-def calibration_numbers(screenings: dict[str, xr.Dataset]) -> dict[str, float | str]:
+def calibration_numbers(
+    screenings: dict[str, xr.Dataset], parameters: FigureParameters
+) -> dict[str, float | str]:
     """Collect what the chapter on calibration says in numbers.
 
     Parameters
     ----------
     screenings : dict
         From `calibrate`.
+    parameters : FigureParameters
+        As for `calibrate`.
 
     Returns
     -------
@@ -159,14 +168,14 @@ def calibration_numbers(screenings: dict[str, xr.Dataset]) -> dict[str, float | 
 
     Examples
     --------
-    >>> calibration_numbers(screenings)  # doctest: +SKIP
+    >>> calibration_numbers(screenings, parameters)  # doctest: +SKIP
     """
     table = calibration_table(screenings).reset_index()
     reachable = int((table["known"] != NOT_REACHED).sum())
     numbers: dict[str, float | str] = {}
     for network in _networks(screenings):
         error = table[f"{network} error"]
-        numbers[f"accuracy_{network}"] = _clean_accuracy(network)
+        numbers[f"accuracy_{network}"] = _clean_accuracy(parameters, network)
         numbers[f"worst_{network}"] = float(error.max())
         numbers[f"worst_class_{network}"] = table["class"].iloc[int(error.argmax())]
         numbers[f"missed_{network}"] = reachable - int(error.count())
@@ -246,22 +255,23 @@ def plot_symmetry(screenings: dict[str, xr.Dataset]) -> Figure:
     return figure
 
 
-def _clean_accuracy(network: str) -> float:
-    pictures = render_phantom()
-    softmax = load_classifier(network).predict(pictures.images)
-    return float((softmax.argmax(axis=1) == pictures.labels).mean())
+def _clean_accuracy(parameters: FigureParameters, network: str) -> float:
+    """Return the accuracy on a hundred pictures of every class."""
+    asked = {"network": network, "classes": None, "limit": 100, "magnitudes": (1.0,)}
+    screening = obtain_screening(parameters.model_copy(update=asked), "contrast")
+    return float(is_correct(screening).mean())
 
 
 def _networks(screenings: dict[str, xr.Dataset]) -> list[str]:
     return list(dict.fromkeys(key.partition("/")[0] for key in screenings))
 
 
-def _magnitudes(transformation: str) -> np.ndarray | None:
+def _magnitudes(transformation: str) -> tuple[float, ...] | None:
     """Return a finer sweep where the default one is coarse for what is to be found."""
     if transformation != "noise":
         return None
     reached = [up for way in known_threshold("noise").values() if (up := way["up"]) is not None]
-    return np.linspace(0, 4 * max(reached), 41)
+    return tuple(np.linspace(0, 4 * max(reached), 41).tolist())
 
 
 def _draw_pair(axes: Axes, name: str, screenings: dict[str, xr.Dataset]) -> None:

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
+from itn.curves import load_screening
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE
 from itn.profiles import FigureParameters, archive_file, load_profile
-from itn.screening import load_screening
 from itn.screening_study import obtain_screening
 from itn.thresholds import DIRECTIONS, NOT_REACHED, REACHED, thresholds
 from itn.transformations import TRANSFORMATIONS, find_transformation
@@ -85,7 +85,7 @@ def threshold_pairs(first: xr.Dataset, second: xr.Dataset) -> pd.DataFrame:
 
     Examples
     --------
-    >>> from itn.screening import load_screening
+    >>> from itn.curves import load_screening
     >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
     >>> pairs = threshold_pairs(screening, screening)
     >>> bool((pairs["first"] == pairs["second"]).all()), set(pairs.direction)
@@ -130,7 +130,7 @@ def rank_correlations(pairs: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> from itn.screening import load_screening
+    >>> from itn.curves import load_screening
     >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
     >>> float(rank_correlations(threshold_pairs(screening, screening))["rank correlation"][0])
     1.0
@@ -175,7 +175,7 @@ def plot_threshold_pairs(pairs: pd.DataFrame, first: str, second: str) -> Figure
 
     Examples
     --------
-    >>> from itn.screening import load_screening
+    >>> from itn.curves import load_screening
     >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
     >>> figure = plot_threshold_pairs(threshold_pairs(screening, screening), "one", "other")
     >>> figure.axes[0].get_title()

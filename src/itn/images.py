@@ -20,15 +20,18 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from itn.data_sets import (
+    CATALOG,
     DATA_SETS,
     data_set_folder,
     imagenet_class,
     imagenet_classes,
     is_imagenet_name,
+    is_there,
     read_table,
 )
 from itn.labels import DEVELOPMENT_KIT, LABEL_FILES, find_label_file, read_labels
 from itn.messages import UsageError, unknown
+from itn.provenance import code_hash, hash_of_files
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 NOT_PICTURES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"}  # and all hidden files
@@ -482,6 +485,53 @@ def load_images(
         targets=targets,
         left_out=tuple(left_out),
     )
+
+
+def file_hashes(
+    source: str | Path,
+    classes: Iterable[str | int] | None = None,
+    limit: int | None = None,
+    only: Collection[str] | None = None,
+) -> dict[str, str] | None:
+    """Hash the files that `load_images` would read, without decoding or downloading any.
+
+    Parameters
+    ----------
+    source, classes, limit, only
+        As for `load_images`.
+
+    Returns
+    -------
+    dict of str to str, or None
+        Of each class, as it is called in `classes`, 16 hexadecimal digits that change with any
+        name and any byte of its files; None if the data set is not in the cache. What is
+        rendered is told by the renderer's code.
+
+    Raises
+    ------
+    UsageError
+        As for `load_images`.
+
+    Examples
+    --------
+    >>> list(file_hashes("phantom", ["disc", "mirror"]))
+    ['disc', 'mirror']
+    """
+    if source == "phantom":
+        from itn.phantom import PHANTOM_CLASSES
+
+        drawn = code_hash("itn.phantom")[:16]
+        return dict.fromkeys(map(str, classes or sorted(PHANTOM_CLASSES)), drawn)
+    if source in DATA_SETS and not is_there(CATALOG[str(source)]):
+        return None
+    classes = None if classes is None else list(classes)
+    folder, name = _find_source(source, classes, progress=False)
+    index = _index(folder, None)
+    targets = _find_targets(name if source in DATA_SETS else "", index)
+    chosen = {str(one): _choose_class(one, list(index), targets) for one in classes or index}
+    if only is not None:
+        index = _choose_files({one: index[one] for one in chosen.values()}, only, name)
+    return {given: hash_of_files(index[one][:limit], folder)[:16] for given, one in chosen.items()}
 
 
 def render_phantom(

@@ -59,7 +59,7 @@ def plot_softmax(screening: xr.Dataset, columns: int = 2) -> Figure:
 
     Examples
     --------
-    >>> from itn.screening import load_screening
+    >>> from itn.curves import load_screening
     >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
     >>> len(plot_softmax(screening, columns=3).axes)
     12
@@ -97,7 +97,7 @@ def plot_accuracy(screening: xr.Dataset) -> Figure:
 
     Examples
     --------
-    >>> from itn.screening import load_screening
+    >>> from itn.curves import load_screening
     >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
     >>> len(plot_accuracy(screening).axes)
     1

@@ -5,6 +5,7 @@ A profile is a file ``profiles/<name>.yaml``. Its screenings are archived as
 """
 
 import itertools
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, overload
@@ -13,9 +14,13 @@ import numpy as np
 import pydantic
 import yaml
 
+from itn.data_sets import imagenet_class, is_imagenet_name, read_table
 from itn.messages import UsageError, unknown
+from itn.warp import FILLS, check_fill
+from itn.weight_recipes import PACKAGED, is_function
 
 DEFAULT_PROFILE = "phantom"
+PREFERRED = (DEFAULT_PROFILE, "imagenet")  # where several profiles have the classes asked for
 
 
 class _Strict(pydantic.BaseModel):
@@ -26,7 +31,9 @@ Checked = TypeVar("Checked", bound=_Strict)
 
 
 def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    """Take one name for a list of it, and numbers, which are indices of classes, for names."""
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    return [str(one) if type(one) is int else one for one in values]
 
 
 Names = Annotated[tuple[str, ...], pydantic.BeforeValidator(_listed), pydantic.Field(min_length=1)]
@@ -131,7 +138,7 @@ class Profile(_Strict):
     description : str
         One line for the reader of a figure.
     networks : tuple of str
-        Names for `itn.load_classifier`; the first is the default.
+        Names for `itn.load_classifier`, which may be the user's own; the first is the default.
     pictures : str
         Data set or folder for `itn.load_images`.
     classes : tuple of str
@@ -315,12 +322,10 @@ def load_profile(name: str) -> Profile:
     >>> load_profile("imagenet").networks
     ('squeezenet',)
     """
-    from itn.classifiers import list_classifiers  # loads a backend, as does `itn.warp`
-    from itn.warp import FILLS
-
     profile, where = read_profile(name), f"profiles/{name}.yaml: "
+    for network in (*profile.networks, *profile.weights):
+        check_network(network, where)
     for kind, chosen, possible in (
-        ("network", (*profile.networks, *profile.weights), list_classifiers()),
         ("fill", (profile.fill,), FILLS),
         ("highlight", profile.highlights, profile.classes),
         *(("class", members, profile.classes) for members in profile.groups.values()),
@@ -332,7 +337,7 @@ def load_profile(name: str) -> Profile:
 
 
 def read_profile(name: str) -> Profile:
-    """Read a profile whose names are not checked, for which no backend has to be loaded.
+    """Read a profile whose names are not checked.
 
     Parameters
     ----------
@@ -360,9 +365,13 @@ def read_profile(name: str) -> Profile:
     path = project_folder() / "profiles" / f"{name}.yaml"
     where = f"profiles/{path.name}: "
     try:
-        contents = yaml.safe_load(path.read_text())
+        contents = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except yaml.YAMLError as error:
         raise UsageError(f"{where}not YAML: {' '.join(str(error).split())}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{where}not UTF-8: byte {error.start} is {error.reason}") from error
+    except OSError as error:
+        raise UsageError(f"{where}not readable: {error.strerror}") from error
     return _checked(Profile, contents, where)
 
 
@@ -401,9 +410,6 @@ def read_parameters(namespace: Mapping[str, Any], model: Any = FigureParameters)
     itn.messages.UsageError: unknown parameter 'clases'; closest: 'classes'; possible: \
 profile, network, pictures, classes, magnitudes, fill, seed, limit
     """
-    from itn.classifiers import list_classifiers
-    from itn.warp import check_fill
-
     data = (str, int, float, list, tuple, dict, set, Path, np.ndarray, np.generic, type(None))
     given = {
         name: value
@@ -419,15 +425,77 @@ profile, network, pictures, classes, magnitudes, fill, seed, limit
         name = _first_profile_with(parameters.classes)
         parameters = parameters.model_copy(update={"profile": name})
     profile = load_profile(parameters.profile)
-    if parameters.network not in (None, *list_classifiers()):
-        raise unknown("network", parameters.network, list_classifiers())
+    if parameters.network is not None:
+        check_network(parameters.network)
     if parameters.fill is not None:
         check_fill(parameters.fill)
-    if getattr(parameters, "pictures", None) is None:
-        for name in parameters.classes or ():
+    if parameters.classes and getattr(parameters, "pictures", None) is None:
+        classes = tuple(_class_of(profile, given) or given for given in parameters.classes)
+        for name in classes:
             if name not in profile.classes:
                 raise unknown("class", name, profile.classes)
+        parameters = parameters.model_copy(update={"classes": classes})
     return parameters
+
+
+def check_network(given: str, where: str = "") -> None:
+    """Raise a UsageError unless a network can be meant by a name.
+
+    Parameters
+    ----------
+    given : str
+        A name for `itn.load_classifier`: of the package or of `keras.applications`, a
+        ``.keras`` file, or ``module:function``.
+    where : str, default ""
+        Put before the message.
+
+    Examples
+    --------
+    >>> check_network("squeeznet")
+    Traceback (most recent call last):
+    itn.messages.UsageError: unknown network 'squeeznet'; closest: 'squeezenet'; possible: \
+a .keras file, module:function, alexnet, alexnet_phantom, alexnet_photos, alexnet_photos_taught, \
+resnet_phantom, resnet_photos, ... and 41 more, see itn classifiers
+    """
+    if given.endswith(".keras"):
+        if not Path(given).expanduser().is_file():
+            raise UsageError(f"{where}no Keras file {given}")
+    elif given not in PACKAGED and not is_function(given):
+        from itn.classifiers import list_classifiers  # loads a backend
+
+        if given not in list_classifiers():
+            possible = ("a .keras file", "module:function", *list_classifiers())
+            raise unknown("network", given, possible, where)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Reads YAML in which no name may stand twice, where the last would count silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [str(key.value) for key, _ in node.value]
+        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{twice[0]} stands there twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def _class_of(profile: Profile, given: str) -> str | None:
+    """Find which class of a profile is meant: by name, or by ImageNet's label, id or index."""
+    for name in profile.classes:
+        if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", given):
+            return name
+    if is_imagenet_name(given):
+        categories = {row["category"]: row["wnid"] for row in read_table("caltech_imagenet")}
+        known = categories if profile.pictures == "caltech-101" else {}
+        for name in profile.classes:
+            wnid = known.get(name)
+            if wnid is None and is_imagenet_name(name) and not known:
+                wnid = imagenet_class(name).wnid
+            if wnid == imagenet_class(given).wnid:
+                return name
+    return None
 
 
 def archive_file(profile: str, network: str, transformation: str) -> Path:
@@ -456,11 +524,16 @@ def _profile_names() -> list[str]:
 
 
 def _first_profile_with(classes: Iterable[str]) -> str:
-    """Return the default profile or, in alphabetical order, the first that has the classes."""
+    """Return the first profile that has the classes: the preferred ones, then by alphabet."""
     known: dict[str, tuple[str, ...]] = {}
-    for name in sorted(_profile_names(), key=lambda name: name != DEFAULT_PROFILE):
-        known[name] = load_profile(name).classes
-        if set(classes) <= set(known[name]):
+    names = _profile_names()
+    for name in dict.fromkeys([*(one for one in PREFERRED if one in names), *names]):
+        try:
+            profile = load_profile(name)
+        except UsageError:
+            continue  # whoever names it will be told
+        known[name] = profile.classes
+        if all(_class_of(profile, given) for given in classes):
             return name
     where = f"profiles {', '.join(known)}: "
     possible = dict.fromkeys(itertools.chain(*known.values()))

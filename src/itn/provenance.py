@@ -1,30 +1,100 @@
 """Where a result comes from: hashes of sources and the versions of packages."""
 
+import ast
 import hashlib
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
+
+PACKAGE = Path(__file__).parent
 
 
 @cache
 def source_hash() -> str:
-    """Return the sha256 of the package's own sources, in hexadecimal.
+    """Return the sha256 of all that the package does, in hexadecimal.
 
     Returns
     -------
     str
-        Changes when any module or table of the package changes.
+        Changes when a statement or a table of the package changes, not when a docstring, a
+        comment or the layout does.
 
     Examples
     --------
     >>> len(source_hash())
     64
     """
-    with resources.as_file(resources.files("itn")) as folder:
-        files = [path for path in folder.rglob("*") if path.suffix in (".py", ".tsv")]
-        return hash_of_files(files, folder)
+    tables = hash_of_files(PACKAGE.rglob("*.tsv"), PACKAGE)
+    return _digest([tables, *map(_statements, sorted(PACKAGE.rglob("*.py")))])
+
+
+@cache
+def code_hash(module: str) -> str:
+    """Return the sha256 of what a module and all it imports from the package do.
+
+    Results that a module computes stay valid for as long as this stays the same.
+
+    Parameters
+    ----------
+    module : str
+        Full name, e.g. ``"itn.screening"``.
+
+    Returns
+    -------
+    str
+        In hexadecimal; as `source_hash` deaf to docstrings, comments and layout.
+
+    Examples
+    --------
+    >>> code_hash("itn.warp") == code_hash("itn.screening")
+    False
+    """
+    found: dict[str, Path] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = _path_of(name)
+        if path is not None and name not in found:
+            found[name] = path
+            waiting += _imports(ast.parse(path.read_bytes()))
+    return _digest([f"{name} {_statements(path)}" for name, path in sorted(found.items())])
+
+
+def _path_of(module: str) -> Path | None:
+    """Return the file of a module of the package, None if there is none."""
+    package, *parts = module.split(".")
+    if package != PACKAGE.name or not parts:
+        return None
+    place = PACKAGE.joinpath(*parts)
+    candidates = (place.with_suffix(".py"), place / "__init__.py")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    """Name all that is imported anywhere in a module, and what may be a module in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+@cache
+def _statements(path: Path) -> str:
+    """Return the syntax tree of a file as a text, less its docstrings."""
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+def _digest(texts: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 def hash_of_files(paths: Iterable[Path], root: Path) -> str:

@@ -30,7 +30,7 @@ def threshold_table(screening: xr.Dataset) -> pd.DataFrame:
 
     Examples
     --------
-    >>> from itn.screening import load_screening
+    >>> from itn.curves import load_screening
     >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
     >>> threshold_table(screening).columns.tolist()
     ['clean accuracy', 'switch up', 'half up']
@@ -69,7 +69,7 @@ def key_numbers(screening: xr.Dataset) -> dict[str, float | str]:
 
     Examples
     --------
-    >>> from itn.screening import load_screening
+    >>> from itn.curves import load_screening
     >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
     >>> numbers = key_numbers(screening)
     >>> numbers["nearest_category_switch_up"]
@@ -163,7 +163,7 @@ def describe(screening: xr.Dataset) -> str:
 
     Examples
     --------
-    >>> from itn.screening import load_screening
+    >>> from itn.curves import load_screening
     >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
     >>> describe(screening)[:26]
     'blur: squeezenet (weights '

@@ -6,24 +6,18 @@ Bunne, Rahmann, Wolf (2018), sections 3.3 and 4.1.
 """
 
 import json
-import os
 import tempfile
-from collections.abc import Callable, Hashable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import h5netcdf
-import h5py
 import keras
 import numpy as np
 import xarray as xr
 from keras import ops
 from tqdm.auto import tqdm
-from xarray.backends import H5NetCDFStore
 
 from itn.classifiers import Classifier, batches
 from itn.images import Pictures
-from itn.messages import UsageError, unknown
+from itn.messages import UsageError
 from itn.provenance import environment
 from itn.transformations import Transformation, find_transformation, noise_fields, seed_of
 from itn.warp import Tensor, check_fill, fused
@@ -93,7 +87,7 @@ def screen(
         - ``rival`` (category, rank), ``target`` (category): indices of classes;
         - ``label`` (image): index of the category.
 
-        Its attributes say how it was made. Save it with `save_screening`.
+        Its attributes say how it was made. Save it with `itn.save_screening`.
 
     Raises
     ------
@@ -274,124 +268,3 @@ def _compiled_step(
         return np.asarray(look.predict_on_batch(inputs | {"magnitude": shaped}))
 
     return step
-
-
-def save_screening(screening: xr.Dataset, path: str | Path) -> None:
-    """Write a screening as NetCDF, with softmax values rounded to 16 bits.
-
-    Same screening, same bytes. The file appears under its name only when it is complete.
-
-    Parameters
-    ----------
-    screening : xarray.Dataset
-        Result of `screen`.
-    path : str or Path
-        File to write, ending in ``.nc``; its folder is made if need be.
-
-    Examples
-    --------
-    >>> save_screening(screening, "results/rotation.nc")  # doctest: +SKIP
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    compressed = {"zlib": True, "complevel": 9, "shuffle": True}
-    packed = compressed | {
-        "dtype": "uint16",
-        "scale_factor": np.float32(1 / 65534),
-        "_FillValue": np.uint16(65535),
-    }
-    encoding = {
-        name: packed if str(name).endswith("softmax") else compressed
-        for name, variable in screening.data_vars.items()
-        if variable.dtype.kind in "fi"
-    }
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        _write(screening, unfinished, encoding)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _write(screening: xr.Dataset, path: Path, encoding: dict[Hashable, dict[str, Any]]) -> None:
-    # As `to_netcdf` does it, but without the times that HDF5 notes in the file otherwise.
-    properties = h5py.h5p.create(h5py.h5p.FILE_CREATE)
-    properties.set_obj_track_times(False)
-    in_order = h5py.h5p.CRT_ORDER_TRACKED | h5py.h5p.CRT_ORDER_INDEXED  # which NetCDF requires
-    properties.set_link_creation_order(in_order)
-    properties.set_attr_creation_order(in_order)
-    created = h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, fcpl=properties)
-    with h5py.File(created) as file, h5netcdf.File(file, "w") as store:
-        screening.dump_to_store(H5NetCDFStore(store), encoding=encoding)
-
-
-def load_screening(path: str | Path) -> xr.Dataset:
-    """Read a screening written by `save_screening` into memory.
-
-    Parameters
-    ----------
-    path : str or Path
-        NetCDF file.
-
-    Returns
-    -------
-    xarray.Dataset
-        As returned by `screen`, softmax values to within 1e-5.
-
-    Raises
-    ------
-    UsageError
-        If there is no such file, or it is no screening.
-
-    Examples
-    --------
-    >>> load_screening("missing.nc")
-    Traceback (most recent call last):
-    itn.messages.UsageError: no screening missing.nc
-    """
-    if not Path(path).is_file():
-        raise UsageError(f"no screening {path}")
-    try:
-        screening = xr.load_dataset(path, engine="h5netcdf")
-    except OSError as error:
-        raise UsageError(f"{path} is not a readable NetCDF file: {error}") from error
-    if "mean_softmax" not in screening:
-        raise UsageError(f"{path} is not a screening: it has no mean_softmax")
-    return screening
-
-
-def select_categories(screening: xr.Dataset, categories: Sequence[str]) -> xr.Dataset:
-    """Return the part of a screening that belongs to some of its categories.
-
-    Parameters
-    ----------
-    screening : xarray.Dataset
-        Result of `screen`.
-    categories : sequence of str
-        Names of categories, in the order wanted.
-
-    Returns
-    -------
-    xarray.Dataset
-        With these categories and their images alone.
-
-    Raises
-    ------
-    UsageError
-        If one of them was not screened; the message names the closest.
-
-    Examples
-    --------
-    >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
-    >>> select_categories(screening, ["tick"]).sizes["image"]
-    49
-    """
-    names = screening.category.values.tolist()
-    for category in categories:
-        if category not in names:
-            raise unknown("class", category, names)
-    indices = [names.index(category) for category in categories]
-    members = [np.flatnonzero(screening.label.values == index) for index in indices]
-    selected = screening.isel(category=indices, image=np.concatenate(members))
-    selected["label"] = ("image", np.repeat(np.arange(len(indices)), [len(m) for m in members]))
-    return selected.assign_attrs(pictures=selected.sizes["image"])

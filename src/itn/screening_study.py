@@ -1,15 +1,24 @@
 """Screenings and pictures that a profile asks for: from the archive where they are there."""
 
+import hashlib
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
-from itn.classifiers import load_classifier
-from itn.images import Pictures, load_images
-from itn.profiles import FigureParameters, Profile, archive_file, load_profile, project_folder
-from itn.screening import load_screening, screen, select_categories
+from itn.archive import UNKNOWN, Recipe, Request, digest_of, make, obtain
+from itn.curves import select_categories
+from itn.images import Pictures, file_hashes, load_images
+from itn.profiles import FigureParameters, Profile, load_profile, project_folder
 from itn.splits import read_split
 from itn.transformations import find_transformation
+from itn.weight_recipes import network_recipe
+
+PROTOCOL = 1  # raised when the numbers of a screening change on purpose
 
 
 def load_part(profile: Profile, part: str, **options: Any) -> Pictures:
@@ -40,10 +49,10 @@ def load_part(profile: Profile, part: str, **options: Any) -> Pictures:
 
 
 def obtain_screening(parameters: FigureParameters, transformation: str) -> xr.Dataset:
-    """Take a screening from the archive where it is there, else compute it.
+    """Take a screening from the archive or the cache where it is there, else compute it.
 
-    The archive serves when nothing that it depends on deviates from the profile; fewer
-    classes than the profile's are a selection from it.
+    What serves has the same recipe, see `itn.archive`; fewer classes or magnitudes are a
+    selection from more.
 
     Parameters
     ----------
@@ -64,20 +73,203 @@ def obtain_screening(parameters: FigureParameters, transformation: str) -> xr.Da
     >>> obtain_screening(parameters, "rotation").category.values.tolist()
     ['starfish']
     """
-    find_transformation(transformation)
+    request = screening_request(parameters, transformation)
+    screening = obtain(request).to_dataset()
+    wanted = request.recipe["magnitudes"]
+    if isinstance(wanted, list) and len(wanted) < screening.sizes["magnitude"]:
+        screening = screening.sel(magnitude=wanted)
+    return select_categories(screening, list(request.recipe["classes"]))
+
+
+def compute_screening(parameters: FigureParameters, transformation: str) -> xr.Dataset:
+    """Screen what the parameters ask for, whether or not it is there already.
+
+    Parameters
+    ----------
+    parameters : FigureParameters
+        From `read_parameters`.
+    transformation : str
+        A key of `itn.TRANSFORMATIONS`.
+
+    Returns
+    -------
+    xarray.Dataset
+        As returned by `itn.screen`, with its recipe.
+
+    Examples
+    --------
+    >>> parameters = FigureParameters(profile="phantom", classes=["disc"], limit=2)
+    >>> compute_screening(parameters, "grayscale").sizes["image"]
+    2
+    """
+    with tempfile.TemporaryDirectory(prefix="itn-") as state:
+        made = make(screening_request(parameters, transformation), Path(state))
+    assert isinstance(made, xr.Dataset)
+    return made
+
+
+def screening_request(parameters: FigureParameters, transformation: str) -> Request:
+    """Say what decides the numbers of a screening, and how it is computed.
+
+    Parameters
+    ----------
+    parameters : FigureParameters
+        From `read_parameters`.
+    transformation : str
+        A key of `itn.TRANSFORMATIONS`.
+
+    Returns
+    -------
+    Request
+        For `itn.archive.obtain`.
+
+    Examples
+    --------
+    >>> from itn.profiles import read_parameters
+    >>> request = screening_request(read_parameters({"profile": "photos"}), "blur")
+    >>> request.archive.name, request.recipe["fill"]
+    ('alexnet_photos_blur.nc', 'zeros')
+    """
+    found = find_transformation(transformation)
     profile = load_profile(parameters.profile)
     network = parameters.network or profile.networks[0]
-    classes = parameters.classes or profile.classes
-    archive = archive_file(parameters.profile, network, transformation)
-    deviations = [
-        name
-        for name in ("pictures", "magnitudes", "fill", "seed", "limit")
-        if getattr(parameters, name) not in (None, getattr(profile, name, None))
-    ]
-    if archive.is_file() and not deviations:
-        screening = select_categories(load_screening(archive), classes)
-        return screening.assign_attrs(origin="archived")
-    return compute_screening(parameters, transformation).assign_attrs(origin="computed")
+    pictures = _chosen_pictures(parameters, profile)
+    magnitudes: list[float] | str
+    if parameters.magnitudes is None:
+        # Blur is swept up to a share of the width, which only the network itself knows.
+        magnitudes = f"default {hashlib.sha256(found.sweep(1000).tobytes()).hexdigest()[:16]}"
+    else:
+        magnitudes = np.union1d(found.checked(parameters.magnitudes), [found.identity]).tolist()
+    recipe: Recipe = {
+        "kind": "screening",
+        "protocol": PROTOCOL,
+        **network_recipe(network, profile.weights.get(network)),
+        **pictures_recipe(**pictures),
+        "transformation": transformation,
+        "magnitudes": magnitudes,
+        "fill": parameters.fill or profile.fill,
+        "seed": profile.seed if parameters.seed is None else parameters.seed,
+    }
+    deviations = ("pictures", "magnitudes", "fill", "seed", "limit")
+    own = all(getattr(parameters, name) is None for name in deviations)
+    name = f"{file_name(network)}_{transformation}" + ("" if own else f"_{digest_of(recipe)[:8]}")
+
+    def compute(_: Path) -> xr.Dataset:
+        from itn.classifiers import load_classifier  # which loads a backend
+        from itn.screening import screen
+
+        classifier = load_classifier(network, profile.weights.get(network))
+        loaded = load_images(size=classifier.input_size, **pictures)
+        screening = screen(
+            classifier,
+            loaded,
+            transformation,
+            parameters.magnitudes,
+            fill=recipe["fill"],
+            seed=recipe["seed"],
+        )
+        if pictures["classes"] is None:
+            return screening
+        # Pictures are sorted; the reader wants the order and the names that were asked for.
+        asked = {loaded.class_named(given): given for given in pictures["classes"]}
+        return select_categories(screening, list(asked)).assign_coords(
+            category=list(asked.values())
+        )
+
+    return Request(
+        recipe,
+        compute,
+        "itn.screening",
+        project_folder() / "results" / parameters.profile / f"{name}.nc",
+        own,
+        f"itn screen --profile {parameters.profile} --network {network} "
+        f"--transformation {transformation} archives it",
+    )
+
+
+def _chosen_pictures(parameters: FigureParameters, profile: Profile) -> dict[str, Any]:
+    """Return the arguments for `load_images` that say which pictures are screened."""
+    given = parameters.pictures
+    own = given is None or _place(given) == _place(profile.pictures)
+    # Naming the profile's own pictures means the same ones, not those it has learned from.
+    split = profile.split if own else None
+    only = None if split is None else read_split(project_folder() / "profiles" / split, "test")
+    return {
+        "source": profile.pictures if own else given,
+        "classes": parameters.classes or (profile.classes if own else None),
+        "limit": parameters.limit or profile.limit,
+        "only": only,
+    }
+
+
+def _place(source: str) -> object:
+    folder = Path(source).expanduser()
+    return folder.resolve() if folder.is_dir() else source
+
+
+def file_name(network: str) -> str:
+    """Return what files of a network's results are called after.
+
+    Parameters
+    ----------
+    network : str
+        A name for `itn.load_classifier`, which may be a path or a function.
+
+    Returns
+    -------
+    str
+        The name, or what of it can stand in the name of a file.
+
+    Examples
+    --------
+    >>> file_name("squeezenet"), file_name("nets/mine.keras"), file_name("mine:build")
+    ('squeezenet', 'mine', 'mine_build')
+    """
+    return re.sub(r"[^\w.-]+", "_", Path(network).name.removesuffix(".keras"))
+
+
+def pictures_recipe(
+    source: str,
+    classes: Sequence[str] | None,
+    limit: int | None,
+    only: frozenset[str] | None = None,
+) -> Recipe:
+    """Say which pictures are used, and what is in them where they are there.
+
+    Parameters
+    ----------
+    source, classes, limit, only
+        As for `itn.load_images`.
+
+    Returns
+    -------
+    dict of str to object
+        ``pictures``, the name; ``limit``; and ``classes``, of each how many of its pictures are
+        ``listed`` by `only` with a hash of their names, and a hash of the ``files``.
+
+    Examples
+    --------
+    >>> pictures_recipe("phantom", ["disc"], 4)["classes"]["disc"]["listed"]
+    'all'
+    """
+    hashes = file_hashes(source, classes, limit, only)
+    names = classes if classes is not None else list(hashes or ())
+    folder = Path(source).expanduser()
+    return {
+        "pictures": folder.resolve().name if folder.is_dir() else source,
+        "limit": limit,
+        "classes": {
+            name: {"listed": _listed(name, only), "files": (hashes or {}).get(name, UNKNOWN)}
+            for name in names
+        },
+    }
+
+
+def _listed(name: str, only: frozenset[str] | None) -> str:
+    if only is None:
+        return "all"
+    paths = sorted(path for path in only if path.partition("/")[0] == name)
+    return f"{len(paths)}, {hashlib.sha256(chr(0).join(paths).encode()).hexdigest()[:16]}"
 
 
 def highlighted(screening: xr.Dataset, parameters: FigureParameters) -> xr.Dataset:
@@ -106,48 +298,3 @@ def highlighted(screening: xr.Dataset, parameters: FigureParameters) -> xr.Datas
     if parameters.classes is not None or parameters.pictures is not None:
         return screening
     return select_categories(screening, load_profile(parameters.profile).highlights)
-
-
-def compute_screening(parameters: FigureParameters, transformation: str) -> xr.Dataset:
-    """Screen the network and pictures that the parameters ask for.
-
-    Parameters
-    ----------
-    parameters : FigureParameters
-        From `read_parameters`.
-    transformation : str
-        A key of `itn.TRANSFORMATIONS`.
-
-    Returns
-    -------
-    xarray.Dataset
-        As returned by `itn.screen`.
-
-    Examples
-    --------
-    >>> parameters = FigureParameters(profile="imagenet", limit=2)
-    >>> compute_screening(parameters, "rotation")  # doctest: +SKIP
-    """
-    profile = load_profile(parameters.profile)
-    network = parameters.network or profile.networks[0]
-    classifier = load_classifier(network, profile.weights.get(network))
-    classes = parameters.classes
-    size, limit = classifier.input_size, parameters.limit or profile.limit
-    if parameters.pictures is None:
-        classes = classes or profile.classes
-        pictures = load_part(profile, "test", classes=classes, size=size, limit=limit)
-    else:
-        pictures = load_images(parameters.pictures, classes=classes, size=size, limit=limit)
-    screening = screen(
-        classifier,
-        pictures,
-        transformation,
-        parameters.magnitudes,
-        fill=parameters.fill or profile.fill,
-        seed=profile.seed if parameters.seed is None else parameters.seed,
-    )
-    if classes is None:
-        return screening
-    # Pictures are sorted; the reader wants the order and the names that were asked for.
-    asked = {pictures.class_named(name): name for name in classes}
-    return select_categories(screening, list(asked)).assign_coords(category=list(asked.values()))

@@ -134,7 +134,7 @@ def true_softmax(screening: xr.Dataset) -> xr.DataArray:
 
     Examples
     --------
-    >>> from itn.screening import load_screening
+    >>> from itn.curves import load_screening
     >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
     >>> true_softmax(screening).dims
     ('category', 'magnitude')
@@ -159,7 +159,7 @@ def margins(screening: xr.Dataset) -> xr.DataArray:
 
     Examples
     --------
-    >>> from itn.screening import load_screening
+    >>> from itn.curves import load_screening
     >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
     >>> margins(screening).sel(criterion="half", category="tick", magnitude=0).item() > 0
     True
@@ -211,7 +211,7 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
 
     Examples
     --------
-    >>> from itn.screening import load_screening
+    >>> from itn.curves import load_screening
     >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
     >>> found = thresholds(screening).sel(category="tick", criterion="switch")
     >>> found.status.values.tolist()

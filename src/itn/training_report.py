@@ -144,7 +144,7 @@ def seed_table(pairs: pd.DataFrame) -> pd.DataFrame:
     Examples
     --------
     >>> from itn.comparison import threshold_pairs
-    >>> from itn.screening import load_screening
+    >>> from itn.curves import load_screening
     >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
     >>> pairs = threshold_pairs(screening, screening).assign(seed=1)
     >>> table = seed_table(pairs)

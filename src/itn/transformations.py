@@ -14,10 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
+from itn import ops
 from itn.messages import UsageError, unknown
 from itn.warp import Tensor, affine_warp, check_fill
 
@@ -267,6 +266,8 @@ def seed_of(seed: int, path: str) -> tuple[int, int]:
 
 
 def _checked_images(images: Tensor) -> Tensor:
+    import keras
+
     images = ops.convert_to_tensor(images)
     if len(images.shape) != 4 or images.shape[-1] != 3:
         raise UsageError(f"pictures must have the shape [N, H, W, 3], got {tuple(images.shape)}")

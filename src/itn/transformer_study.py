@@ -1,12 +1,12 @@
 """What the notebooks of the Invariant Transformer Net do: train, survey, compare, sample.
 
-Results are `xarray.DataTree`s, which plots and tables start from. Those of a profile that needs
-downloads are archived as ``results/<profile>/<network>_transformers.nc``.
+Results are `xarray.DataTree`s, which plots and tables start from. They are obtained through
+`itn.archive`; that of a profile is archived as ``results/<profile>/<network>_transformers.nc``.
 """
 
 import functools
-import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,64 @@ import numpy as np
 import skimage.data
 import xarray as xr
 
+from itn.archive import Recipe, Request, digest_of, obtain
 from itn.classifiers import load_classifier
 from itn.families import MatrixLook, compare_families, sliders, survey
 from itn.images import Pictures, load_images, read_picture, render_phantom
 from itn.invariant_transformer import InvariantTransformerNet, in_pixels, recolor
 from itn.messages import UsageError
-from itn.profiles import TransformerParameters, Transformers, archive_file, load_profile
+from itn.profiles import TransformerParameters, Transformers, load_profile, project_folder
+from itn.screening_study import file_name, pictures_recipe
 from itn.transformer_training import train_transformers
 from itn.warp import affine_warp
+from itn.weight_recipes import network_recipe
 
+PROTOCOL = 1  # raised when the numbers of a study change on purpose
 PARTS = ("comparison", "survey", "samples")
+OPTIONS = (  # of the net, that a profile or a user may choose
+    *("spatial_dim", "color_dim", "color_weight", "gate_margin"),
+    *("required_accuracy", "fill"),
+)
 SHOWN = ("chelsea", "coffee")  # scikit-image's own pictures, which may be redistributed
 HELD_OUT = 3  # every third picture of a data set is held out
 TRAINING_SEED = 2  # of rendered pictures; those of seed 0 and 1 trained and tested the networks
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What transformers learn, and from what: the profile's choice and the user's deviations."""
+
+    network: str
+    weights: str | None
+    sources: tuple[tuple[str, tuple[str, ...] | None, int | None], ...]  # name, classes, limit
+    options: dict[str, Any]  # of `InvariantTransformerNet`
+    epochs: int
+    batch_size: int
+
+
+def _chosen(parameters: TransformerParameters) -> _Chosen:
+    profile, how = load_profile(parameters.profile), _how(parameters)
+    given = how.model_dump() | {"fill": profile.fill} | parameters.model_dump(exclude_none=True)
+    network = parameters.network or profile.networks[0]
+    sources: list[tuple[str, tuple[str, ...] | None, int | None]]
+    sources = [(profile.pictures, parameters.classes or profile.classes, given["limit"])]
+    if parameters.classes is None:
+        sources += [(name, None, given["limit"]) for name in how.more_pictures]
+    return _Chosen(
+        network,
+        profile.weights.get(network),
+        tuple(sources),
+        {name: given[name] for name in OPTIONS if given.get(name) is not None},
+        given["epochs"],
+        given["batch_size"],
+    )
+
+
+def _how(parameters: TransformerParameters) -> Transformers:
+    how = load_profile(parameters.profile).transformers
+    if how is None:
+        raise UsageError(f"profile {parameters.profile} does not say how to train transformers")
+    return how
 
 
 def transformer_pictures(parameters: TransformerParameters) -> tuple[Pictures, Pictures]:
@@ -50,122 +95,136 @@ def transformer_pictures(parameters: TransformerParameters) -> tuple[Pictures, P
     (<Pictures 'phantom': 6 of 64 × 64 pixels in 1 class>, <Pictures 'phantom': 3 of 64 × 64 \
 pixels in 1 class>)
     """
-    profile, how = load_profile(parameters.profile), _how(parameters)
-    classes = parameters.classes or profile.classes
-    limit = parameters.limit or how.limit
-    if profile.pictures == "phantom":
+    chosen = _chosen(parameters)
+    name, classes, limit = chosen.sources[0]
+    if name == "phantom":
         count = limit or 100
         return (
             render_phantom(classes, count, TRAINING_SEED),
             render_phantom(classes, -(-count // (HELD_OUT - 1))),
         )
-    size = load_classifier(parameters.network or profile.networks[0]).input_size
-    sets = [load_images(profile.pictures, classes, size, limit)]
-    if parameters.classes is None:
-        sets += [load_images(name, None, size, limit) for name in how.more_pictures]
+    size = load_classifier(chosen.network, chosen.weights).input_size
+    sets = [load_images(name, classes, size, limit) for name, classes, limit in chosen.sources]
     pictures = functools.reduce(Pictures.joined, sets)
     rows = np.arange(len(pictures))
     held_out = rows % HELD_OUT == HELD_OUT - 1
     return pictures.subset(rows[~held_out]), pictures.subset(rows[held_out])
 
 
-def _how(parameters: TransformerParameters) -> Transformers:
-    how = load_profile(parameters.profile).transformers
-    if how is None:
-        raise UsageError(f"profile {parameters.profile} does not say how to train transformers")
-    return how
-
-
-def study_transformers(
-    parameters: TransformerParameters, parts: Sequence[str] = PARTS
-) -> xr.DataTree:
+def study_transformers(parameters: TransformerParameters) -> xr.DataTree:
     """Take a study of a profile's transformers from the archive where it is there, or make it.
 
     Parameters
     ----------
     parameters : TransformerParameters
         From `itn.read_parameters`.
-    parts : sequence of str
-        Which parts to make beside the history, of "comparison", "survey" and "samples".
 
     Returns
     -------
     xarray.DataTree
-        For each seed a node ``seed_<seed>`` with ``history`` (`itn.train_transformers`) and
-        the parts: ``comparison`` (`itn.compare_families`, with as many forward passes for each
-        baseline as the training took), and for the first seed ``survey`` (`itn.survey` of
-        `itn.sliders`) and ``samples``, see `sample_transformers`.
+        For each seed a node ``seed_<seed>`` with ``history`` (`itn.train_transformers`),
+        ``comparison`` (`itn.compare_families`, with as many forward passes for each baseline as
+        the training took), ``survey`` (`itn.survey` of `itn.sliders`) and ``samples``, see
+        `sample_transformers`.
 
     Examples
     --------
     >>> study_transformers(parameters)  # doctest: +SKIP
     """
-    archive = _archive(parameters)
-    chosen = parameters.model_dump(exclude={"profile", "network", "seeds"}, exclude_none=True)
-    if archive.is_file() and not chosen:
-        archived = xr.load_datatree(archive, engine="h5netcdf")
-        wanted = [f"seed_{seed}" for seed in parameters.seeds or _how(parameters).seeds]
-        if set(wanted) <= set(archived.children):
-            rest = [name for name in archived.children if name not in wanted]
-            return _with_origin(archived.drop_nodes(rest), "archived")
-    return _with_origin(_study(parameters, parts), "computed")
+    request = study_request(parameters)
+    study = obtain(request)
+    wanted = [f"seed_{seed}" for seed in request.recipe["seeds"]]
+    return study.drop_nodes([name for name in study.children if name not in wanted])
 
 
-def archive_transformers(parameters: TransformerParameters, force: bool = False) -> Path:
-    """Make a study and archive it; what was trained before a stop is not trained again.
+def study_request(
+    parameters: TransformerParameters, parts: Sequence[str] = PARTS, seeds: Sequence[int] = ()
+) -> Request:
+    """Say what decides the numbers of a study of transformers, and how it is made.
 
     Parameters
     ----------
     parameters : TransformerParameters
-        Profile and network; the rest is the profile's.
-    force : bool, default False
-        Whether to make it also if it is archived already.
+        From `itn.read_parameters`.
+    parts : sequence of str, default `PARTS`
+        Which parts, beside the history.
+    seeds : sequence of int, optional
+        Which seeds, by default those of the parameters.
 
     Returns
     -------
-    Path
-        The file.
-
-    Examples
-    --------
-    >>> archive_transformers(TransformerParameters(profile="imagenet"))  # doctest: +SKIP
+    Request
+        For `itn.archive.obtain`.
     """
-    archive = _archive(parameters)
-    if force or not archive.is_file():
-        state = archive.with_name(f".{archive.stem}")
-        study = _study(parameters, PARTS, state)
-        unfinished = state / archive.name
-        study.to_netcdf(unfinished, engine="h5netcdf")
-        unfinished.replace(archive)
-        shutil.rmtree(state)
-    return archive
+    chosen = _chosen(parameters)
+    seeds = list(seeds or parameters.seeds or _how(parameters).seeds)
+    recipe: Recipe = {
+        "kind": "transformers",
+        "protocol": PROTOCOL,
+        **network_recipe(chosen.network, chosen.weights),
+        "learned from": [_all_of(pictures_recipe(*source)) for source in chosen.sources],
+        "options": chosen.options,
+        "epochs": chosen.epochs,
+        "batch size": chosen.batch_size,
+        "parts": list(parts),
+        "seeds": seeds,
+    }
+    fields = set(TransformerParameters.model_fields) - {"profile", "network", "seeds"}
+    own = all(getattr(parameters, name) is None for name in fields) and tuple(parts) == PARTS
+    name = f"{file_name(chosen.network)}_transformers"
+
+    def compute(state: Path) -> xr.DataTree:
+        if len(seeds) > 1:  # each for itself, so that what is there of some is used
+            each = [obtain(study_request(parameters, parts, [seed])) for seed in seeds]
+            return xr.DataTree.from_dict(
+                {node: tree for one in each for node, tree in one.children.items()}
+            )
+        return _study(parameters, parts, seeds[0], state)
+
+    return Request(
+        recipe,
+        compute,
+        "itn.transformer_study",
+        project_folder()
+        / "results"
+        / parameters.profile
+        / f"{name}{'' if own else f'_{digest_of(recipe)[:8]}'}.nc",
+        own,
+        f"itn transformers --profile {parameters.profile} archives it",
+    )
 
 
-def _archive(parameters: TransformerParameters) -> Path:
-    network = parameters.network or load_profile(parameters.profile).networks[0]
-    return archive_file(parameters.profile, network, "transformers")
+def _all_of(pictures: Recipe) -> Recipe:
+    """Say that these classes and no others are meant: what is learned depends on all of them."""
+    classes = pictures.pop("classes")
+    return pictures | {"all classes": classes}
 
 
 def _study(
-    parameters: TransformerParameters, parts: Sequence[str], state: Path | None = None
+    parameters: TransformerParameters, parts: Sequence[str], seed: int, state: Path
 ) -> xr.DataTree:
+    chosen = _chosen(parameters)
     pictures, held_out = transformer_pictures(parameters)
-    found: dict[str, xr.Dataset] = {}
-    seeds = parameters.seeds or _how(parameters).seeds
-    for seed in seeds:
-        name = f"seed_{seed}"
-        folder = state / name if state else None
-        net, history = _trained(parameters, pictures, held_out, seed, folder)
-        if seed == seeds[0] and "survey" in parts:
-            found[f"{name}/survey"] = survey(net, sliders(net), held_out)
-        if seed == seeds[0] and "samples" in parts:
-            found[f"{name}/samples"] = sample_transformers(net, *shown_pictures(parameters))
-        found[f"{name}/history"] = history
-        if "comparison" in parts:
-            epochs = history.attrs["epochs"]
-            passes = epochs * len(pictures) + (epochs + 1) * len(held_out)
-            found[f"{name}/comparison"] = compare_families(net, held_out, passes, seed)
-    return xr.DataTree.from_dict(found)
+    classifier = load_classifier(chosen.network, chosen.weights)
+    net = InvariantTransformerNet(classifier, seed=seed, **chosen.options)
+    history = train_transformers(
+        net,
+        pictures,
+        held_out,
+        epochs=chosen.epochs,
+        batch_size=chosen.batch_size,
+        folder=state,
+    )
+    found = {"history": history}
+    if "survey" in parts:
+        found["survey"] = survey(net, sliders(net), held_out)
+    if "samples" in parts:
+        found["samples"] = sample_transformers(net, *shown_pictures(parameters))
+    if "comparison" in parts:
+        epochs = history.attrs["epochs"]
+        passes = epochs * len(pictures) + (epochs + 1) * len(held_out)
+        found["comparison"] = compare_families(net, held_out, passes, seed)
+    return xr.DataTree.from_dict({f"seed_{seed}/{name}": part for name, part in found.items()})
 
 
 def vary_transformers(
@@ -199,47 +258,11 @@ def vary_transformers(
     if option == "classes" and fields["limit"]:  # as many pictures in all as otherwise
         fields["limit"] *= len(parameters.classes or profile.classes)
     return {
-        str(value): _variation(TransformerParameters(**fields | {option: value}))
+        str(value): obtain(
+            study_request(TransformerParameters(**fields | {option: value}), ("survey",))
+        )
         for value in values
     }
-
-
-@functools.lru_cache  # the same training may stand among the values of several options
-def _variation(parameters: TransformerParameters) -> xr.DataTree:
-    return _study(parameters, ("survey",))
-
-
-def _with_origin(study: xr.DataTree, origin: str) -> xr.DataTree:
-    study.attrs["origin"] = origin
-    return study
-
-
-def _trained(
-    parameters: TransformerParameters,
-    pictures: Pictures,
-    held_out: Pictures,
-    seed: int,
-    folder: Path | None = None,
-) -> tuple[InvariantTransformerNet, xr.Dataset]:
-    how = _how(parameters)
-    given = how.model_dump() | {"fill": load_profile(parameters.profile).fill}
-    given |= parameters.model_dump(exclude_none=True)
-    names = (
-        *("spatial_dim", "color_dim", "color_weight", "gate_margin"),
-        *("required_accuracy", "fill"),
-    )
-    options = {name: given[name] for name in names if given.get(name) is not None}
-    classifier = load_classifier(parameters.network or load_profile(parameters.profile).networks[0])
-    net = InvariantTransformerNet(classifier, seed=seed, **options)
-    history = train_transformers(
-        net,
-        pictures,
-        held_out,
-        epochs=given["epochs"],
-        batch_size=given["batch_size"],
-        folder=folder,
-    )
-    return net, history
 
 
 def shown_pictures(parameters: TransformerParameters) -> tuple[np.ndarray, list[str]]:
@@ -268,7 +291,8 @@ def shown_pictures(parameters: TransformerParameters) -> tuple[np.ndarray, list[
     if profile.pictures == "phantom":
         names = list(parameters.classes or profile.highlights)[:2]
         return np.concatenate([render_phantom([name], 1).images for name in names]), names
-    size = load_classifier(parameters.network or profile.networks[0]).input_size
+    chosen = _chosen(parameters)
+    size = load_classifier(chosen.network, chosen.weights).input_size
     folder = Path(skimage.data.__file__).parent
     return np.stack([read_picture(folder / f"{name}.png", size) for name in SHOWN]), list(SHOWN)
 

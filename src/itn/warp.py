@@ -13,10 +13,9 @@ The matrix is in pixels and maps where a pixel *is written* to where it *is read
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
+from itn import ops
 from itn.messages import unknown
 
 Tensor = Any  # a tensor of the Keras backend in use
@@ -117,6 +116,8 @@ def fused(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     >>> np.asarray(half(np.ones(2, "float32"))).tolist()
     [0.5, 0.5]
     """
+    import keras
+
     if keras.backend.backend() != "tensorflow":
         return function
     import tensorflow as tf  # Keras has no name for this

@@ -1,0 +1,171 @@
+"""Results on disk: NetCDF that is the same bytes for the same content, and carries its checksum.
+
+A file begins with 512 bytes that HDF5 leaves to its user (the *user block*); here they hold the
+SHA-256 of all that follows. It is compared before anything of the file is interpreted.
+"""
+
+import hashlib
+import os
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5netcdf
+import h5py
+import numpy as np
+import xarray as xr
+from xarray.backends import H5NetCDFStore
+
+from itn.files import whole_file
+from itn.messages import UsageError
+
+USER_BLOCK = 512  # bytes, the smallest that HDF5 allows
+_START = b"itn sha256 "
+_PACKED = {
+    "dtype": "uint16",
+    "scale_factor": np.float32(1 / 65534),
+    "_FillValue": np.uint16(65535),
+}
+
+
+def write_netcdf(content: xr.Dataset | xr.DataTree, path: str | Path) -> None:
+    """Write a result, with softmax values of screenings rounded to 16 bits.
+
+    Same content, same bytes. The file appears under its name only when it is complete.
+
+    Parameters
+    ----------
+    content : xarray.Dataset or xarray.DataTree
+        What to write. Variables ``…softmax`` that have a magnitude are packed.
+    path : str or Path
+        Where; its folder is made if need be.
+
+    Raises
+    ------
+    UsageError
+        If nothing can be written there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_netcdf(xr.Dataset({"a": ("x", [1, 2])}), Path(folder, "a.nc"))
+    ...     read_netcdf(Path(folder, "a.nc"))["a"].values.tolist()
+    [1, 2]
+    """
+    tree = content if isinstance(content, xr.DataTree) else xr.DataTree(content)
+    with whole_file(Path(path)) as unfinished:
+        _write(tree, unfinished)
+        with unfinished.open("r+b") as file:
+            file.seek(USER_BLOCK)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            file.write(_START + digest.encode() + b"\n")
+
+
+def read_netcdf(path: str | Path) -> xr.DataTree:
+    """Read a result into memory.
+
+    Parameters
+    ----------
+    path : str or Path
+        File written by `write_netcdf`.
+
+    Returns
+    -------
+    xarray.DataTree
+        Its content; softmax values of screenings to within 1e-5.
+
+    Raises
+    ------
+    UsageError
+        If it is not there, has no checksum, or is not what its checksum says.
+
+    Examples
+    --------
+    >>> read_netcdf("missing.nc")
+    Traceback (most recent call last):
+    itn.messages.UsageError: no file missing.nc
+    """
+    path = Path(path)
+    check(path)
+    try:
+        # Nested lists of dimensions are not worth a lock: the file is closed when this returns.
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            return tree.load()
+    except Exception as error:  # nothing of ours, however it came by a checksum
+        raise UsageError(f"{path} is not readable as NetCDF: {error}") from error
+
+
+def check(path: Path) -> None:
+    """Raise a UsageError unless a file is what its checksum says.
+
+    Parameters
+    ----------
+    path : Path
+        File written by `write_netcdf`.
+    """
+    if not path.is_file():
+        raise UsageError(f"no file {path}")
+    with path.open("rb") as file:
+        start = file.read(USER_BLOCK)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if not start.startswith(_START):
+        raise UsageError(f"{path} has no checksum: it was not written by itn, or by an older one")
+    if start != (_START + digest.encode() + b"\n").ljust(USER_BLOCK, b"\0"):
+        raise UsageError(f"{path} is damaged: it is not what its checksum says")
+
+
+def read_attributes(path: Path) -> dict[str, Any]:
+    """Read the attributes of a result's root, which is fast, after `check`.
+
+    Parameters
+    ----------
+    path : Path
+        File written by `write_netcdf`.
+
+    Returns
+    -------
+    dict of str to object
+        Attributes.
+    """
+    check(path)
+    with h5py.File(path) as file:
+        return dict(file.attrs)
+
+
+def _write(tree: xr.DataTree, path: Path) -> None:
+    # As `to_netcdf` does it, but without the times that HDF5 notes in the file otherwise.
+    properties = _timeless(h5py.h5p.FILE_CREATE)
+    properties.set_userblock(USER_BLOCK)
+    created = h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, fcpl=properties)
+    with h5py.File(created) as file:
+        for node in tree.subtree:
+            if node.path != "/":
+                name = node.path.encode()
+                h5py.h5g.create(file.id, name, gcpl=_timeless(h5py.h5p.GROUP_CREATE))
+        for node in tree.subtree:
+            with h5netcdf.File(file, "a") as whole:
+                store = H5NetCDFStore(whole, group=node.path)
+                dataset = node.to_dataset(inherit=False)
+                dataset.dump_to_store(store, encoding=_encoding(dataset))
+
+
+def _timeless(kind: Any) -> Any:
+    properties = h5py.h5p.create(kind)
+    properties.set_obj_track_times(False)
+    in_order = h5py.h5p.CRT_ORDER_TRACKED | h5py.h5p.CRT_ORDER_INDEXED  # which NetCDF requires
+    properties.set_link_creation_order(in_order)
+    properties.set_attr_creation_order(in_order)
+    return properties
+
+
+def _encoding(dataset: xr.Dataset) -> Mapping[Hashable, dict[str, Any]]:
+    compressed: dict[str, Any] = {"zlib": True, "complevel": 9, "shuffle": True}
+    return {
+        name: compressed | _PACKED
+        if str(name).endswith("softmax") and "magnitude" in variable.dims
+        else compressed
+        for name, variable in dataset.data_vars.items()
+        if variable.dtype.kind in "fi" and variable.ndim
+    }
