@@ -138,7 +138,11 @@ def _write(tree: xr.DataTree, path: Path) -> None:
     # As `to_netcdf` does it, but without the times that HDF5 notes in the file otherwise.
     properties = _timeless(h5py.h5p.FILE_CREATE)
     properties.set_userblock(USER_BLOCK)
-    created = h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, fcpl=properties)
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    # As the NetCDF library does it; before version 1.8 no text was longer than 64 kB.
+    access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_LATEST)
+    name = os.fsencode(path)
+    created = h5py.h5f.create(name, h5py.h5f.ACC_TRUNC, fcpl=properties, fapl=access)
     with h5py.File(created) as file:
         for node in tree.subtree:
             if node.path != "/":

@@ -111,8 +111,9 @@ class Transformers(_Strict):
     ----------
     limit : int or None
         At most that many pictures per class to learn from; None is all.
-    more_pictures : tuple of str
-        Data sets beside the profile's own, all classes of them.
+    more_pictures : dict of str to str
+        Data sets beside the profile's own, and for each the file in ``profiles/`` that lists
+        which pictures of it, as the part "training", see `itn.splits`.
     epochs, batch_size : int
         How often each picture is seen, and how many at a time.
     color_weight, gate_margin : float
@@ -122,7 +123,7 @@ class Transformers(_Strict):
     """
 
     limit: Annotated[int, pydantic.Field(ge=2)] | None = None
-    more_pictures: tuple[str, ...] = ()
+    more_pictures: dict[str, str] = {}
     epochs: Annotated[int, pydantic.Field(ge=1)]
     batch_size: Annotated[int, pydantic.Field(ge=1)] = 32
     color_weight: Annotated[float, pydantic.Field(ge=0)]

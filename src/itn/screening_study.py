@@ -78,6 +78,8 @@ def obtain_screening(parameters: FigureParameters, transformation: str) -> xr.Da
     wanted = request.recipe["magnitudes"]
     if isinstance(wanted, list) and len(wanted) < screening.sizes["magnitude"]:
         screening = screening.sel(magnitude=wanted)
+    if request.recipe["classes"] == UNKNOWN:  # all, of a data set that is downloaded only now
+        return screening
     return select_categories(screening, list(request.recipe["classes"]))
 
 
@@ -255,13 +257,14 @@ def pictures_recipe(
     hashes = file_hashes(source, classes, limit, only)
     names = classes if classes is not None else list(hashes or ())
     folder = Path(source).expanduser()
+    found: Recipe | str = {
+        name: {"listed": _listed(name, only), "files": (hashes or {}).get(name, UNKNOWN)}
+        for name in names
+    }
     return {
         "pictures": folder.resolve().name if folder.is_dir() else source,
         "limit": limit,
-        "classes": {
-            name: {"listed": _listed(name, only), "files": (hashes or {}).get(name, UNKNOWN)}
-            for name in names
-        },
+        "classes": found or UNKNOWN,
     }
 
 

@@ -22,6 +22,7 @@ from itn.invariant_transformer import InvariantTransformerNet, in_pixels, recolo
 from itn.messages import UsageError
 from itn.profiles import TransformerParameters, Transformers, load_profile, project_folder
 from itn.screening_study import file_name, pictures_recipe
+from itn.splits import read_split
 from itn.transformer_training import train_transformers
 from itn.warp import affine_warp
 from itn.weight_recipes import network_recipe
@@ -43,7 +44,7 @@ class _Chosen:
 
     network: str
     weights: str | None
-    sources: tuple[tuple[str, tuple[str, ...] | None, int | None], ...]  # name, classes, limit
+    sources: tuple[dict[str, Any], ...]  # arguments for `load_images`, one for each data set
     options: dict[str, Any]  # of `InvariantTransformerNet`
     epochs: int
     batch_size: int
@@ -53,10 +54,18 @@ def _chosen(parameters: TransformerParameters) -> _Chosen:
     profile, how = load_profile(parameters.profile), _how(parameters)
     given = how.model_dump() | {"fill": profile.fill} | parameters.model_dump(exclude_none=True)
     network = parameters.network or profile.networks[0]
-    sources: list[tuple[str, tuple[str, ...] | None, int | None]]
-    sources = [(profile.pictures, parameters.classes or profile.classes, given["limit"])]
-    if parameters.classes is None:
-        sources += [(name, None, given["limit"]) for name in how.more_pictures]
+    limit = given["limit"]
+    sources: list[dict[str, Any]] = [
+        {
+            "source": profile.pictures,
+            "classes": parameters.classes or profile.classes,
+            "limit": limit,
+        }
+    ]
+    for name, file in how.more_pictures.items() if parameters.classes is None else ():
+        only = read_split(project_folder() / "profiles" / file, "training")
+        classes = sorted({path.partition("/")[0] for path in only})
+        sources.append({"source": name, "classes": classes, "limit": limit, "only": only})
     return _Chosen(
         network,
         profile.weights.get(network),
@@ -96,15 +105,15 @@ def transformer_pictures(parameters: TransformerParameters) -> tuple[Pictures, P
 pixels in 1 class>)
     """
     chosen = _chosen(parameters)
-    name, classes, limit = chosen.sources[0]
-    if name == "phantom":
-        count = limit or 100
+    first = chosen.sources[0]
+    if first["source"] == "phantom":
+        count = first["limit"] or 100
         return (
-            render_phantom(classes, count, TRAINING_SEED),
-            render_phantom(classes, -(-count // (HELD_OUT - 1))),
+            render_phantom(first["classes"], count, TRAINING_SEED),
+            render_phantom(first["classes"], -(-count // (HELD_OUT - 1))),
         )
     size = load_classifier(chosen.network, chosen.weights).input_size
-    sets = [load_images(name, classes, size, limit) for name, classes, limit in chosen.sources]
+    sets = [load_images(size=size, **source) for source in chosen.sources]
     pictures = functools.reduce(Pictures.joined, sets)
     rows = np.arange(len(pictures))
     held_out = rows % HELD_OUT == HELD_OUT - 1
@@ -162,7 +171,7 @@ def study_request(
         "kind": "transformers",
         "protocol": PROTOCOL,
         **network_recipe(chosen.network, chosen.weights),
-        "learned from": [_all_of(pictures_recipe(*source)) for source in chosen.sources],
+        "learned from": [_all_of(pictures_recipe(**source)) for source in chosen.sources],
         "options": chosen.options,
         "epochs": chosen.epochs,
         "batch size": chosen.batch_size,
