@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from itn.classifiers import WEIGHTS_FOLDER, load_classifier
+from itn.classifiers import load_classifier
 from itn.profiles import archive_file, load_profile
 from itn.screening import load_screening, screen
 from itn.screening_study import load_part
@@ -18,6 +18,7 @@ from itn.splits import read_split
 from itn.taught import TAUGHT
 from itn.thresholds import is_correct
 from itn.transformations import TRANSFORMATIONS
+from itn.weight_recipes import WEIGHTS_FOLDER
 
 ROOT = Path(__file__).parents[1]
 PROFILE = load_profile("photos")
