@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from itn.classifiers import WEIGHTS_FOLDER, load_classifier
+from itn.classifiers import load_classifier
 from itn.curves import load_screening
 from itn.profiles import archive_file, load_profile
 from itn.screening import screen
@@ -19,6 +19,7 @@ from itn.splits import read_split
 from itn.taught import TAUGHT
 from itn.thresholds import is_correct
 from itn.transformations import TRANSFORMATIONS
+from itn.weight_recipes import WEIGHTS_FOLDER
 
 ROOT = Path(__file__).parents[1]
 PROFILE = load_profile("photos")

@@ -361,9 +361,12 @@ def test_the_size_of_the_pictures_is_that_of_the_network(color_classifier):
     assert mine.input_size == 8
 
 
-@pytest.mark.data
-def test_squeezenet_expects_blue_green_red_about_the_channel_means():
+def test_squeezenet_is_in_the_package_and_expects_blue_green_red(tmp_path, monkeypatch):
+    monkeypatch.setenv("ITN_DATA", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("socket.socket", None)  # no network
     classifier = itn.load_classifier("squeezenet")
+    assert not (tmp_path / "cache").exists()
     color = np.float32([1.0, 0.5, 0.25])
     images = np.broadcast_to(color, (1, 227, 227, 3))
     prepared = np.asarray(classifier.preprocess(images))

@@ -46,22 +46,21 @@ def test_data_is_listed_fetched_and_verified(tmp_path, monkeypatch) -> None:
     (tmp_path / "stick").mkdir()
     (tmp_path / "stick" / "small.net").write_bytes(b"abc")
     digest = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    small = dataclasses.replace(CATALOG["squeezenet"], files=(File("small.net", digest),))
-    monkeypatch.setitem(CATALOG, "squeezenet", small)
+    small = dataclasses.replace(CATALOG["alexnet"], files=(File("small.net", digest),))
+    monkeypatch.setitem(CATALOG, "alexnet", small)
     before = run(app, ["data", "list"]).output
-    assert re.search(rf"squeezenet +0\.7  no +BSD +{digest}", before)
+    assert re.search(rf"alexnet +244\.0  no +unrestricted +{digest}", before)
     assert re.search(r"resnet_v1_101 .* Apache 2\.0 +none published", before)
     assert str(tmp_path / "cache") in before
-    assert re.search(
-        r"squeezenet +small\.net: itn data fetch squ", run(app, ["classifiers"]).output
-    )
-    fetched = run(app, ["data", "fetch", "squeezenet", "--from", str(tmp_path / "stick")])
+    assert re.search(r"alexnet +small\.net: itn data fetch ale", run(app, ["classifiers"]).output)
+    fetched = run(app, ["data", "fetch", "alexnet", "--from", str(tmp_path / "stick")])
     path = tmp_path / "cache" / "weights" / "small.net"
-    assert fetched.output == f"squeezenet: {path}\n" and path.read_bytes() == b"abc"
-    assert re.search(r"squeezenet +0\.7  yes", run(app, ["data", "list"]).output)
-    assert run(app, ["data", "verify"]).output == "squeezenet: all files as published\n"
+    assert fetched.output == f"alexnet: {path}\n" and path.read_bytes() == b"abc"
+    assert re.search(r"alexnet +244\.0  yes", run(app, ["data", "list"]).output)
+    assert run(app, ["data", "verify"]).output == "alexnet: all files as published\n"
     classifiers = run(app, ["classifiers"]).output
-    assert re.search(r"squeezenet +small\.net: here", classifiers)
+    assert re.search(r"alexnet +small\.net: here", classifiers)
+    assert re.search(r"squeezenet +in the package", classifiers)
     for name in ("alexnet_phantom", "MobileNetV2", r"\.keras"):
         assert re.search(rf"{name} ", classifiers)
     path.write_bytes(b"abd")
@@ -89,7 +88,7 @@ def test_help_names_the_commands() -> None:
             ["data", "fetch", "alexnt"],
             "itn: unknown data set or weights 'alexnt'; closest: 'alexnet",
         ),
-        (["data", "fetch"], "itn: name what to fetch: squeezenet, alexnet, "),
+        (["data", "fetch"], "itn: name what to fetch: alexnet, "),
         (["data", "fetch", "alexnet", "--from", "nowhere"], "itn: there is no folder nowhere"),
         (["data", "verify", "caltech"], "itn: unknown data set or weights 'caltech'; closest: "),
         (["screen", "--transformation", "rotate"], "itn: unknown transformation 'rotate'; closest"),

@@ -138,7 +138,7 @@ def sample(server, monkeypatch):
 @pytest.fixture
 def weights(publish):
     content = bytes(range(256)) * 50
-    publish("squeezenet", {"small.net": content})
+    publish("alexnet", {"small.net": content})
     return content
 
 
@@ -197,8 +197,8 @@ def test_sha256_of(tmp_path):
 def test_unknown_names(cache):
     with pytest.raises(UsageError, match="unknown data set 'caltech'; closest: 'caltech-101'"):
         data_set_folder("caltech")
-    with pytest.raises(UsageError, match="unknown weights 'squeeze'; closest: 'squeezenet'"):
-        weight_file("squeeze")
+    with pytest.raises(UsageError, match="unknown weights 'alex'; closest: 'alexnet'"):
+        weight_file("alex")
     with pytest.raises(UsageError, match="unknown class 'n0'"):
         data_set_folder("imagenet-sample", classes=["n0"])
     assert not cache.exists()
@@ -208,14 +208,14 @@ def test_unknown_names(cache):
 
 
 def test_weights_are_downloaded_once(cache, server, weights, capfd):
-    path = weight_file("squeezenet")
+    path = weight_file("alexnet")
     assert path == cache / "weights" / "small.net" and path.read_bytes() == weights
-    assert weight_file("squeezenet") == path
+    assert weight_file("alexnet") == path
     assert len(server.requests) == 1
     assert contents(cache) == ["weights", "weights/small.net"]
     shown = capfd.readouterr()
     assert "100%" in shown.err and str(cache) not in shown.err + shown.out
-    assert list(verify("squeezenet")) == []
+    assert list(verify("alexnet")) == []
 
 
 def test_weights_are_verified_when_present(cache, weights):
@@ -223,27 +223,27 @@ def test_weights_are_verified_when_present(cache, weights):
     path.parent.mkdir(parents=True)
     path.write_bytes(b"other")
     with pytest.raises(UsageError, match="delete it to have it downloaded again") as caught:
-        weight_file("squeezenet")
+        weight_file("alexnet")
     for part in [path, hashlib.md5(b"other").hexdigest(), hashlib.md5(weights).hexdigest()]:
         assert str(part) in str(caught.value)
     assert path.read_bytes() == b"other"
-    (problem,) = verify("squeezenet")
+    (problem,) = verify("alexnet")
     assert str(path) in problem and "is not the expected file" in problem
 
 
 @pytest.mark.parametrize("fault", ["wrong bytes", "broken off", "missing", "no server"])
 def test_a_failed_download_leaves_nothing_in_place(cache, server, weights, monkeypatch, fault):
     if fault == "wrong bytes":
-        server.files["/squeezenet/small.net"] = weights[::-1]
+        server.files["/alexnet/small.net"] = weights[::-1]
     elif fault == "broken off":
-        server.broken.add("/squeezenet/small.net")
+        server.broken.add("/alexnet/small.net")
     elif fault == "missing":
         server.files.clear()
     else:
-        closed = dataclasses.replace(CATALOG["squeezenet"], url="http://127.0.0.1:9/")
-        monkeypatch.setitem(CATALOG, "squeezenet", closed)
-    with pytest.raises(UsageError, match="could not get 'squeezenet' from http") as caught:
-        weight_file("squeezenet")
+        closed = dataclasses.replace(CATALOG["alexnet"], url="http://127.0.0.1:9/")
+        monkeypatch.setitem(CATALOG, "alexnet", closed)
+    with pytest.raises(UsageError, match="could not get 'alexnet' from http") as caught:
+        weight_file("alexnet")
     assert str(cache / "weights") in str(caught.value)
     assert ("not the expected file" in str(caught.value)) == (fault == "wrong bytes")
     left = [] if fault == "wrong bytes" else [".unfinished", ".unfinished/small.net.part"]
@@ -537,12 +537,6 @@ def test_other_members_of_the_zip_are_not_touched(tmp_path):
 
 
 # Real data
-
-
-@pytest.mark.data
-@pytest.mark.skipif(not os.environ.get("ITN_DATA"), reason="ITN_DATA is not set")
-def test_real_weights():
-    assert weight_file("squeezenet").stat().st_size == 675_763
 
 
 @pytest.mark.data

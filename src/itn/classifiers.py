@@ -24,9 +24,8 @@ from itn.messages import UsageError, unknown
 from itn.resnet import build_resnet_v1, load_slim_checkpoint
 from itn.squeezenet import CHANNEL_MEANS_BGR, build_squeezenet, load_deep_compression
 from itn.warp import Tensor
+from itn.weight_recipes import OWN_PROFILES, PACKAGED, WEIGHTS_FOLDER
 
-WEIGHTS_FOLDER = Path(__file__).with_name("weights")
-OWN_PROFILES = ("phantom", "photos", "photos_taught")  # for which we have trained networks
 SLIM_MEANS_RGB = (123.68, 116.78, 103.94)  # on the scale 0 ... 255
 RESNET_UNITS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 MAX_CHECKPOINT_BYTES = 4 * 2**30  # of an unpacked archive
@@ -218,7 +217,7 @@ def load_classifier(
     name : str or Path
         One of `list_classifiers`:
 
-        - ``"squeezenet"``: SqueezeNet v1.0;
+        - ``"squeezenet"``: SqueezeNet v1.0, whose weights travel in the package;
         - ``"alexnet"``: from Caffe's ``.caffemodel`` or M. Guerzhoy's ``.npy``;
         - ``"resnet_v1_50"``, ``"resnet_v1_101"``, ``"resnet_v1_152"``: from a checkpoint of
           TF-Slim, unpacked or as the published ``.tar.gz``; needs TensorFlow;
@@ -229,8 +228,8 @@ def load_classifier(
         or a ``.keras`` file, loaded in Keras' safe mode. If it ends in a softmax, its logarithm
         serves as logits.
     weights : str or Path, optional
-        Weight file; by default the published one, from the cache or downloaded. For the
-        networks trained by `itn train`, the folder of its result; for those of
+        Weight file; by default the published one, from the package, the cache or downloaded.
+        For the networks trained by `itn train`, the folder of its result; for those of
         `keras.applications`, a ``.h5`` file of Keras.
     **options
         ``alexnet``: ``conv1_padding``, "valid" as in Caffe or "same" as in M. Guerzhoy's port,
@@ -344,7 +343,7 @@ def _blue_green_red(images: Tensor) -> Tensor:
 
 def _squeezenet(weights: Path | None) -> Classifier:
     network = build_squeezenet()
-    load_deep_compression(network, weights or weight_file("squeezenet"))
+    load_deep_compression(network, weights or WEIGHTS_FOLDER / PACKAGED["squeezenet"])
     return _imagenet(network, _blue_green_red, "squeezenet")
 
 

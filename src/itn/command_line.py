@@ -80,9 +80,9 @@ def train_profile(
     """Train a profile's own networks, each with a card that says how; resumes if stopped."""
     import itn
     from itn import training
-    from itn.classifiers import WEIGHTS_FOLDER
     from itn.images import SHORTER_SIDE_PER_SIZE
     from itn.screening_study import load_part
+    from itn.weight_recipes import WEIGHTS_FOLDER
 
     chosen = itn.load_profile(profile)
     how = chosen.training
@@ -182,13 +182,12 @@ def verify_data(names: Sources = None) -> None:
 def show_classifiers() -> None:
     """Show the networks, and whether their weights are in the cache."""
     import itn
-    from itn.classifiers import OWN_PROFILES
     from itn.data_sets import CATALOG, is_there
+    from itn.weight_recipes import PACKAGED
 
     for name in itn.list_classifiers():
         if name not in CATALOG:
-            ours = name.endswith(OWN_PROFILES)
-            source = "in the package" if ours else "Keras downloads them"
+            source = "in the package" if name in PACKAGED else "Keras downloads them"
             typer.echo(f"{name:22} {source}")
         else:
             known = CATALOG[name]

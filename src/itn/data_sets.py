@@ -88,20 +88,6 @@ CATALOG = {
     source.name: source
     for source in (
         Source(
-            "squeezenet",
-            "BSD",
-            0.7,
-            (
-                File(
-                    "compressed_SqueezeNet.net",
-                    "sha256:e4ab6960ae8cd81505e1c2136921201507e930966c53deaf15862a395b3a3261",
-                ),
-            ),
-            "https://github.com/songhan/SqueezeNet-Deep-Compression/raw/"
-            "fb13faa2cf121ced9999f8a9d538ec6c56084733/",
-            "https://github.com/songhan/SqueezeNet-Deep-Compression",
-        ),
-        Source(
             "alexnet",
             "unrestricted",
             244,
@@ -313,7 +299,7 @@ def is_there(source: Source) -> bool:
 
     Examples
     --------
-    >>> is_there(CATALOG["squeezenet"])  # doctest: +SKIP
+    >>> is_there(CATALOG["alexnet"])  # doctest: +SKIP
     True
     """
     return (source.folder / (source.pictures or source.files[0].name)).exists()
@@ -325,7 +311,7 @@ def weight_file(name: str) -> Path:
     Parameters
     ----------
     name : str
-        A network of the catalog, e.g. ``"squeezenet"``.
+        A network of the catalog, e.g. ``"alexnet"``.
 
     Returns
     -------
@@ -339,8 +325,8 @@ def weight_file(name: str) -> Path:
 
     Examples
     --------
-    >>> weight_file("squeezenet").name  # doctest: +SKIP
-    'compressed_SqueezeNet.net'
+    >>> weight_file("alexnet").name  # doctest: +SKIP
+    'bvlc_alexnet.caffemodel'
     """
     names = [source.name for source in CATALOG.values() if source.pictures is None]
     if name not in names:
@@ -473,7 +459,7 @@ def verify(name: str) -> Iterator[str]:
 
     Examples
     --------
-    >>> list(verify("squeezenet"))  # doctest: +SKIP
+    >>> list(verify("alexnet"))  # doctest: +SKIP
     []
     """
     if name not in CATALOG:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from itn.classifiers import WEIGHTS_FOLDER
 from itn.comparison import outward, rank_correlations
 from itn.messages import UsageError
 from itn.plots import format_magnitude
 from itn.profiles import FigureParameters, load_profile, project_folder
 from itn.splits import PARTS, read_split
 from itn.transformations import find_transformation
+from itn.weight_recipes import WEIGHTS_FOLDER
 
 # What the book says of a card.
 TRAINED_WITH = ("accuracy", "parameters", "epochs", "weight_decay", "label_smoothing", "jitter")
