@@ -14,6 +14,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 data_app = typer.Typer(no_args_is_help=True, help="Data sets and weights in the cache.")
 app.add_typer(data_app, name="data")
 
+results_app = typer.Typer(no_args_is_help=True, help="Results that are stored.")
+app.add_typer(results_app, name="results")
+
 Sources = Annotated[list[str] | None, typer.Argument(help="Names from `itn data list`.")]
 ProfileOption = Annotated[str, typer.Option(help="Name of a file in profiles/.")]
 
@@ -36,20 +39,15 @@ def screen_profile(
 ) -> None:
     """Screen a profile's networks and archive the results under results/<profile>/."""
     import itn
+    from itn.archive import archive
+    from itn.screening_study import screening_request
 
-    networks = network or itn.load_profile(profile).networks
-    names = transformation or list(itn.TRANSFORMATIONS)
-    for name in names:
-        itn.find_transformation(name)
-    for each in networks:
-        for name in names:
-            path = itn.archive_file(profile, each, name)
-            if path.is_file() and not force:
-                typer.echo(f"{path.name} is there already")
-                continue
+    for name in transformation or itn.TRANSFORMATIONS:
+        for each in network or itn.load_profile(profile).networks:
             parameters = itn.read_parameters({"profile": profile, "network": each})
-            itn.save_screening(itn.compute_screening(parameters, name), path)
-            typer.echo(f"{path.name} written")
+            request = screening_request(parameters, name)
+            written = archive(request, force)
+            typer.echo(f"{request.archive.name} {'written' if written else 'is there already'}")
 
 
 @app.command("transformers")
@@ -59,9 +57,13 @@ def study_profile(
 ) -> None:
     """Train a profile's Invariant Transformer Net and archive the study; resumes if stopped."""
     import itn
+    from itn.archive import archive
+    from itn.transformer_study import study_request
 
     parameters = itn.read_parameters({"profile": profile}, itn.TransformerParameters)
-    typer.echo(f"{itn.archive_transformers(parameters, force).name} is there")
+    request = study_request(parameters)
+    written = archive(request, force)
+    typer.echo(f"{request.archive.name} {'written' if written else 'is there already'}")
 
 
 @app.command("train")
@@ -176,6 +178,44 @@ def verify_data(names: Sources = None) -> None:
         typer.echo("\n".join(problems) or f"{name}: all files as published")
     if wrong:
         raise UsageError(f"{wrong} files are not as published")
+
+
+@results_app.command("list")
+def list_stored(
+    profile: Annotated[str | None, typer.Option(help="Whose. Default: of all.")] = None,
+) -> None:
+    """Show what is stored, how it was made, and whether its profile still asks for that."""
+    from itn.results import list_results
+
+    for line in list_results(profile):
+        typer.echo(line)
+
+
+@results_app.command("verify")
+def verify_stored(
+    profile: Annotated[str | None, typer.Option(help="Whose. Default: of all.")] = None,
+) -> None:
+    """Compute a slice of every archived result once more and compare."""
+    from itn.results import archived_results, verify_result
+
+    wrong = 0
+    for name, path in archived_results(profile):
+        try:
+            typer.echo(f"{name}: {verify_result(path)}")
+        except UsageError as error:
+            typer.echo(f"{name}: {error}")
+            wrong += 1
+    if wrong:
+        raise UsageError(f"{wrong} results are not what they should be")
+
+
+@results_app.command("keep")
+def keep_stored(keys: Annotated[list[str], typer.Argument(help="From itn results list.")]) -> None:
+    """Archive results that were computed on the spot."""
+    from itn.results import keep_result
+
+    for key in keys:
+        typer.echo(f"{keep_result(key)} written")
 
 
 @app.command("classifiers")

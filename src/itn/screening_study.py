@@ -3,7 +3,7 @@
 import hashlib
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +161,7 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
         from itn.screening import screen
 
         classifier = load_classifier(network, profile.weights.get(network))
-        loaded = load_images(size=classifier.input_size, **pictures)
+        loaded = pictures_of(parameters, classifier.input_size)
         screening = screen(
             classifier,
             loaded,
@@ -207,6 +207,38 @@ def _chosen_pictures(parameters: FigureParameters, profile: Profile) -> dict[str
 def _place(source: str) -> object:
     folder = Path(source).expanduser()
     return folder.resolve() if folder.is_dir() else source
+
+
+def pictures_of(
+    parameters: FigureParameters, size: int, paths: Collection[str] | None = None
+) -> Pictures:
+    """Load the pictures that are screened.
+
+    Parameters
+    ----------
+    parameters : FigureParameters
+        From `read_parameters`.
+    size : int
+        Height and width in pixels.
+    paths : collection of str, optional
+        Which of them; by default all.
+
+    Returns
+    -------
+    Pictures
+        The pictures.
+
+    Examples
+    --------
+    >>> pictures_of(FigureParameters(profile="phantom", classes=["disc"], limit=2), 64)
+    <Pictures 'phantom': 2 of 64 × 64 pixels in 1 class>
+    """
+    chosen = _chosen_pictures(parameters, load_profile(parameters.profile))
+    if paths is None or chosen["source"] == "phantom":
+        return load_images(size=size, **chosen)
+    chosen["only"] = paths
+    present = {path.partition("/")[0] for path in paths}
+    return load_images(size=size, **chosen | {"classes": sorted(present), "limit": None})
 
 
 def file_name(network: str) -> str:
