@@ -23,6 +23,7 @@ from .messages import UsageError as UsageError
 from .plots import plot_accuracy as plot_accuracy
 from .plots import plot_softmax as plot_softmax
 from .plots import save_figure as save_figure
+from .plots import show_figure as show_figure
 from .profiles import TransformerParameters as TransformerParameters
 from .profiles import VariationParameters as VariationParameters
 from .profiles import archive_file as archive_file
@@ -34,6 +35,7 @@ from .reports import describe as describe
 from .reports import glue_numbers as glue_numbers
 from .reports import key_numbers as key_numbers
 from .reports import save_table as save_table
+from .reports import show_table as show_table
 from .reports import threshold_table as threshold_table
 from .screening import load_screening as load_screening
 from .screening import save_screening as save_screening
