@@ -7,13 +7,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from tqdm.auto import tqdm
 
 from itn.bayes import bayes_softmax, known_threshold, moved_parameter
 from itn.classifiers import load_classifier
 from itn.images import render_phantom
+from itn.messages import Progress
 from itn.phantom import (
     PHANTOM_CLASSES,
     PHANTOM_PAIRS,
@@ -24,7 +23,15 @@ from itn.phantom import (
     PhantomPair,
     render,
 )
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE, draw_axes, format_magnitude, readable
+from itn.plots import (
+    PANEL_HEIGHT,
+    PANEL_WIDTH,
+    STYLE,
+    Figure,
+    draw_axes,
+    format_magnitude,
+    readable,
+)
 from itn.profiles import FigureParameters, load_profile
 from itn.screening import screen, select_categories
 from itn.thresholds import NOT_REACHED, REACHED, thresholds, true_softmax
@@ -68,7 +75,7 @@ def calibrate(parameters: FigureParameters) -> dict[str, xr.Dataset]:
     } | {"symmetry": ("rotation", SYMMETRIC)}
     names = dict.fromkeys(name for name, _ in studies.values())
     screenings = {}
-    with tqdm(total=len(profile.networks) * len(names), desc="calibration", delay=2) as bar:
+    with Progress(total=len(profile.networks) * len(names), desc="calibration", delay=2) as bar:
         for network in profile.networks:
             classifier = load_classifier(network)
             for name in names:
