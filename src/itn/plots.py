@@ -206,13 +206,13 @@ def save_figure(figure: matplotlib.figure.Figure, name: str | Path) -> Drawing:
     ...     Path(folder, "nothing.png").read_bytes()[1:4]
     b'PNG'
     """
-    drawing = _draw(figure)
     path = Path(os.environ.get("ITN_FIGURES", ""), name)
     kind = path.suffix.lower().removeprefix(".")
     if kind not in figure.canvas.get_supported_filetypes():
         path, kind = path.with_name(f"{path.name}.svg"), "svg"
-    _write(drawing.encode() if kind == "svg" else _saved(figure, kind), path)
-    return drawing
+    content = _saved(figure, kind)
+    _write(content, path)
+    return Drawing(content.decode()) if kind == "svg" else _draw(figure)
 
 
 def _write(content: bytes, path: Path) -> None:
