@@ -30,8 +30,6 @@ seed: int = None  # of the noise; None: the profile's
 limit: int = None  # at most that many pictures per class; None: all of them
 
 # %%
-from IPython.display import SVG
-
 import itn
 
 parameters = itn.read_parameters(globals())
@@ -41,7 +39,10 @@ parameters = itn.read_parameters(globals())
 
 # %%
 translation_x = itn.obtain_screening(parameters, "translation_x")
-SVG(itn.save_figure(itn.plot_softmax(translation_x, columns=3), "appendix_translation_x"))
+itn.describe(translation_x)
+
+# %%
+itn.show_figure(itn.plot_softmax(translation_x, columns=3), "appendix_translation_x")
 
 # %%
 itn.threshold_table(translation_x)
@@ -54,7 +55,7 @@ itn.glue_numbers(itn.key_numbers(translation_x), prefix="translation_x_")
 
 # %%
 translation_y = itn.obtain_screening(parameters, "translation_y")
-SVG(itn.save_figure(itn.plot_softmax(translation_y, columns=3), "appendix_translation_y"))
+itn.show_figure(itn.plot_softmax(translation_y, columns=3), "appendix_translation_y")
 
 # %%
 itn.threshold_table(translation_y)
@@ -67,7 +68,7 @@ itn.glue_numbers(itn.key_numbers(translation_y), prefix="translation_y_")
 
 # %%
 rotation = itn.obtain_screening(parameters, "rotation")
-SVG(itn.save_figure(itn.plot_softmax(rotation, columns=3), "appendix_rotation"))
+itn.show_figure(itn.plot_softmax(rotation, columns=3), "appendix_rotation")
 
 # %%
 itn.threshold_table(rotation)
@@ -80,7 +81,7 @@ itn.glue_numbers(itn.key_numbers(rotation), prefix="rotation_")
 
 # %%
 scale_x = itn.obtain_screening(parameters, "scale_x")
-SVG(itn.save_figure(itn.plot_softmax(scale_x, columns=3), "appendix_scale_x"))
+itn.show_figure(itn.plot_softmax(scale_x, columns=3), "appendix_scale_x")
 
 # %%
 itn.threshold_table(scale_x)
@@ -93,7 +94,7 @@ itn.glue_numbers(itn.key_numbers(scale_x), prefix="scale_x_")
 
 # %%
 scale_y = itn.obtain_screening(parameters, "scale_y")
-SVG(itn.save_figure(itn.plot_softmax(scale_y, columns=3), "appendix_scale_y"))
+itn.show_figure(itn.plot_softmax(scale_y, columns=3), "appendix_scale_y")
 
 # %%
 itn.threshold_table(scale_y)
@@ -106,7 +107,7 @@ itn.glue_numbers(itn.key_numbers(scale_y), prefix="scale_y_")
 
 # %%
 zoom = itn.obtain_screening(parameters, "zoom")
-SVG(itn.save_figure(itn.plot_softmax(zoom, columns=3), "appendix_zoom"))
+itn.show_figure(itn.plot_softmax(zoom, columns=3), "appendix_zoom")
 
 # %%
 itn.threshold_table(zoom)
@@ -119,7 +120,7 @@ itn.glue_numbers(itn.key_numbers(zoom), prefix="zoom_")
 
 # %%
 brightness = itn.obtain_screening(parameters, "brightness")
-SVG(itn.save_figure(itn.plot_softmax(brightness, columns=3), "appendix_brightness"))
+itn.show_figure(itn.plot_softmax(brightness, columns=3), "appendix_brightness")
 
 # %%
 itn.threshold_table(brightness)
@@ -132,7 +133,7 @@ itn.glue_numbers(itn.key_numbers(brightness), prefix="brightness_")
 
 # %%
 contrast = itn.obtain_screening(parameters, "contrast")
-SVG(itn.save_figure(itn.plot_softmax(contrast, columns=3), "appendix_contrast"))
+itn.show_figure(itn.plot_softmax(contrast, columns=3), "appendix_contrast")
 
 # %%
 itn.threshold_table(contrast)
@@ -145,7 +146,7 @@ itn.glue_numbers(itn.key_numbers(contrast), prefix="contrast_")
 
 # %%
 grayscale = itn.obtain_screening(parameters, "grayscale")
-SVG(itn.save_figure(itn.plot_softmax(grayscale, columns=3), "appendix_grayscale"))
+itn.show_figure(itn.plot_softmax(grayscale, columns=3), "appendix_grayscale")
 
 # %%
 itn.threshold_table(grayscale)
@@ -158,7 +159,7 @@ itn.glue_numbers(itn.key_numbers(grayscale), prefix="grayscale_")
 
 # %%
 blur = itn.obtain_screening(parameters, "blur")
-SVG(itn.save_figure(itn.plot_softmax(blur, columns=3), "appendix_blur"))
+itn.show_figure(itn.plot_softmax(blur, columns=3), "appendix_blur")
 
 # %%
 itn.threshold_table(blur)
@@ -171,7 +172,7 @@ itn.glue_numbers(itn.key_numbers(blur), prefix="blur_")
 
 # %%
 noise = itn.obtain_screening(parameters, "noise")
-SVG(itn.save_figure(itn.plot_softmax(noise, columns=3), "appendix_noise"))
+itn.show_figure(itn.plot_softmax(noise, columns=3), "appendix_noise")
 
 # %%
 itn.threshold_table(noise)

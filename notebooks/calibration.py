@@ -20,13 +20,11 @@
 # that differ in one parameter only, the one that a transformation moves, and at objects whose
 # rotational symmetry is known.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "needs-pictures=phantom"]
 profile: str = "phantom"  # whose networks are calibrated: a file in profiles/
 limit: int = 32  # pictures per class; None: the profile's
 
 # %%
-from IPython.display import SVG
-
 import itn
 
 parameters = itn.read_parameters(globals())
@@ -36,29 +34,29 @@ screenings = itn.calibrate(parameters)
 # The classes, two of a critical pair side by side, and what varies in them:
 
 # %%
-SVG(itn.save_figure(itn.plot_phantom(), "phantom"))
+itn.show_figure(itn.plot_phantom(), "phantom")
 
 # %%
-itn.save_table(itn.phantom_table(), "phantom")
+itn.show_table(itn.phantom_table(), "phantom")
 
 # %% [markdown]
 # Wide pale lines: the mean softmax of the true class of an ideal observer. Thin lines: the
 # networks. Vertical: the known thresholds.
 
 # %%
-SVG(itn.save_figure(itn.plot_calibration(screenings), "calibration"))
+itn.show_figure(itn.plot_calibration(screenings), "calibration")
 
 # %% [markdown]
 # Thresholds, and their distance to the known ones in units of the separation of the pair:
 
 # %%
-itn.save_table(itn.calibration_table(screenings), "calibration")
+itn.show_table(itn.calibration_table(screenings), "calibration")
 
 # %% [markdown]
 # Objects of known symmetry under rotation; gray: the angles that leave them as they are.
 
 # %%
-SVG(itn.save_figure(itn.plot_symmetry(screenings), "symmetry"))
+itn.show_figure(itn.plot_symmetry(screenings), "symmetry")
 
 # %%
 itn.glue_numbers(itn.calibration_numbers(screenings, parameters))

@@ -19,12 +19,10 @@
 # Do two networks lose the same classes at the same magnitudes? And do symmetric objects survive
 # a rotation better than others?
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "needs-split", "needs-groups", "needs-seeds.tsv"]
 profile: str = "photos"  # whose two networks are compared: a file in profiles/
 
 # %%
-from IPython.display import SVG
-
 import itn
 
 parameters = itn.read_parameters(globals())
@@ -59,7 +57,7 @@ itn.glue_numbers(itn.seed_numbers(seeds))
 # %%
 tables = itn.compare(parameters)
 both = tables[first, second]
-SVG(itn.save_figure(itn.plot_threshold_pairs(both, first, second), "comparison"))
+itn.show_figure(itn.plot_threshold_pairs(both, first, second), "comparison")
 
 # %%
 itn.rank_correlations(both)
@@ -70,7 +68,7 @@ itn.rank_correlations(both)
 # %%
 first_other = tables[first, "squeezenet"]
 figure = itn.plot_threshold_pairs(first_other, first, "squeezenet")
-SVG(itn.save_figure(figure, "comparison_squeezenet_first"))
+itn.show_figure(figure, "comparison_squeezenet_first")
 
 # %%
 itn.rank_correlations(first_other)
@@ -78,7 +76,7 @@ itn.rank_correlations(first_other)
 # %%
 second_other = tables[second, "squeezenet"]
 figure = itn.plot_threshold_pairs(second_other, second, "squeezenet")
-SVG(itn.save_figure(figure, "comparison_squeezenet_second"))
+itn.show_figure(figure, "comparison_squeezenet_second")
 
 # %%
 itn.rank_correlations(second_other)
@@ -92,7 +90,7 @@ itn.glue_numbers(itn.comparison_numbers(tables))
 
 # %%
 turned = itn.turned_groups(parameters)
-SVG(itn.save_figure(itn.plot_turned_groups(turned), "symmetry_groups"))
+itn.show_figure(itn.plot_turned_groups(turned), "symmetry_groups")
 
 # %% [markdown]
 # *Kept* is the mean over all angles, *kept_180* that after half a turn.

@@ -19,7 +19,7 @@
 # What it costs to screen the networks of ImageNet: time and memory of some, as
 # `benchmarks/costs.py` has measured them, and of all, extrapolated from SqueezeNet.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "needs-costs.json"]
 profile: str = "imagenet"  # whose results/<profile>/costs.json is shown
 
 # %%

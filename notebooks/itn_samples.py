@@ -18,7 +18,7 @@
 #
 # Pictures under the learned transformations, and what each control value does.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "needs-transformers"]
 profile: str = "phantom"  # which network learns on which pictures: a file in profiles/
 network: str = None  # name of a classifier; None: the profile's first
 classes: list[str] = None  # classes to learn from; None: all of the profile's
@@ -33,8 +33,6 @@ seeds: list[int] = [0]  # one training each; None: the profile's
 limit: int = None  # at most that many pictures per class; None: the profile's
 
 # %%
-from IPython.display import SVG
-
 import itn
 
 parameters = itn.read_parameters(globals(), itn.TransformerParameters)
@@ -49,21 +47,21 @@ itn.describe_study(study)
 
 # %%
 images, _ = itn.shown_pictures(parameters)
-SVG(itn.save_figure(itn.plot_samples(study, images), "itn_samples"))
+itn.show_figure(itn.plot_samples(study, images), "itn_samples")
 
 # %% [markdown]
 # The matrices, decomposed: one line for each control value, moved from 0 to 1 with all others
 # at 1/2; black: all of a kind together; gray: the identity.
 
 # %%
-SVG(itn.save_figure(itn.plot_decomposition(study), "itn_decomposition"))
+itn.show_figure(itn.plot_decomposition(study), "itn_decomposition")
 
 # %% [markdown]
 # Accuracy and consistency (the same class as on the untouched picture) along the same values,
 # with 95 % Clopper-Pearson intervals:
 
 # %%
-itn.save_table(itn.survey_table(study), "itn_survey")
+itn.show_table(itn.survey_table(study), "itn_survey")
 
 # %%
 itn.glue_numbers(itn.transformer_numbers(study))

@@ -19,7 +19,7 @@
 # A spatial and a color transformer in front of a frozen classifier learn to move pictures as
 # far as they can while the accuracy holds.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "needs-transformers"]
 profile: str = "phantom"  # which network learns on which pictures: a file in profiles/
 network: str = None  # name of a classifier; None: the profile's first
 classes: list[str] = None  # classes to learn from; None: all of the profile's
@@ -34,8 +34,6 @@ seeds: list[int] = None  # one training each; None: the profile's
 limit: int = None  # at most that many pictures per class; None: the profile's
 
 # %%
-from IPython.display import SVG
-
 import itn
 
 parameters = itn.read_parameters(globals(), itn.TransformerParameters)
@@ -49,17 +47,17 @@ itn.describe_study(study)
 # one, the cross-entropy is minimized, otherwise the losses of the transformers.
 
 # %%
-SVG(itn.save_figure(itn.plot_transformer_training(study), "itn_training"))
+itn.show_figure(itn.plot_transformer_training(study), "itn_training")
 
 # %% [markdown]
 # The learned family against random matrices that displace as much, shrunk and stretched, and
 # against the largest member of a grid of known transformations; one line for each seed.
 
 # %%
-SVG(itn.save_figure(itn.plot_frontier(study), "itn_frontier"))
+itn.show_figure(itn.plot_frontier(study), "itn_frontier")
 
 # %%
-itn.save_table(itn.comparison_table(study), "itn_comparison")
+itn.show_table(itn.comparison_table(study), "itn_comparison")
 
 # %%
 itn.glue_numbers(itn.transformer_numbers(study))

@@ -19,7 +19,7 @@
 # What the weight of color, the filling outside a picture and the choice of classes change. Each
 # row is one training; along the sliders, moved from 0 to 1 with all others at 1/2.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "needs-transformers", "needs-pictures=phantom"]
 profile: str = "phantom"  # which network learns on which pictures: a file in profiles/
 network: str = None  # name of a classifier; None: the profile's first
 classes: list[str] = None  # classes to learn from; None: all of the profile's
@@ -35,8 +35,6 @@ seeds: list[int] = [0]  # one training each; None: the profile's
 limit: int = 16  # at most that many pictures per class; None: the profile's
 
 # %%
-from IPython.display import SVG
-
 import itn
 
 parameters = itn.read_parameters(globals(), itn.VariationParameters)
@@ -46,7 +44,7 @@ parameters = itn.read_parameters(globals(), itn.VariationParameters)
 
 # %%
 weights = itn.vary_transformers(parameters, "color_weight", parameters.color_weights)
-SVG(itn.save_figure(itn.plot_variations(weights), "itn_color_weights"))
+itn.show_figure(itn.plot_variations(weights), "itn_color_weights")
 
 # %%
 itn.glue_numbers(itn.variation_numbers(weights), prefix="weight_")
@@ -56,7 +54,7 @@ itn.glue_numbers(itn.variation_numbers(weights), prefix="weight_")
 
 # %%
 fills = itn.vary_transformers(parameters, "fill", parameters.fills)
-SVG(itn.save_figure(itn.plot_variations(fills), "itn_fills"))
+itn.show_figure(itn.plot_variations(fills), "itn_fills")
 
 # %%
 itn.glue_numbers(itn.variation_numbers(fills), prefix="fill_")
@@ -68,7 +66,7 @@ itn.glue_numbers(itn.variation_numbers(fills), prefix="fill_")
 
 # %%
 alone = itn.vary_transformers(parameters, "classes", parameters.alone)
-SVG(itn.save_figure(itn.plot_variations(alone), "itn_alone"))
+itn.show_figure(itn.plot_variations(alone), "itn_alone")
 
 # %%
 itn.glue_numbers(itn.variation_numbers(alone), prefix="alone_")

@@ -19,12 +19,10 @@
 # How much of an invariance is taught? The same networks, trained on the same photographs, with
 # and without turned and zoomed ones among them.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "needs-untaught"]
 profile: str = "photos_taught"  # whose networks were taught: a file in profiles/
 
 # %%
-from IPython.display import SVG
-
 import itn
 
 parameters = itn.read_parameters(globals())
@@ -34,7 +32,7 @@ parameters = itn.read_parameters(globals())
 
 # %%
 screenings = itn.taught_screenings(parameters)
-SVG(itn.save_figure(itn.plot_taught(screenings), "taught"))
+itn.show_figure(itn.plot_taught(screenings), "taught")
 
 # %%
 itn.glue_numbers(itn.taught_numbers(screenings))

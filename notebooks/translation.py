@@ -31,8 +31,6 @@ seed: int = None  # of the noise; None: the profile's
 limit: int = None  # at most that many pictures per class; None: all of them
 
 # %%
-from IPython.display import SVG
-
 import itn
 
 parameters = itn.read_parameters(globals())
@@ -45,13 +43,13 @@ right = itn.obtain_screening(parameters, "translation_x")
 itn.describe(right)
 
 # %%
-SVG(itn.save_figure(itn.plot_softmax(itn.highlighted(right, parameters)), "translation_x"))
+itn.show_figure(itn.plot_softmax(itn.highlighted(right, parameters)), "translation_x")
 
 # %% [markdown]
 # Accuracy over all classes, with the two that lose least and most:
 
 # %%
-SVG(itn.save_figure(itn.plot_accuracy(right), "translation_x_accuracy"))
+itn.show_figure(itn.plot_accuracy(right), "translation_x_accuracy")
 
 # %% [markdown]
 # Thresholds: *switch*, where another class takes the lead; *half*, where half of the clean
@@ -71,13 +69,13 @@ down = itn.obtain_screening(parameters, "translation_y")
 itn.describe(down)
 
 # %%
-SVG(itn.save_figure(itn.plot_softmax(itn.highlighted(down, parameters)), "translation_y"))
+itn.show_figure(itn.plot_softmax(itn.highlighted(down, parameters)), "translation_y")
 
 # %% [markdown]
 # Accuracy over all classes, with the two that lose least and most:
 
 # %%
-SVG(itn.save_figure(itn.plot_accuracy(down), "translation_y_accuracy"))
+itn.show_figure(itn.plot_accuracy(down), "translation_y_accuracy")
 
 # %% [markdown]
 # Thresholds: *switch*, where another class takes the lead; *half*, where half of the clean

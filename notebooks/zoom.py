@@ -31,8 +31,6 @@ seed: int = None  # of the noise; None: the profile's
 limit: int = None  # at most that many pictures per class; None: all of them
 
 # %%
-from IPython.display import SVG
-
 import itn
 
 parameters = itn.read_parameters(globals())
@@ -42,13 +40,13 @@ screening = itn.obtain_screening(parameters, "zoom")
 itn.describe(screening)
 
 # %%
-SVG(itn.save_figure(itn.plot_softmax(itn.highlighted(screening, parameters)), "zoom"))
+itn.show_figure(itn.plot_softmax(itn.highlighted(screening, parameters)), "zoom")
 
 # %% [markdown]
 # Accuracy over all classes, with the two that lose least and most:
 
 # %%
-SVG(itn.save_figure(itn.plot_accuracy(screening), "zoom_accuracy"))
+itn.show_figure(itn.plot_accuracy(screening), "zoom_accuracy")
 
 # %% [markdown]
 # Thresholds: *switch*, where another class takes the lead; *half*, where half of the clean

@@ -1,13 +1,22 @@
 """What a reader sees of a screening: figures, tables and numbers, against the data they show."""
 
+import inspect
+import json
+from xml.dom import minidom
+
+import matplotlib as mpl
+import matplotlib.figure
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.formatters import DisplayFormatter
+from IPython.display import SVG
 from matplotlib import colors
+from PIL import Image
 from scipy import stats
 
 import itn
-from itn.plots import LOST_COLOR, format_magnitude
+from itn.plots import LOST_COLOR, Figure, format_magnitude
 from itn.thresholds import accuracy, median_threshold, thresholds
 from itn.transformations import find_transformation
 
@@ -90,11 +99,96 @@ def test_accuracy_figure_draws_all_pictures_with_their_interval(rotation):
 
 def test_same_figure_same_bytes(two, tmp_path, monkeypatch):
     monkeypatch.setenv("ITN_FIGURES", str(tmp_path))
-    written = [
-        itn.save_figure(itn.plot_softmax(two), name).read_bytes() for name in ("one", "other")
+    for name in ("one.svg", "other", "one.pdf", "other.pdf", "one.png", "other.png"):
+        itn.save_figure(itn.plot_softmax(two), name)
+    for ending in ("svg", "pdf", "png"):
+        one, other = ((tmp_path / f"{name}.{ending}").read_bytes() for name in ("one", "other"))
+        assert one == other
+    assert b"<dc:date>" not in (tmp_path / "one.svg").read_bytes()
+    assert b"CreationDate" not in (tmp_path / "one.pdf").read_bytes()
+
+
+def test_settings_of_the_user_change_no_figure(two):
+    usual = itn.show_figure(itn.plot_softmax(two), "softmax")
+    mine = {
+        "axes.grid": True, "lines.linewidth": 5, "font.size": 30, "text.usetex": True,
+        "figure.facecolor": "red", "savefig.bbox": "tight", "savefig.facecolor": "blue",
+        "savefig.transparent": True, "svg.fonttype": "none", "svg.hashsalt": None,
+        "axes.prop_cycle": mpl.cycler(color=["red"]), "axes.unicode_minus": False,
+    }  # fmt: skip
+    with mpl.rc_context(mine):
+        assert itn.show_figure(itn.plot_softmax(two), "softmax") == usual
+        assert mpl.rcParams["lines.linewidth"] == 5  # they are still the user's
+        made = itn.plot_softmax(two)
+        assert itn.plot_softmax(two)._repr_svg_() == usual._repr_svg_()
+    assert itn.show_figure(made, "softmax") == usual
+
+
+def test_a_figure_is_a_picture_in_a_notebook(two):
+    formats, _ = DisplayFormatter().format(itn.plot_accuracy(two))
+    assert formats["image/svg+xml"].startswith("<svg")
+    assert minidom.parseString(formats["image/svg+xml"])
+    formats, _ = DisplayFormatter().format(itn.show_figure(itn.plot_accuracy(two), "accuracy"))
+    assert formats["image/svg+xml"].startswith("<svg")
+    assert formats["text/plain"] == "<Drawing>"
+
+
+@pytest.mark.parametrize("name", [name for name in dir(itn) if name.startswith("plot_")])
+def test_every_plot_makes_such_a_figure(name):
+    assert inspect.signature(getattr(itn, name)).return_annotation is Figure
+
+
+def test_a_notebook_writes_for_the_book_alone(two, tmp_path, monkeypatch):
+    monkeypatch.delenv("ITN_FIGURES", raising=False)
+    monkeypatch.chdir(tmp_path)
+    drawing = itn.show_figure(itn.plot_accuracy(two), "accuracy")
+    table = itn.threshold_table(two)
+    assert itn.show_table(table, "thresholds") is table
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("ITN_FIGURES", str(tmp_path / "figures"))
+    assert itn.show_figure(itn.plot_accuracy(two), "accuracy") == drawing
+    assert itn.show_table(table, "thresholds") is table
+    assert (tmp_path / "figures" / "accuracy.svg").read_text() == drawing
+    assert sorted(each.name for each in (tmp_path / "figures").iterdir()) == [
+        "accuracy.svg",
+        "thresholds.csv",
     ]
-    assert written[0] == written[1]
-    assert b"<dc:date>" not in written[0]
+
+
+def test_a_script_writes_where_it_says(two, tmp_path, monkeypatch):
+    monkeypatch.delenv("ITN_FIGURES", raising=False)
+    monkeypatch.chdir(tmp_path)
+    drawing = itn.save_figure(itn.plot_accuracy(two), "accuracy")
+    itn.save_figure(itn.plot_accuracy(two), tmp_path / "there" / "figure.1")
+    itn.save_figure(itn.plot_accuracy(two), "accuracy.PNG")
+    assert (tmp_path / "accuracy.svg").read_text() == drawing
+    assert (tmp_path / "there" / "figure.1.svg").read_text() == drawing
+    with Image.open(tmp_path / "accuracy.PNG") as picture:
+        assert picture.format == "PNG"
+    assert len(list(tmp_path.rglob("*"))) == 4
+
+
+def test_what_is_shown_is_its_own_figure_whatever_the_file_holds(tmp_path, monkeypatch):
+    """Two notebooks at once write the same file, as users' own do."""
+    monkeypatch.chdir(tmp_path)
+    drawings = []
+    for title in ("starfish", "tick"):
+        figure = matplotlib.figure.Figure(figsize=(1, 1))
+        figure.subplots().plot([0, 1], gid=f"belongs-to-{title}")
+        drawings.append(itn.save_figure(figure, "rotation"))
+    first, second = (SVG(drawing).data for drawing in drawings)
+    assert "belongs-to-starfish" in first and "belongs-to-tick" not in first
+    assert "belongs-to-tick" in second
+    assert "belongs-to-tick" in (tmp_path / "rotation.svg").read_text()
+
+
+def test_a_description_names_what_was_left_out(rotation):
+    assert "left out" not in itn.describe(rotation)
+    left_out = [[f"starfish/{number}.jpg", "empty file"] for number in range(7)]
+    attrs = {"pictures_left_out": json.dumps(left_out)}
+    said = itn.describe(rotation.assign_attrs(attrs))
+    assert " without 7 left out: starfish/0.jpg (empty file), starfish/1.jpg (empty file), " in said
+    assert "starfish/4.jpg (empty file), …, " in said and "starfish/5.jpg" not in said
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from .messages import UsageError as UsageError
 from .plots import plot_accuracy as plot_accuracy
 from .plots import plot_softmax as plot_softmax
 from .plots import save_figure as save_figure
+from .plots import show_figure as show_figure
 from .profiles import TransformerParameters as TransformerParameters
 from .profiles import VariationParameters as VariationParameters
 from .profiles import archive_file as archive_file
@@ -37,6 +38,7 @@ from .reports import describe as describe
 from .reports import glue_numbers as glue_numbers
 from .reports import key_numbers as key_numbers
 from .reports import save_table as save_table
+from .reports import show_table as show_table
 from .reports import threshold_table as threshold_table
 from .screening import screen as screen
 from .screening_study import compute_screening as compute_screening

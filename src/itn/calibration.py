@@ -7,12 +7,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from tqdm.auto import tqdm
 
 from itn.bayes import bayes_softmax, known_threshold, moved_parameter
 from itn.curves import select_categories
+from itn.messages import Progress
 from itn.phantom import (
     PHANTOM_CLASSES,
     PHANTOM_PAIRS,
@@ -23,7 +22,15 @@ from itn.phantom import (
     PhantomPair,
     render,
 )
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE, draw_axes, format_magnitude, readable
+from itn.plots import (
+    PANEL_HEIGHT,
+    PANEL_WIDTH,
+    STYLE,
+    Figure,
+    draw_axes,
+    format_magnitude,
+    readable,
+)
 from itn.profiles import FigureParameters, load_profile
 from itn.screening_study import obtain_screening
 from itn.thresholds import NOT_REACHED, REACHED, is_correct, thresholds, true_softmax
@@ -66,7 +73,7 @@ def calibrate(parameters: FigureParameters) -> dict[str, xr.Dataset]:
     } | {"symmetry": ("rotation", SYMMETRIC)}
     names = dict.fromkeys(name for name, _ in studies.values())
     screenings = {}
-    with tqdm(total=len(profile.networks) * len(names), desc="calibration", delay=2) as bar:
+    with Progress(total=len(profile.networks) * len(names), desc="calibration", delay=2) as bar:
         for network in profile.networks:
             for name in names:
                 wanted = {study: of for study, (its, of) in studies.items() if its == name}

@@ -123,7 +123,7 @@ def run_notebooks(
     from itn.runner import NotebookError, run_profile
 
     try:
-        run_profile(profile, force, only)
+        run_profile(profile, force=force, only=only)
     except NotebookError as error:
         sys.exit(f"itn: {error}")
 

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
 from itn.curves import load_screening
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE, Figure
 from itn.profiles import FigureParameters, archive_file, load_profile
 from itn.screening_study import obtain_screening
 from itn.thresholds import DIRECTIONS, NOT_REACHED, REACHED, thresholds

@@ -17,10 +17,9 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import platformdirs
-from tqdm.auto import tqdm
 
 from itn.downloads import check_file, download, sha256_of, unpack_tar
-from itn.messages import UsageError, unknown
+from itn.messages import Progress, UsageError, unknown
 
 PARALLEL_DOWNLOADS = 8
 CHECKSUMS = ".checksums"  # what was unpacked, as sha256sum writes it
@@ -480,7 +479,7 @@ def verify(name: str) -> Iterator[str]:
     if not expected or None in expected.values():
         why = "it was not unpacked by itn" if source.pictures else "no public checksum is known"
         raise UsageError(f"{name} cannot be verified: {why}")
-    for path, checksum in tqdm(expected.items(), name, unit="file", delay=2):
+    for path, checksum in Progress(expected.items(), name, unit="file", delay=2):
         try:
             check_file(path, checksum)
         except FileNotFoundError:
@@ -544,7 +543,9 @@ def _obtain(
     try:
         jobs = [pool.submit(get, *file) for file in files if not file[2].is_file()]
         disable = not progress or len(files) < 2
-        for job in tqdm(as_completed(jobs), source.name, len(jobs), unit="file", disable=disable):
+        for job in Progress(
+            as_completed(jobs), source.name, len(jobs), unit="file", disable=disable
+        ):
             job.result()
     except (OSError, ValueError) as error:
         where = source.url or source.page
@@ -605,7 +606,7 @@ def _unpack(source: Source, archives: Sequence[Path], progress: bool) -> None:
             raise UsageError(f"could not unpack '{source.name}': {error}") from error
         paths = sorted(path for path in unpacked.rglob("*") if path.is_file())
         with (unpacked / CHECKSUMS).open("w", encoding="utf-8", newline="\n") as file:
-            for path in tqdm(paths, "checksums", unit="file", delay=2, disable=not progress):
+            for path in Progress(paths, "checksums", unit="file", delay=2, disable=not progress):
                 file.write(f"{sha256_of(path)}  {path.relative_to(unpacked).as_posix()}\n")
         try:
             unpacked.replace(source.folder)

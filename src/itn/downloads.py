@@ -14,9 +14,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path, PureWindowsPath
 from typing import IO, Any
 
-from tqdm.auto import tqdm
-
-from itn.messages import UsageError
+from itn.messages import Progress, UsageError
 
 TIMEOUT = 30.0  # seconds without a byte
 ATTEMPTS = 4  # in a row that bring nothing
@@ -151,7 +149,9 @@ def download(
 def _complete(url: str, file: IO[bytes], max_bytes: int, name: str | None) -> OSError | None:
     """Append to a file until the server says that it is all; return what went wrong."""
     in_vain = 0
-    with tqdm(desc=name, unit="B", unit_scale=True, unit_divisor=1000, disable=name is None) as bar:
+    with Progress(
+        desc=name, unit="B", unit_scale=True, unit_divisor=1000, disable=name is None
+    ) as bar:
         while True:
             before = file.seek(0, os.SEEK_END)
             try:
@@ -244,7 +244,9 @@ def unpack_tar(
                 stack.enter_context(inner)
             name = None if inner else archive
             files = stack.enter_context(tarfile.open(name, "r|*", fileobj=inner))
-            for entry in tqdm(files, desc="unpacking", unit="file", delay=2, disable=not progress):
+            for entry in Progress(
+                files, desc="unpacking", unit="file", delay=2, disable=not progress
+            ):
                 path = PureWindowsPath(entry.name)  # knows both separators, and drives
                 if path.anchor or ".." in path.parts or not (entry.isreg() or entry.isdir()):
                     raise UsageError(

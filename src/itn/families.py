@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 from keras import ops
-from tqdm.auto import tqdm
 
 from itn.classifiers import Classifier, batches
 from itn.images import Pictures
@@ -22,7 +21,7 @@ from itn.matrices import (
     scaled_to,
     spatial_displacement,
 )
-from itn.messages import UsageError
+from itn.messages import Progress, UsageError
 from itn.warp import Tensor, affine_warp, fused
 
 FACTORS = 2.0 ** np.arange(-3, 2.51, 0.5)  # by which families are shrunk and stretched
@@ -181,7 +180,7 @@ def survey(
     clean = net.classifier.predict(pictures.images).argmax(axis=1)
     spatial, color = _matrices(net, members.alpha.values, members.beta.values)
     images, counts = pictures.images[:], []
-    for pair in tqdm(
+    for pair in Progress(
         zip(spatial, color, strict=True), total=len(spatial), delay=2, disable=not progress
     ):
         said = look.softmax(images, *(matrix[None] for matrix in pair)).argmax(axis=1)

@@ -17,7 +17,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
-from tqdm import tqdm
 
 from itn.data_sets import (
     CATALOG,
@@ -30,7 +29,7 @@ from itn.data_sets import (
     read_table,
 )
 from itn.labels import DEVELOPMENT_KIT, LABEL_FILES, find_label_file, read_labels
-from itn.messages import UsageError, unknown
+from itn.messages import Progress, UsageError, unknown
 from itn.provenance import code_hash, hash_of_files
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
@@ -255,7 +254,7 @@ class Pictures:
         """SHA-256 of the paths and pixels, 64 hexadecimal digits; computed once."""
         digest = hashlib.sha256(str(self.images.shape).encode())
         both = zip(self.paths, self.images, strict=True)
-        for path, image in tqdm(both, "data hash", len(self), unit="picture", delay=2):
+        for path, image in Progress(both, "data hash", len(self), unit="picture", delay=2):
             digest.update(path.encode(errors="surrogateescape") + b"\0")
             digest.update(np.ascontiguousarray(image, "<f4").data)
         return digest.hexdigest()
@@ -442,7 +441,7 @@ def load_images(
     decode = functools.partial(_try_decode, size=size, shorter_side=shorter_side)
     with (
         _quiet_pool() as pool,
-        tqdm(total=len(first_files), unit="picture", delay=2, disable=not progress) as bar,
+        Progress(total=len(first_files), unit="picture", delay=2, disable=not progress) as bar,
     ):
         decoded = _map_in_order(pool, decode, first_files)
         for label, of_class in enumerate(files):

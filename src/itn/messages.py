@@ -1,7 +1,14 @@
-"""Errors that say what was given, what is possible and what is closest."""
+"""What is said to the user: errors in one line, and how far the work is."""
 
 import difflib
+import sys
 from collections.abc import Iterable
+from typing import Any
+
+from tqdm import tqdm
+
+LISTED = 200  # characters of a list of names, behind which an error is cut off
+PROGRESS = {"itn": "progress"}  # metadata of the output that is a bar in a notebook
 
 
 class UsageError(ValueError):
@@ -41,5 +48,58 @@ def unknown(kind: str, given: object, possible: Iterable[object], where: str = "
     names = [str(name) for name in possible]
     close = difflib.get_close_matches(str(given), names, n=1, cutoff=0.4)
     closest = f"; closest: '{close[0]}'" if close else ""
-    listed = ", ".join(names[:40]) + (f", … ({len(names)} in all)" if len(names) > 40 else "")
-    return UsageError(f"{where}unknown {kind} '{given}'{closest}; possible: {listed}")
+    return UsageError(f"{where}unknown {kind} '{given}'{closest}; possible: {_listed(names)}")
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names)
+    if len(shown) <= LISTED:
+        return shown
+    whole = shown[:LISTED].rpartition(", ")[0]
+    return f"{whole}, … ({len(names)} in all)"
+
+
+class Progress(tqdm):  # type: ignore[type-arg]  # it is generic for type checkers only
+    """A bar of `tqdm`, with its arguments; in a notebook it is one output, which changes.
+
+    Parameters
+    ----------
+    *arguments, **options
+        As for `tqdm.tqdm`.
+
+    Examples
+    --------
+    >>> sum(Progress(range(4), disable=True))
+    6
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        ipython = sys.modules.get("IPython")
+        if ipython is not None and hasattr(ipython.get_ipython(), "kernel"):
+            options.setdefault("file", _Output())
+        super().__init__(*arguments, **options)
+
+
+class _Output:
+    """A file that is one output of a notebook and shows the last line written to it."""
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self._shown: Any = None
+
+    def write(self, text: str) -> None:
+        line = text.replace("\x1b[A", "").strip()  # without moves to the line of another bar
+        if not line:
+            return
+        from IPython.display import display
+
+        data = {"text/plain": line}
+        if self._shown is None:
+            # IPython has no types.
+            self._shown = display(data, metadata=PROGRESS, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._shown.update(data, metadata=PROGRESS, raw=True)
+
+    def flush(self) -> None:
+        pass

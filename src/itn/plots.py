@@ -4,17 +4,19 @@ Every figure starts from a screening and runs no network. Colors are those of Ok
 told apart by the color-blind, and every line also has a dash pattern of its own.
 """
 
+import io
 import os
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.figure
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator, NullLocator
 
+from itn.files import whole_file
 from itn.thresholds import REACHED, accuracy, accuracy_interval, is_correct, thresholds
 from itn.transformations import Transformation, find_transformation
 
@@ -26,7 +28,9 @@ RIVAL_STYLES: tuple[dict[str, Any], ...] = (
 )
 OTHERS_STYLE: dict[str, Any] = {"color": "#777777", "linestyle": (0, (1, 1.2)), "linewidth": 1.2}
 LOST_COLOR = "#EFEBE4"
-STYLE = {
+# All settings, so that none is left to a matplotlibrc of the user's; but the one that says where
+# figures are shown, which is no matter of looks.
+STYLE = {name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"} | {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.spines.top": False,
@@ -35,7 +39,31 @@ STYLE = {
     "legend.frameon": False,
     "svg.hashsalt": "itn",  # same figure, same bytes
 }
+DATES: dict[str, dict[str, None]] = {
+    "svg": {"Date": None},
+    "svgz": {"Date": None},
+    "pdf": {"CreationDate": None},
+}
 PANEL_WIDTH, PANEL_HEIGHT = 3.5, 3.6  # inches
+
+
+class Drawing(str):
+    """The text of an SVG, which a notebook shows as a picture."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def _repr_svg_(self) -> str:  # IPython asks for this name
+        return self[self.index("<svg") :]
+
+
+class Figure(matplotlib.figure.Figure):
+    """A figure that a notebook shows as a picture when it is the last line of a cell."""
+
+    def _repr_svg_(self) -> str:
+        return _draw(self)._repr_svg_()
 
 
 def plot_softmax(screening: xr.Dataset, columns: int = 2) -> Figure:
@@ -126,30 +154,82 @@ def plot_accuracy(screening: xr.Dataset) -> Figure:
     return figure
 
 
-def save_figure(figure: Figure, name: str) -> Path:
-    """Write a figure as SVG; same figure, same bytes.
+def show_figure(figure: matplotlib.figure.Figure, name: str) -> Drawing:
+    """Show a figure in a notebook, and keep it for the book where `itn figures` runs that.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        What to show.
+    name : str
+        Name of the file ``<name>.svg`` that is written to the folder named by the environment
+        variable ``ITN_FIGURES``; where that is not set, none is.
+
+    Returns
+    -------
+    Drawing
+        What the notebook shows as the last line of a cell, and stores.
+
+    Examples
+    --------
+    >>> show_figure(Figure(figsize=(1, 1)), "nothing").startswith("<?xml")
+    True
+    """
+    drawing = _draw(figure)
+    if "ITN_FIGURES" in os.environ:
+        _write(drawing.encode(), Path(os.environ["ITN_FIGURES"], f"{name}.svg"))
+    return drawing
+
+
+def save_figure(figure: matplotlib.figure.Figure, name: str | Path) -> Drawing:
+    """Write a figure to a file, whole or not at all; same figure, same bytes.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
         What to write.
-    name : str
-        File name without ending. The file goes to the folder that the environment variable
+    name : str or Path
+        File name; what it ends in says the format, as in ``rotation.png``. Without such an
+        ending it is ``<name>.svg``. The file goes to the folder that the environment variable
         ``ITN_FIGURES`` names, else to the working directory.
 
     Returns
     -------
-    Path
-        The file written.
+    Drawing
+        The figure as SVG, which a notebook shows.
 
     Examples
     --------
-    >>> save_figure(Figure(), "rotation")  # doctest: +SKIP
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = save_figure(Figure(figsize=(1, 1)), Path(folder, "nothing.png"))
+    ...     Path(folder, "nothing.png").read_bytes()[1:4]
+    b'PNG'
     """
-    path = Path(os.environ.get("ITN_FIGURES", "")) / f"{name}.svg"
+    path = Path(os.environ.get("ITN_FIGURES", ""), name)
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in figure.canvas.get_supported_filetypes():
+        path, kind = path.with_name(f"{path.name}.svg"), "svg"
+    content = _saved(figure, kind)
+    _write(content, path)
+    return Drawing(content.decode()) if kind == "svg" else _draw(figure)
+
+
+def _write(content: bytes, path: Path) -> None:
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
+def _draw(figure: matplotlib.figure.Figure) -> Drawing:
+    return Drawing(_saved(figure, "svg").decode())
+
+
+def _saved(figure: matplotlib.figure.Figure, kind: str) -> bytes:
+    """Return a figure as a file of a kind, which does not say when it was written."""
+    content = io.BytesIO()
     with mpl.rc_context(STYLE):
-        figure.savefig(path, metadata={"Date": None})
-    return path
+        figure.savefig(content, format=kind, metadata=DATES.get(kind))
+    return content.getvalue()
 
 
 def format_magnitude(magnitude: float, transformation: Transformation) -> str:

@@ -7,11 +7,14 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
+from itn.files import whole_file
 from itn.messages import UsageError
 from itn.plots import format_magnitude, readable
 from itn.profiles import FigureParameters, project_folder
 from itn.thresholds import REACHED, accuracy, median_threshold, thresholds, true_softmax
 from itn.transformations import Transformation, find_transformation
+
+NAMED = 5  # of the pictures that were left out
 
 
 def threshold_table(screening: xr.Dataset) -> pd.DataFrame:
@@ -122,6 +125,31 @@ def glue_numbers(numbers: dict[str, float | str], prefix: str = "") -> None:
         glue(f"{prefix}{key}", value, display=False)
 
 
+def show_table(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Show a table in a notebook, and keep it for the book where `itn figures` runs that.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        What to show.
+    name : str
+        Name of the file ``<name>.csv`` that is written to the folder named by the environment
+        variable ``ITN_FIGURES``; where that is not set, none is.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same table, for the last line of a cell.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"share": [0.5]})
+    >>> show_table(table, "shares") is table
+    True
+    """
+    return save_table(table, name) if "ITN_FIGURES" in os.environ else table
+
+
 def save_table(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Write a table as CSV, where a page of the book finds it.
 
@@ -142,14 +170,16 @@ def save_table(table: pd.DataFrame, name: str) -> pd.DataFrame:
     --------
     >>> save_table(threshold_table(screening), "thresholds")  # doctest: +SKIP
     """
-    path = Path(os.environ.get("ITN_FIGURES", "")) / f"{name}.csv"
     columns = table.reset_index().rename(columns=readable)
-    columns.to_csv(path, index=False, float_format="%.3f", na_rep="–", lineterminator="\n")
+    with whole_file(Path(os.environ.get("ITN_FIGURES", ""), f"{name}.csv")) as path:
+        columns.to_csv(path, index=False, float_format="%.3f", na_rep="–", lineterminator="\n")
     return table
 
 
 def describe(screening: xr.Dataset) -> str:
     """Say in one line which network looked at what, and whether this was computed just now.
+
+    Pictures that could not be read and were left out are counted, and the first of them named.
 
     Parameters
     ----------
@@ -169,11 +199,16 @@ def describe(screening: xr.Dataset) -> str:
     'blur: squeezenet (weights '
     """
     attrs = screening.attrs
+    left_out = json.loads(attrs.get("pictures_left_out", "[]"))
+    named = [f"{path} ({reason})" for path, reason in left_out[:NAMED]]
+    named += ["…"] if len(left_out) > NAMED else []
+    without = f" without {len(left_out)} left out: {', '.join(named)}" if left_out else ""
     return (
         f"{attrs['transformation']}: {attrs['network']} (weights {attrs['weights_sha256'][:12]}) "
-        f"on {attrs['pictures']} pictures of {attrs['data']} (data {attrs['data_sha256'][:12]}), "
-        f"{screening.sizes['magnitude']} magnitudes, fill {attrs['fill']}, seed {attrs['seed']}, "
-        f"{attrs.get('origin', 'computed')} with {attrs['versions']} on {attrs['device']}"
+        f"on {attrs['pictures']} pictures of {attrs['data']} (data {attrs['data_sha256'][:12]})"
+        f"{without}, {screening.sizes['magnitude']} magnitudes, fill {attrs['fill']}, "
+        f"seed {attrs['seed']}, {attrs.get('origin', 'computed')} with {attrs['versions']} "
+        f"on {attrs['device']}"
     )
 
 

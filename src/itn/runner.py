@@ -9,80 +9,183 @@ import json
 import os
 import re
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import textwrap
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nbformat
-from tqdm.auto import tqdm
 
 from itn.data_sets import cache_directory
-from itn.messages import UsageError, unknown
-from itn.profiles import project_folder, read_profile
+from itn.files import one_at_a_time, scratch_folder
+from itn.messages import PROGRESS, Progress, UsageError, unknown
+from itn.profiles import Profile, project_folder, read_profile
 from itn.provenance import hash_of_files, source_hash
 
 # What a kernel says about its language, less its version, which is not ours to store.
 LANGUAGE = ("name", "file_extension", "mimetype", "pygments_lexer")
 UUID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
+LONG = ("itn_variations", "calibration", "itn_training")  # begun last, they would end alone
+MOST_AT_ONCE = 4  # a kernel takes about 1 GB
+NEED = "needs-"  # begins the tags, beside ``parameters``, that say what a profile has to have
+
+_kernels: set[Any] = set()  # the managers of those that run
 
 
 class NotebookError(RuntimeError):
     """A notebook failed; the message says in one line which, where and why."""
 
 
-def run_profile(profile: str, force: bool = False, only: str | None = None) -> None:
-    """Run a profile's notebooks and print one line for each.
+class Run(NamedTuple):
+    """A notebook that is to be run for a profile."""
+
+    name: str
+    source: Path
+    target: Path
+    parameters: dict[str, str]
+
+
+def run_profile(
+    *profiles: str, force: bool = False, only: str | None = None, jobs: int | None = None
+) -> None:
+    """Run the notebooks of profiles, several at once, and print one line for each that is done.
 
     Parameters
     ----------
-    profile : str
-        Name of a file in ``profiles/``.
+    *profiles : str
+        Names of files in ``profiles/``. One that does not name its notebooks has all that
+        apply: those whose cell of parameters has no tag ``needs-<what>`` that it does not meet.
+        That is a key of the profile, as in ``needs-untaught``, its value, as in
+        ``needs-pictures=phantom``, or a file in ``results/<profile>/``, as in
+        ``needs-costs.json``.
     force : bool, default False
         Whether to run also what is up to date.
     only : str, optional
         Name of the one notebook to run, without its ending; by default all of them.
+    jobs : int, optional
+        How many notebooks run at once; by default as many as there are cores, at most 4.
 
     Raises
     ------
     UsageError
-        For an unknown profile or notebook, or a wrong parameter in a notebook.
+        For an unknown profile or notebook.
     NotebookError
-        If a notebook fails; the ones before it are kept.
+        If notebooks failed. All others have been run, and are kept.
 
     Examples
     --------
     >>> run_profile("imagenet", only="rotation")  # doctest: +SKIP
-    rotation: up to date
+    imagenet/rotation: up to date
     """
-    settings = read_profile(profile)
     folder = project_folder()
+    runs = [run for profile in dict.fromkeys(profiles) for run in _runs(folder, profile, only)]
+    runs.sort(key=lambda run: run.source.stem not in LONG)
+    with ExitStack() as stack:
+        for profile in sorted(set(profiles)):  # always in this order, so that no two wait for both
+            lock = folder / "book" / "results" / ".locks" / profile
+            stack.enter_context(one_at_a_time(lock, f"the notebooks of {profile}"))
+        failed = _run_all(runs, force, jobs or min(_cores(), MOST_AT_ONCE))
+    if failed:
+        count = f"{len(failed)} of {len(runs)} notebooks failed: " if len(runs) > 1 else ""
+        raise NotebookError(count + "; ".join(failed))
+
+
+def _runs(folder: Path, profile: str, only: str | None) -> Iterator[Run]:
+    """List what is to be run for a profile; say what does not apply to it."""
+    settings = read_profile(profile)
+    scripts = [path for path in (folder / "notebooks").glob("*.py") if _is_paired(path)]
     sources = {path.stem: path for path in sorted((folder / "notebooks").glob("*.ipynb"))}
+    sources = {path.stem: path.with_suffix(".ipynb") for path in scripts} | sources
     if only is not None and only not in sources:
         raise unknown("notebook", only, sources)
-    names = list(settings.notebooks or sources) if only is None else [only]
+    names = list(settings.notebooks or sorted(sources)) if only is None else [only]
     for name in names:
         if name not in sources:
             raise unknown("notebook", name, sources, f"profiles/{profile}.yaml: ")
-    runs = [
-        (Path(network, name), {"profile": profile} | ({"network": network} if network else {}))
-        for name in names
-        for network in (
-            settings.networks if settings.each_network and _takes_network(sources[name]) else [""]
-        )
-    ]
-    for path, parameters in tqdm(runs, desc=profile, unit="notebook", delay=2, disable=None):
-        target = folder / "book" / "results" / profile / f"{path}.ipynb"
-        executed = run_notebook(sources[path.name], target, parameters, force)
-        tqdm.write(f"{path.as_posix()}: {'executed' if executed else 'up to date'}")
+        cell = _parameters_cell(sources[name])
+        lacking = _first_lacking(cell, folder / "results" / profile, settings)
+        if lacking and settings.notebooks is None:
+            Progress.write(f"{profile}/{name}: passed over, needs {lacking}")
+            continue
+        takes_network = re.search(r"^network\b", cell.source, re.MULTILINE)
+        each = settings.networks if settings.each_network and takes_network else [""]
+        for network in each:
+            path = Path(network, name)
+            yield Run(
+                Path(profile, path).as_posix(),
+                sources[name],
+                folder / "book" / "results" / profile / f"{path}.ipynb",
+                {"profile": profile} | ({"network": network} if network else {}),
+            )
 
 
-def _takes_network(source: Path) -> bool:
-    cells = nbformat.read(source, as_version=4).cells
-    tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", ())]
-    return any(re.search(r"^network\b", text, re.MULTILINE) for text in tagged)
+def _is_paired(script: Path) -> bool:
+    return "formats: ipynb,py" in script.read_text(encoding="utf-8", errors="replace")
+
+
+def _parameters_cell(source: Path) -> Any:
+    """Return the cell of parameters, or an empty one if there is none."""
+    cells = nbformat.read(source, as_version=4).cells if source.is_file() else []
+    tagged = (cell for cell in cells if "parameters" in cell.metadata.get("tags", ()))
+    return next(tagged, nbformat.v4.new_code_cell())
+
+
+def _first_lacking(cell: Any, results: Path, settings: Profile) -> str:
+    """Return what a notebook needs first that a profile does not have."""
+    for tag in cell.metadata.get("tags", ()):
+        need = tag.removeprefix(NEED)
+        key, _, value = need.partition("=")
+        if not tag.startswith(NEED) or (results / need).is_file():
+            continue
+        has = getattr(settings, key, None)
+        if not has or (value and has != value):
+            return f"results/{results.name}/{need}" if "." in need else need.replace("=", ": ")
+    return ""
+
+
+def _run_all(runs: Sequence[Run], force: bool, jobs: int) -> list[str]:
+    """Run notebooks at the same time; return one line for each that failed."""
+    failed = []
+    pool = ThreadPoolExecutor(jobs)
+    todo: dict[Future[bool], Run] = {
+        pool.submit(run_notebook, run.source, run.target, run.parameters, force): run
+        for run in runs
+    }
+    try:
+        done = as_completed(todo)
+        for future in Progress(done, "notebooks", len(todo), unit="", delay=2, disable=None):
+            name = todo[future].name
+            try:
+                outcome = "executed" if future.result() else "up to date"
+            except (UsageError, NotebookError, OSError) as error:
+                failed.append(f"{name}: {error}")
+                outcome = "failed"
+            Progress.write(f"{name}: {outcome}")
+    finally:  # also after Ctrl-C: what has begun ends with its kernel
+        pool.shutdown(wait=False, cancel_futures=True)
+        while not all(future.done() for future in todo):
+            for kernel in list(_kernels):
+                _kill(kernel)
+            time.sleep(0.1)
+    return failed
+
+
+def _kill(kernel: Any) -> None:
+    process = getattr(kernel.provisioner, "process", None)
+    if process is not None and process.poll() is None:
+        _kernels.discard(kernel)
+        process.kill()
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))  # those that this process may use
+    except AttributeError:  # only Linux knows
+        return os.cpu_count() or 1
 
 
 def run_notebook(
@@ -113,7 +216,8 @@ def run_notebook(
     Raises
     ------
     UsageError
-        If the notebook raised one: the same, without the traceback.
+        If the notebook raised one: the same, without the traceback; or if the script that it
+        is paired with is another.
     NotebookError
         If the notebook failed in another way.
 
@@ -123,13 +227,12 @@ def run_notebook(
     >>> run_notebook(source, Path("rotation.ipynb"), {"profile": "imagenet"})  # doctest: +SKIP
     True
     """
+    _check_pair(source)
     wanted = _content_hash(source, parameters)
     if not force and _is_up_to_date(target, wanted):
         return False
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that moving is renaming, which cannot be interrupted halfway.
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}-") as name:
-        scratch = Path(name).resolve()
+    with scratch_folder(target) as scratch:
+        scratch = scratch.resolve()
         figures = scratch / "figures"
         figures.mkdir()
         notebook = _execute(source, parameters, figures)
@@ -145,11 +248,36 @@ def run_notebook(
     return True
 
 
+def _check_pair(source: Path) -> None:
+    """Refuse a notebook whose script says something else: one of them was edited."""
+    script = source.with_suffix(".py")
+    if not script.is_file() or not _is_paired(script):
+        return
+    import jupytext
+
+    pair = [
+        [
+            (cell.cell_type, cell.source.strip(), cell.metadata.get("tags", []))
+            for cell in each.cells
+        ]
+        for each in map(jupytext.read, filter(Path.is_file, (source, script)))
+    ]
+    if len(pair) < 2 or pair[0] != pair[1]:
+        place = f"{script.parent.name}/{script.name}"
+        raise UsageError(
+            f"{place} and {source.name} differ; take the newer of both: jupytext --sync {place}"
+        )
+
+
 def _execute(source: Path, parameters: Mapping[str, Any], figures: Path) -> Any:
     # Imported here because this takes a second, which nobody needs who is up to date.
-    import papermill
     from ipykernel.kernelspec import write_kernel_spec
-    from nbclient.exceptions import DeadKernelError
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
 
     own = figures.parent / "jupyter"
     # Our kernel comes before any other of that name that may be installed. What libraries write
@@ -158,45 +286,59 @@ def _execute(source: Path, parameters: Mapping[str, Any], figures: Path) -> Any:
     start = 'exec "$0" -m ipykernel_launcher -f "$1" --log-level=ERROR 2>"$2"'
     argv = ["/bin/sh", "-c", start, sys.executable, "{connection_file}", str(log)]
     write_kernel_spec(own / "kernels" / "python3", overrides={"argv": argv})
+    settings = own / "matplotlibrc"
+    settings.touch()
     environment = {
+        "ITN_DATA": str(cache_directory().absolute()),  # the kernel starts in another folder
         "ITN_FIGURES": str(figures),
         "JUPYTER_PATH": str(own),
-        "JUPYTER_RUNTIME_DIR": str(own / "runtime"),
-        "IPYTHONDIR": str(own / "ipython"),  # the user's start-up files do not belong to a paper
+        "JUPYTER_RUNTIME_DIR": str(own),
+        # The user's start-up files and settings do not belong to a paper.
+        "IPYTHONDIR": str(own / "ipython"),
+        "MATPLOTLIBRC": str(settings),
         "PYTHONHASHSEED": "0",  # sets are shown in the same order
     }
+    notebook = load_notebook_node(str(source.resolve()))
+    if parameters:
+        options = {"kernel_name": "python3", "language": "python"}
+        notebook = parameterize_notebook(notebook, dict(parameters), **options)
+    kernel = AsyncKernelManager(
+        kernel_name="python3",
+        kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(own / "kernels")]),
+        connection_file=str(own / "connection.json"),
+    )
+    client = NotebookClient(
+        notebook,
+        km=kernel,
+        startup_timeout=300,  # on a busy machine
+        coalesce_streams=True,  # when a kernel flushes must not show
+        resources={"metadata": {"path": str(project_folder())}},
+    )
+    _kernels.add(kernel)
     try:
-        with _environment(environment):
-            return papermill.execute_notebook(
-                source.resolve(),
-                None,
-                dict(parameters),
-                kernel_name="python3",
-                language="python",
-                progress_bar=False,
-                cwd=project_folder(),
-                coalesce_streams=True,  # when a kernel flushes must not show
-            )
-    except papermill.PapermillExecutionError as error:
-        reason = (str(error.evalue).splitlines() or [""])[-1]
+        return client.execute(env=os.environ | environment, cleanup_kc=True)
+    except CellExecutionError as error:
+        reason = _one_line(error.evalue)
         if error.ename == UsageError.__name__:
             raise UsageError(reason) from error
-        cell = f"cell [{error.exec_count}] {error.source.strip().splitlines()[0]!r}"
-        raise NotebookError(f"{source.name}, {cell}: {error.ename}: {reason}") from error
-    except DeadKernelError as error:
-        sys.stderr.write(log.read_text(encoding="utf-8", errors="replace"))
+        cell = next(cell for cell in client.nb.cells if _has_failed(cell))
+        first = cell.source.strip().splitlines()[0]
+        place = f"{source.name}, cell [{cell.execution_count}] {first!r}"
+        raise NotebookError(f"{place}: {error.ename}: {reason}") from error
+    except RuntimeError as error:  # nbclient's, for a kernel that dies or does not start
+        if kernel in _kernels:
+            Progress.write(log.read_text(encoding="utf-8", errors="replace"), sys.stderr, end="")
         raise NotebookError(f"{source.name}: its kernel died, as when memory runs out") from error
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(values)
-    try:
-        yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        _kernels.discard(kernel)
+
+
+def _has_failed(cell: Any) -> bool:
+    return any(output.output_type == "error" for output in cell.get("outputs", ()))
+
+
+def _one_line(text: object) -> str:
+    return textwrap.shorten(str(text), 500, placeholder=" …")
 
 
 def _make_reproducible(notebook: Any, figures: Path) -> None:
@@ -220,8 +362,7 @@ def _make_reproducible(notebook: Any, figures: Path) -> None:
 
 
 def _is_kept(output: Any) -> bool:
-    progress_bar = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
-    return output.get("name") != "stderr" and not progress_bar
+    return bool(output.get("name") != "stderr" and output.get("metadata") != PROGRESS)
 
 
 def _tidier(figures: Path) -> Callable[[Any], Any]:
@@ -230,7 +371,7 @@ def _tidier(figures: Path) -> Callable[[Any], Any]:
         figures: ".",
         project_folder(): ".",
         Path(sys.prefix): "<python>",
-        cache_directory(): "$ITN_DATA",
+        cache_directory().absolute(): "$ITN_DATA",
         Path.home(): "~",
     }
     usable = [path for path in folders if path.is_absolute() and path != Path(path.anchor)]

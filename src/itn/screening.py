@@ -13,11 +13,10 @@ import keras
 import numpy as np
 import xarray as xr
 from keras import ops
-from tqdm.auto import tqdm
 
 from itn.classifiers import Classifier, batches
 from itn.images import Pictures
-from itn.messages import UsageError
+from itn.messages import Progress, UsageError
 from itn.provenance import environment
 from itn.transformations import Transformation, find_transformation, noise_fields, seed_of
 from itn.warp import Tensor, check_fill, fused
@@ -134,7 +133,7 @@ def screen(
     predicted = np.empty((images, len(sweep)), np.int32)
     mean_softmax = np.empty((len(targets), len(sweep), classes), np.float32)
     rival = np.empty((len(targets), rivals), np.int32)
-    with tqdm(
+    with Progress(
         total=images * len(sweep),
         desc=f"{classifier.name}, {name}",
         unit="pass",

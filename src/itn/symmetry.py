@@ -6,10 +6,9 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from scipy import stats
 
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, STYLE, draw_axes
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, STYLE, Figure, draw_axes
 from itn.profiles import FigureParameters, load_profile
 from itn.screening_study import compute_screening, obtain_screening
 from itn.thresholds import accuracy, is_correct

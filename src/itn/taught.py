@@ -5,10 +5,9 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure
 
 from itn.messages import UsageError
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE, draw_axes
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE, Figure, draw_axes
 from itn.profiles import FigureParameters, load_profile
 from itn.screening_study import obtain_screening
 from itn.thresholds import accuracy_interval, is_correct

@@ -11,12 +11,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from itn.alexnet import build_alexnet
 from itn.downloads import sha256_of
 from itn.images import Pictures
-from itn.messages import UsageError, unknown
+from itn.messages import Progress, UsageError, unknown
 from itn.provenance import installed_version, source_hash
 from itn.resnet import build_resnet_v1
 from itn.transformations import transform
@@ -324,7 +323,7 @@ def _fit(
         jit_compile=keras.backend.backend() == "jax",  # TensorFlow's takes long to compile
     )
     checkpoint = Checkpoint(network, state, batches.num_batches)
-    with tqdm(
+    with Progress(
         total=steps,
         initial=checkpoint.epochs_done * batches.num_batches,
         desc=recipe["architecture"],

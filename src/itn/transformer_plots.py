@@ -7,11 +7,10 @@ import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from itn.families import FAMILIES
 from itn.matrices import decompose_color, decompose_spatial
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, STYLE, readable
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, STYLE, Figure, readable
 from itn.thresholds import accuracy_interval
 from itn.transformer_reports import first_of
 from itn.transformer_study import transformed_samples

@@ -9,13 +9,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import xarray as xr
-from tqdm.auto import tqdm
 
 from itn import training
 from itn.images import Pictures
 from itn.invariant_transformer import InvariantTransformerNet
 from itn.matrices import color_displacement, spatial_displacement
-from itn.messages import UsageError
+from itn.messages import Progress, UsageError
 from itn.provenance import environment
 
 STEP_LOGS = ("cross_entropy", "spatial_loss", "color_loss", "batch_accuracy", "outward")
@@ -105,7 +104,7 @@ def train_transformers(
         folder.mkdir(parents=True, exist_ok=True)
         recorder = _Recorder(net, folder, batches.num_batches, judge)
         bar = stack.enter_context(
-            tqdm(
+            Progress(
                 total=epochs * batches.num_batches,
                 initial=recorder.epochs_done * batches.num_batches,
                 desc=f"transformers of {net.classifier.name}",
