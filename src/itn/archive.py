@@ -12,7 +12,6 @@ result is served only for its own recipe:
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +29,7 @@ from itn.files import one_at_a_time
 from itn.messages import UsageError
 from itn.netcdf import read_attributes, read_netcdf, write_netcdf
 from itn.profiles import project_folder
-from itn.provenance import code_hash, installed_version
+from itn.provenance import code_hash, computed_with
 
 Recipe = dict[str, Any]
 UNKNOWN = "not known"  # e.g. what is in pictures that are not there; fits everything
@@ -249,7 +248,7 @@ def keep(request: Request, force: bool = False) -> Path:
         Its file in the cache.
     """
     folder = cache_folder()
-    key = digest_of(request.recipe | {"made by": _made_by(request.module)})[:32]
+    key = digest_of(request.recipe | {"code": code_hash(request.module)} | computed_with())[:32]
     path = folder / f"{key}.nc"
     with one_at_a_time(folder / f"{key}.lock", f"the same ({describe_recipe(request.recipe)})"):
         if not force and _is_whole(path):
@@ -290,25 +289,6 @@ def _is_whole(path: Path) -> bool:
     except UsageError:
         return False
     return True
-
-
-def _made_by(module: str) -> dict[str, str]:
-    """Say what computes: sources, versions, backend and kind of machine."""
-    backend = os.environ.get("KERAS_BACKEND") or _configured_backend()
-    packages = ("keras", backend, "numpy", "pillow")
-    versions = {name: installed_version(name) for name in packages}
-    return {"sources": code_hash(module), "machine": platform.machine(), **versions}
-
-
-@cache
-def _configured_backend() -> str:
-    """Return the backend that Keras will use, without loading it."""
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    with suppress(OSError, ValueError, AttributeError):
-        configured = json.loads((home / "keras.json").read_text(encoding="utf-8")).get("backend")
-        if configured:
-            return str(configured)
-    return "tensorflow"
 
 
 def cache_folder() -> Path:

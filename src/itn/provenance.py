@@ -2,8 +2,11 @@
 
 import ast
 import hashlib
+import json
+import os
 import platform
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -148,6 +151,35 @@ def installed_version(package: str) -> str:
         except metadata.PackageNotFoundError:
             continue
     return "unknown"
+
+
+def computed_with() -> dict[str, str]:
+    """Say what numbers computed here depend on beside the package, without loading a backend.
+
+    Returns
+    -------
+    dict of str to str
+        The versions of what the package computes with, the backend among them, and the kind of
+        machine.
+
+    Examples
+    --------
+    >>> {"keras", "machine", "numpy"} <= set(computed_with())
+    True
+    """
+    packages = ("keras", "numpy", "pillow", "scipy", "xarray", _backend())
+    versions = {name: installed_version(name) for name in packages}
+    return {"machine": platform.machine(), **versions}
+
+
+def _backend() -> str:
+    """Return the backend that Keras will use."""
+    if "KERAS_BACKEND" in os.environ:
+        return os.environ["KERAS_BACKEND"]
+    settings = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "keras.json")
+    with suppress(OSError, ValueError, AttributeError):
+        return str(json.loads(settings.read_text(encoding="utf-8")).get("backend", "tensorflow"))
+    return "tensorflow"
 
 
 def environment() -> dict[str, str]:

@@ -21,9 +21,11 @@ import nbformat
 
 from itn.data_sets import cache_directory
 from itn.files import one_at_a_time, scratch_folder
+from itn.images import file_hashes
 from itn.messages import PROGRESS, Progress, UsageError, unknown
 from itn.profiles import Profile, project_folder, read_profile
-from itn.provenance import hash_of_files, source_hash
+from itn.provenance import computed_with, hash_of_files, source_hash
+from itn.weight_recipes import WEIGHTS_FOLDER, network_recipe
 
 # What a kernel says about its language, less its version, which is not ours to store.
 LANGUAGE = ("name", "file_extension", "mimetype", "pygments_lexer")
@@ -47,6 +49,7 @@ class Run(NamedTuple):
     source: Path
     target: Path
     parameters: dict[str, str]
+    inputs: list[Any]
 
 
 def run_profile(
@@ -103,6 +106,7 @@ def _runs(folder: Path, profile: str, only: str | None) -> Iterator[Run]:
     if only is not None and only not in sources:
         raise unknown("notebook", only, sources)
     names = list(settings.notebooks or sorted(sources)) if only is None else [only]
+    inputs = _inputs_of(profile)
     for name in names:
         if name not in sources:
             raise unknown("notebook", name, sources, f"profiles/{profile}.yaml: ")
@@ -120,6 +124,7 @@ def _runs(folder: Path, profile: str, only: str | None) -> Iterator[Run]:
                 sources[name],
                 folder / "book" / "results" / profile / f"{path}.ipynb",
                 {"profile": profile} | ({"network": network} if network else {}),
+                inputs,
             )
 
 
@@ -152,7 +157,7 @@ def _run_all(runs: Sequence[Run], force: bool, jobs: int) -> list[str]:
     failed = []
     pool = ThreadPoolExecutor(jobs)
     todo: dict[Future[bool], Run] = {
-        pool.submit(run_notebook, run.source, run.target, run.parameters, force): run
+        pool.submit(run_notebook, run.source, run.target, run.parameters, force, run.inputs): run
         for run in runs
     }
     try:
@@ -189,7 +194,11 @@ def _cores() -> int:
 
 
 def run_notebook(
-    source: Path, target: Path, parameters: Mapping[str, Any], force: bool = False
+    source: Path,
+    target: Path,
+    parameters: Mapping[str, Any],
+    force: bool = False,
+    inputs: Sequence[Any] = (),
 ) -> bool:
     """Run a notebook unless its result is up to date.
 
@@ -207,6 +216,8 @@ def run_notebook(
         Values for that cell, such as JSON can hold.
     force : bool, default False
         Whether to run also if up to date.
+    inputs : sequence, optional
+        What else decides the result, as values that JSON can hold.
 
     Returns
     -------
@@ -228,7 +239,7 @@ def run_notebook(
     True
     """
     _check_pair(source)
-    wanted = _content_hash(source, parameters)
+    wanted = _content_hash(source, parameters, inputs)
     if not force and _is_up_to_date(target, wanted):
         return False
     with scratch_folder(target) as scratch:
@@ -399,21 +410,40 @@ def _tidier(figures: Path) -> Callable[[Any], Any]:
     return tidy
 
 
-def _content_hash(source: Path, parameters: Mapping[str, Any]) -> str:
+def _content_hash(source: Path, parameters: Mapping[str, Any], inputs: Sequence[Any] = ()) -> str:
+    """Hash all that decides what a notebook shows: itself, the package, results and `inputs`."""
     folder = project_folder()
-    profile = str(parameters.get("profile", ""))
-    files = [
-        folder / "requirements.lock",
-        folder / "profiles" / f"{profile}.yaml",
-        *(folder / "results").glob("*/[!.]*"),  # of all profiles: one may be compared with another
-    ]
     cells = [
         [cell["cell_type"], "".join(cell["source"]), cell["metadata"]]
         for cell in json.loads(source.read_text(encoding="utf-8"))["cells"]
     ]
-    inputs = hash_of_files(filter(Path.is_file, files), folder)
-    content = json.dumps([dict(parameters), cells, source_hash(), inputs], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()
+    files = [
+        folder / "requirements.lock",
+        *(folder / "results").glob("[!.]*/[!.]*"),  # of all profiles: one is compared with another
+    ]
+    stored = hash_of_files(filter(Path.is_file, files), folder)
+    weights = hash_of_files(filter(Path.is_file, WEIGHTS_FOLDER.glob("*/[!.]*")), WEIGHTS_FOLDER)
+    made_by = [source_hash(), weights, computed_with()]
+    content = [dict(parameters), cells, made_by, stored, list(inputs)]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _inputs_of(name: str) -> list[Any]:
+    """Return what a profile says, and hashes of the networks, lists and pictures it names."""
+    profile = read_profile(name)
+    lists = [profile.split] if profile.split else []
+    sources = [profile.pictures]
+    if profile.transformers is not None:
+        lists += profile.transformers.more_pictures.values()
+        sources += profile.transformers.more_pictures
+    folder = project_folder() / "profiles"
+    return [
+        profile.model_dump_json(),
+        [_sha256(folder / each) for each in lists],
+        [network_recipe(each, profile.weights.get(each)) for each in profile.networks],
+        [file_hashes(each) for each in sources],
+        _inputs_of(profile.untaught) if profile.untaught else None,
+    ]
 
 
 def _is_up_to_date(target: Path, wanted: str) -> bool:
