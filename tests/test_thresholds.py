@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from itn.thresholds import accuracy, margins, median_threshold, thresholds, unrolled
+from itn.messages import UsageError
+from itn.thresholds import (
+    accuracy,
+    is_correct,
+    margins,
+    mean_over_sweep,
+    median_threshold,
+    thresholds,
+    true_softmax,
+    unrolled,
+    value_at,
+)
 from itn.transformations import find_transformation
 
 TARGET = 2  # of four classes
@@ -203,7 +214,15 @@ def test_half_a_turn_stands_at_both_ends():
     [
         ([0, 90, 270], [-90, 0, 90]),
         ([-30, 0, 30], [-30, 0, 30]),
-        ([-180, 0], [-180, 0, 180]),
+        ([-180, 0], [-180, 0]),
+        ([0, 180], [0, 180]),
+        ([0, 90, 180], [0, 90, 180]),
+        ([0, 90, 180, 350], [-180, -10, 0, 90, 180]),
+        ([-180, 0, 180], [-180, 0, 180]),
+        ([540, 0], [0, 180]),
+        ([40, 0, -20], [-20, 0, 40]),
+        ([10, 15, 20], [10, 15, 20]),
+        ([], []),
         ([0, 350, 370, 725], [-10, 0, 5, 10]),
         ([0, 360, 720], [0]),
     ],
@@ -216,9 +235,125 @@ def test_angles_are_moved_by_whole_turns(degrees, expected):
 
 
 def test_other_magnitudes_are_not_unrolled():
-    magnitudes = np.array([-1.0, 0, 200])
+    magnitudes = np.array([0.0, -1, 200, -1])
     axis, order = unrolled(magnitudes, find_transformation("brightness"))
-    assert axis.tolist() == magnitudes.tolist() and order.tolist() == [0, 1, 2]
+    assert axis.tolist() == [-1, 0, 200] and order.tolist() == [1, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("degrees", "down", "up"),
+    [
+        (np.arange(-90, 91, 15.0), -37.5, 37.5),
+        (np.arange(-180, 181, 20.0), -30, 30),
+        (np.arange(-30, 401, 10.0), -35, 35),
+        (np.arange(0, 1081, 10.0), -35, 35),
+        (np.arange(0, 181, 10.0), None, 35),
+        (np.arange(-180, 1, 10.0), -35, None),
+        (np.array([40.0, 0, 30, 20, 10]), None, 35),
+        (np.array([350.0, 340, 360, 330, 320]), -35, None),
+    ],
+    ids=str,
+)
+def test_rotations_lead_away_from_the_identity_wherever_they_were_swept(degrees, down, up):
+    # What is kept to 30° and lost beyond is lost halfway to the next angle.
+    away = np.abs((degrees + 180) % 360 - 180)
+    sides = found(synthetic("rotation", degrees, np.where(away <= 30, 0.25, -0.25)))
+    for direction, expected in (("down", down), ("up", up)):
+        status, threshold, *_ = sides[direction]
+        if expected is None:
+            assert status == "not screened" and np.isnan(threshold)
+        else:
+            assert status == "reached" and threshold == pytest.approx(expected)
+
+
+def test_the_order_of_a_sweep_does_not_matter():
+    magnitudes = np.array([0.5, -1, 0, 1, -0.5, 0.5])
+    margin = np.where(magnitudes < 0, 0.75 + magnitudes, 0.6 - magnitudes)
+    screening = synthetic("brightness", magnitudes, margin)
+    sides = found(screening)
+    assert_reached(sides["down"], -0.75, -1, -0.5, -1)
+    assert_reached(sides["up"], 0.6, 1, 0.5, 1)
+    np.testing.assert_allclose(safe(screening), [(-0.75, 0.6)])
+
+
+@pytest.mark.parametrize(
+    ("name", "magnitudes"),
+    [("rotation", [10.0, 15, 20]), ("rotation", [30.0]), ("zoom", [0.5, 2.0]), ("blur", [])],
+)
+def test_without_the_identity_nothing_leads_away_from_it(name, magnitudes):
+    screening = synthetic(name, magnitudes, 0.5, hits=3)
+    for criterion in ("switch", "half"):
+        for status, *numbers in found(screening, criterion).values():
+            assert status == "not screened" and np.isnan(numbers).all()
+    # Where the true class leads is known all the same, half of an unknown accuracy is not.
+    ends = [(min(magnitudes), max(magnitudes))] if magnitudes else np.zeros((0, 2))
+    np.testing.assert_allclose(safe(screening), ends)
+    assert len(safe(screening, "half")) == 0
+
+
+def test_a_side_that_was_not_looked_at_is_not_screened_whatever_is_lost_at_the_identity():
+    sides = found(synthetic("noise", [0, 0.5], -0.5))
+    assert (sides["down"][0], sides["up"][0]) == ("not screened", "lost at identity")
+
+
+# Values at a magnitude, and over all
+
+
+@pytest.mark.parametrize(
+    ("name", "magnitudes", "at", "expected"),
+    [
+        ("rotation", [-90.0, 0, 90], 0, 1),
+        ("rotation", [-90.0, 0, 90], 270, 0),
+        ("rotation", [90.0, 360, 450], 0, 1),
+        ("rotation", [0.0, 10, 20], 180, NAN),
+        ("zoom", [0.5, 1, 2], 2, 2),
+        ("zoom", [0.5, 1, 2], 1.5, NAN),
+        ("zoom", np.geomspace(0.25, 4, 9)[:3], 0.5, 2),
+        ("brightness", [1.0, 0, -1], -1, 2),
+    ],
+)
+def test_a_value_is_found_by_its_magnitude(name, magnitudes, at, expected):
+    screening = synthetic(name, magnitudes, 0.5)
+    assert value_at(screening, [0, 1, 2], at) == pytest.approx(expected, nan_ok=True)
+    both = value_at(screening, [[0, 1, 2], [0, 10, 20]], at)
+    assert both.tolist() == pytest.approx([expected, 10 * expected], nan_ok=True)
+
+
+def test_the_mean_over_a_sweep_counts_every_angle_once():
+    once, more = np.arange(0, 361, 30.0), np.arange(-60, 601, 30.0)
+    for degrees in (once, more, more[::-1]):
+        screening = synthetic("rotation", degrees, 0.5)
+        curve = np.abs((degrees + 180) % 360 - 180)  # from 0 to 180 and back
+        assert mean_over_sweep(screening, curve) == pytest.approx(90)
+    assert mean_over_sweep(synthetic("blur", [0, 1, 3], 0.5), [4, 2, 2]) == pytest.approx(7 / 3)
+    assert np.isnan(mean_over_sweep(synthetic("blur", [0], 0.5), [1]))
+
+
+# What is not a number
+
+
+def test_softmax_that_is_not_a_number_is_never_right():
+    screening = synthetic("noise", [0, 0.5, 1], 0.5).assign_coords(image=list("abcdefghij"))
+    screening["softmax"] = ("image", "magnitude"), np.full((10, 3), 0.5)
+    assert thresholds(screening).status.sel(direction="up").values.tolist() == [["not reached"] * 2]
+    screening.softmax[3, 1:] = np.nan
+    message = r"^softmax is not a number at image d, magnitude 0\.5 \(2 of 30 values are not\)"
+    for function in (accuracy, is_correct, true_softmax, margins, thresholds):
+        with pytest.raises(UsageError, match=message):
+            function(screening)
+
+
+def test_a_mean_softmax_that_is_not_a_number_is_named_by_its_class():
+    screening = synthetic("noise", [0, 0.5], 0.5).assign_coords({"class": list("abcd")})
+    screening.mean_softmax[0, 1, 3] = np.nan
+    with pytest.raises(UsageError, match=r"at category lamp, magnitude 0.5, class d "):
+        thresholds(screening)
+
+
+def test_a_class_without_pictures_is_named():
+    screening = synthetic("noise", [0, 0.5], 0.5)
+    with pytest.raises(UsageError, match="class lamp has no pictures"):
+        thresholds(screening.isel(image=[]))
 
 
 # Curves

@@ -11,17 +11,13 @@ Bunne, Rahmann, Wolf (2018), section 3.3 ("thresholds ... at which the network i
 output correct prediction results any more"); the criteria are ours.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 from scipy import stats
 
+from itn.messages import UsageError
 from itn.transformations import Transformation, find_transformation
-
-Scale = Callable[[Any], Any]
 
 CRITERIA = ("switch", "half")
 DIRECTIONS = ("down", "up")
@@ -45,6 +41,11 @@ def accuracy(screening: xr.Dataset) -> xr.DataArray:
     xarray.DataArray (category, magnitude), float64 in [0, 1]
         Accuracy.
 
+    Raises
+    ------
+    UsageError
+        If a category has no pictures, or a softmax is not a number.
+
     Examples
     --------
     >>> screening = xr.Dataset(
@@ -59,11 +60,12 @@ def accuracy(screening: xr.Dataset) -> xr.DataArray:
     array([[1. , 0.5]])
     """
     correct = is_correct(screening)
+    members = [screening.label.values == index for index in range(screening.sizes["category"])]
+    for category, own in zip(screening["category"].values, members, strict=True):
+        if not own.any():
+            raise UsageError(f"class {category} has no pictures in this screening")
     return xr.DataArray(
-        [
-            correct[screening.label.values == category].mean(axis=0)
-            for category in range(screening.sizes["category"])
-        ],
+        [correct[own].mean(axis=0) for own in members],
         dims=("category", "magnitude"),
         coords={name: screening[name] for name in ("category", "magnitude") if name in screening},
     )
@@ -82,6 +84,11 @@ def is_correct(screening: xr.Dataset) -> npt.NDArray[np.bool_]:
     ndarray [N, M], bool
         Over images and magnitudes.
 
+    Raises
+    ------
+    UsageError
+        If a softmax is not a number: then no class is predicted. The message says where.
+
     Examples
     --------
     >>> predicted = (("image", "magnitude"), [[4, 4], [4, 7]])
@@ -89,6 +96,7 @@ def is_correct(screening: xr.Dataset) -> npt.NDArray[np.bool_]:
     >>> is_correct(xr.Dataset({"predicted": predicted} | labels)).tolist()
     [[True, True], [True, False]]
     """
+    _refuse_nan(screening)
     target = screening.target.values[screening.label.values]
     correct: npt.NDArray[np.bool_] = screening.predicted.values == target[:, None]
     return correct
@@ -139,6 +147,7 @@ def true_softmax(screening: xr.Dataset) -> xr.DataArray:
     >>> true_softmax(screening).dims
     ('category', 'magnitude')
     """
+    _refuse_nan(screening)
     target = xr.DataArray(screening.target.values, dims="category")
     true: xr.DataArray = screening.mean_softmax.isel({"class": target})
     return true
@@ -155,7 +164,8 @@ def margins(screening: xr.Dataset) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray (criterion, category, magnitude), float64
-        *switch* is in units of softmax, *half* in units of accuracy.
+        *switch* is in units of softmax, *half* in units of accuracy, NaN where there is none at
+        the identity or that was not screened.
 
     Examples
     --------
@@ -170,8 +180,8 @@ def margins(screening: xr.Dataset) -> xr.DataArray:
     others = mean.copy()
     np.put_along_axis(others, target, -np.inf, axis=2)
     correct = accuracy(screening)
-    identity = screening.magnitude.values == screening.attrs["identity"]
-    clean = correct.values[:, identity]  # [C, 1]
+    identity = find_transformation(screening.attrs["transformation"]).identity
+    clean = value_at(screening, correct.values, identity)[:, None]  # [C, 1]
     half = (correct - clean / 2).where(clean > 0)  # nothing to lose: no margin
     return xr.concat(
         [correct.copy(data=true - others.max(axis=2)), half],
@@ -200,10 +210,10 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
         - ``threshold``: the magnitude at which the margin crosses zero, NaN if it does not;
         - ``status``: "reached"; "not reached" (censored: the prediction holds as far as was
           looked, which is no number); "lost at identity" (there was nothing to lose); "not
-          screened" (no magnitude on this side);
+          screened" (no magnitude on this side, or the identity is missing);
         - ``first_failure``: the magnitude closest to the identity that fails, else NaN;
         - ``last_success``: the one farthest from the identity that holds, else NaN;
-        - ``limit``: the farthest magnitude looked at.
+        - ``limit``: the farthest magnitude looked at, NaN without the identity.
 
         Over ``category``, ``criterion`` and ``interval``: ``safe_start`` and ``safe_end`` of
         the intervals in which the prediction holds, padded with NaN; curves need not be
@@ -220,22 +230,22 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
     transformation = find_transformation(screening.attrs["transformation"])
     margin = margins(screening)
     axis, order = unrolled(screening.magnitude.values, transformation)
-    # Interpolation happens on the scale on which the magnitude is swept and drawn.
-    to_scale, from_scale = (
-        (np.log, np.exp) if transformation.logarithmic else (np.asarray, np.asarray)
-    )
-    identity = int(np.flatnonzero(axis == transformation.identity)[0])
-    outward = {"down": slice(identity, None, -1), "up": slice(identity, None)}
+    steps = np.arange(len(axis))
+    screened = np.any(axis == transformation.identity)
+    outward = {
+        "down": steps[(axis <= transformation.identity) & screened][::-1],
+        "up": steps[(axis >= transformation.identity) & screened],
+    }
 
     found = []  # in the order of categories, criteria and directions
     safe = []  # in the order of categories and criteria
     for category in range(margin.sizes["category"]):
         for criterion in range(margin.sizes["criterion"]):
             values = margin.values[criterion, category, order]
-            safe.append(from_scale(_safe_intervals(to_scale(axis), values)))
+            safe.append(safe_intervals(axis, values, transformation))
             for direction in DIRECTIONS:
                 side = outward[direction]
-                found.append(_loss(axis[side], values[side], to_scale, from_scale))
+                found.append(_loss(axis[side], values[side], transformation))
 
     shape = (margin.sizes["category"], len(CRITERIA), len(DIRECTIONS))
     names = ("status", "threshold", "first_failure", "last_success", "limit")
@@ -243,7 +253,7 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
         name: (("category", "criterion", "direction"), np.array(column).reshape(shape))
         for name, column in zip(names, zip(*found, strict=True), strict=True)
     }
-    padded = np.full((len(safe), max(map(len, safe)), 2), np.nan)
+    padded = np.full((len(safe), max(map(len, safe), default=0), 2), np.nan)
     for row, intervals in zip(padded, safe, strict=True):
         row[: len(intervals)] = intervals
     for end, name in enumerate(("safe_start", "safe_end")):
@@ -310,10 +320,10 @@ def unrolled(
     Parameters
     ----------
     magnitudes : ndarray [M], float64
-        Magnitudes of a screening, increasing.
+        Magnitudes of a screening, in any order.
     transformation : Transformation
         Where its magnitude has a period P, magnitudes are moved by whole periods into
-        identity ± P/2, and the far end stands at both ends.
+        identity ± P/2. Half a period stands at the end of each side that was looked at.
 
     Returns
     -------
@@ -330,59 +340,175 @@ def unrolled(
     >>> order
     array([2, 3, 0, 1, 2])
     """
-    period = transformation.period
-    if period is None:
-        return magnitudes, np.arange(len(magnitudes))
-    half, identity = period / 2, transformation.identity
-    moved = np.mod(magnitudes - identity + half, period) - half + identity
-    far = np.flatnonzero(moved == identity - half)
-    moved = np.concatenate([moved, moved[far] + period])
-    order = np.concatenate([np.arange(len(magnitudes)), far])
+    identity, period = transformation.identity, transformation.period
+    order, moved = np.arange(len(magnitudes)), magnitudes
+    if period is not None:
+        half = period / 2
+        moved = np.mod(magnitudes - identity + half, period) - half + identity
+        far = moved == identity - half
+        away = np.where(far, magnitudes, moved) - identity
+        ends = [side * half for side in (-1, 1) if (side * away > 0).any()]
+        moved = np.append(moved[~far], identity + np.repeat(ends, far.sum()))
+        order = np.append(order[~far], np.tile(order[far], len(ends)))
     axis, first = np.unique(moved, return_index=True)
     return axis, order[first]
 
 
+def value_at(
+    screening: xr.Dataset, curve: npt.ArrayLike, magnitude: float
+) -> npt.NDArray[np.float64]:
+    """Return what a curve over a screening's magnitudes is at one of them.
+
+    Parameters
+    ----------
+    screening : xarray.Dataset
+        Result of `itn.screen`.
+    curve : array [..., M]
+        One or more curves over its magnitudes.
+    magnitude : float
+        Which magnitude, up to whole periods where it has a period.
+
+    Returns
+    -------
+    ndarray [...], float64
+        The values; NaN if this magnitude was not screened.
+
+    Examples
+    --------
+    >>> screening = xr.Dataset(
+    ...     coords={"magnitude": [-45.0, 0.0]}, attrs={"transformation": "rotation"}
+    ... )
+    >>> [float(value_at(screening, [0.5, 0.75], angle)) for angle in (0, 315, 180)]
+    [0.75, 0.5, nan]
+    """
+    period = find_transformation(screening.attrs["transformation"]).period
+    away = screening.magnitude.values - magnitude
+    if period is not None:
+        away = np.mod(away + period / 2, period) - period / 2
+    found = np.flatnonzero(np.abs(away) < 1e-9)
+    values = np.asarray(curve, np.float64)
+    return values[..., found[0]] if len(found) else np.full(values.shape[:-1], np.nan)
+
+
+def mean_over_sweep(screening: xr.Dataset, curve: npt.ArrayLike) -> float:
+    """Return the mean of a curve over all magnitudes that were swept, each counted once.
+
+    Parameters
+    ----------
+    screening : xarray.Dataset
+        Result of `itn.screen`.
+    curve : array [M]
+        A curve over its magnitudes, straight between them.
+
+    Returns
+    -------
+    float
+        The mean; NaN if there is but one magnitude.
+
+    Examples
+    --------
+    >>> screening = xr.Dataset(
+    ...     coords={"magnitude": [0.0, 90, 180, 270, 360]}, attrs={"transformation": "rotation"}
+    ... )
+    >>> mean_over_sweep(screening, [1, 0, 0, 0, 1])
+    0.25
+    """
+    transformation = find_transformation(screening.attrs["transformation"])
+    axis, order = unrolled(screening.magnitude.values, transformation)
+    if len(axis) < 2:
+        return float("nan")
+    return float(np.trapezoid(np.asarray(curve, np.float64)[order], axis) / np.ptp(axis))
+
+
+def safe_intervals(
+    axis: np.ndarray, margin: np.ndarray, transformation: Transformation
+) -> npt.NDArray[np.float64]:
+    """Find the intervals in which a margin is not negative.
+
+    Parameters
+    ----------
+    axis : ndarray [L], float64
+        Magnitudes, increasing.
+    margin : ndarray [L], float64
+        The margin at each.
+    transformation : Transformation
+        Whose magnitudes these are.
+
+    Returns
+    -------
+    ndarray [I, 2], float64
+        Start and end of every interval; between magnitudes the margin is interpolated.
+
+    Examples
+    --------
+    >>> margin = np.array([0.5, -0.5, -0.5, 0.5])
+    >>> safe_intervals(np.arange(4.0), margin, find_transformation("blur")).tolist()
+    [[0.0, 0.5], [2.5, 3.0]]
+    """
+    holds = np.concatenate([[False], margin >= 0, [False]])
+    starts = np.flatnonzero(~holds[:-1] & holds[1:])
+    ends = np.flatnonzero(holds[:-1] & ~holds[1:]) - 1
+    last = len(margin) - 1
+    return np.array(
+        [
+            (
+                _crossing(axis, margin, start, max(start - 1, 0), transformation),
+                _crossing(axis, margin, end, min(end + 1, last), transformation),
+            )
+            for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+        ]
+    ).reshape(-1, 2)
+
+
+def _refuse_nan(screening: xr.Dataset) -> None:
+    for name in ("softmax", "rival_softmax", "mean_softmax"):
+        if name not in screening:
+            continue
+        missing = np.argwhere(np.isnan(screening[name].values))
+        if len(missing):
+            where = ", ".join(
+                f"{dimension} {screening[dimension].values[index]}"
+                for dimension, index in zip(screening[name].dims, missing[0], strict=True)
+            )
+            raise UsageError(
+                f"{name} is not a number at {where} ({len(missing)} of {screening[name].size} "
+                "values are not): nothing was predicted there"
+            )
+
+
 def _loss(
-    axis: np.ndarray, margin: np.ndarray, to_scale: Scale, from_scale: Scale
+    axis: np.ndarray, margin: np.ndarray, transformation: Transformation
 ) -> tuple[str, float, float, float, float]:
     """Describe the way outward: status, threshold, first failure, last success, limit.
 
-    `axis` and `margin` begin at the identity.
+    `axis` and `margin` begin at the identity, or are empty where that is missing.
     """
     nothing = float("nan")
     failures, successes = np.flatnonzero(margin < 0), np.flatnonzero(margin >= 0)
     first_failure = axis[failures[0]] if len(failures) else nothing
     last_success = axis[successes[-1]] if len(successes) else nothing
-    if not margin[0] > 0:
-        status, threshold = LOST_AT_IDENTITY, nothing
-    elif len(axis) == 1:
-        status, threshold = NOT_SCREENED, nothing
+    limit = axis[-1] if len(axis) else nothing
+    threshold = nothing
+    if len(axis) < 2:
+        status = NOT_SCREENED
+    elif not margin[0] > 0:
+        status = LOST_AT_IDENTITY
     elif not len(failures):
-        status, threshold = NOT_REACHED, nothing
+        status = NOT_REACHED
     else:
-        last, first = failures[0] - 1, failures[0]
-        status, threshold = REACHED, from_scale(_crossing(to_scale(axis), margin, last, first))
-    return status, threshold, first_failure, last_success, axis[-1]
+        first = failures[0]
+        status, threshold = REACHED, _crossing(axis, margin, first - 1, first, transformation)
+    return status, threshold, first_failure, last_success, limit
 
 
-def _crossing(position: np.ndarray, margin: np.ndarray, inside: int, outside: int) -> float:
+def _crossing(
+    axis: np.ndarray, margin: np.ndarray, inside: int, outside: int, transformation: Transformation
+) -> float:
+    """Interpolate where the margin is zero, on the scale on which the magnitude is swept."""
+    if inside == outside:  # the end of what was looked at
+        return float(axis[inside])
     share = margin[inside] / (margin[inside] - margin[outside])
-    return float(position[inside] + share * (position[outside] - position[inside]))
-
-
-def _safe_intervals(position: np.ndarray, margin: np.ndarray) -> np.ndarray:
-    """Return the start and end [I, 2] of every interval on which the margin is not negative."""
-    holds = np.concatenate([[False], margin >= 0, [False]])
-    starts = np.flatnonzero(~holds[:-1] & holds[1:])
-    ends = np.flatnonzero(holds[:-1] & ~holds[1:]) - 1
-    return np.array(
-        [
-            (
-                _crossing(position, margin, start, start - 1) if start > 0 else position[0],
-                _crossing(position, margin, end, end + 1)
-                if end + 1 < len(margin)
-                else position[-1],
-            )
-            for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
-        ]
-    ).reshape(-1, 2)
+    ends = axis[[inside, outside]]
+    if transformation.logarithmic:
+        return float(np.exp(np.log(ends[0]) + share * np.diff(np.log(ends))[0]))
+    return float(ends[0] + share * (ends[1] - ends[0]))
