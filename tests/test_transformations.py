@@ -4,11 +4,13 @@ import keras
 import numpy as np
 import pytest
 import skimage.transform
+from keras import ops
 from scipy import ndimage, stats
 
 from itn.messages import UsageError
 from itn.transformations import (
     TRANSFORMATIONS,
+    check_pictures,
     find_transformation,
     noise_fields,
     seed_of,
@@ -170,6 +172,26 @@ def test_rotation_agrees_with_scikit_image_inside(degrees, size):
     for image, rotated in zip(images, array(images, "rotation", degrees), strict=True):
         expected = skimage.transform.rotate(image.astype(float), degrees, order=1)
         np.testing.assert_allclose(rotated[inside], expected[inside], atol=1e-4)
+
+
+@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (5, 1), (1, 2), (2, 1)])
+def test_pictures_of_one_row_or_column_or_pixel(size, name, fill):
+    images = pictures(*size)
+    for magnitude in MAGNITUDES[name]:
+        transformed = array(images, name, magnitude, fill=fill)
+        assert transformed.shape == images.shape
+        if name in NAMES[:6]:
+            expected = moved_by_scipy(images, name, magnitude, fill)
+        elif name == "blur":
+            expected = blurred_by_scipy(images, magnitude, fill)
+        elif name == "noise":
+            expected = images + magnitude * noise_fields([(0, 0), (0, 1)], (*size, 3))
+        else:  # pixel by pixel, so the same as in a large picture
+            large = array(np.tile(images, (1, 3, 3, 1)), name, magnitude, fill=fill)
+            expected = large[:, : size[0], : size[1]]
+        np.testing.assert_allclose(transformed, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("fill", FILLS)
@@ -574,6 +596,71 @@ def test_another_number_of_magnitudes_than_pictures_is_refused(bad):
 def test_pictures_of_another_type_are_refused(dtype):
     with pytest.raises(UsageError, match=f"must be float32 or float64.*{dtype}.*divide .* by 255"):
         transform(np.ones((1, 4, 4, 3), dtype), "rotation", 10)
+
+
+def random_pictures(smallest, largest, dtype="float32"):
+    images = np.random.default_rng(0).uniform(smallest, largest, (3, 8, 8, 3)).astype(dtype)
+    images[1, 2, 3], images[2, 3, 4] = smallest, largest
+    return images
+
+
+@pytest.mark.parametrize("form", ["array", "tensor", "list"])
+@pytest.mark.parametrize(
+    ("images", "found"),
+    [
+        (random_pictures(0, 255), "values from 0 to 255"),
+        (random_pictures(0, 20), "values from 0 to 20"),  # taken in the dark
+        (random_pictures(-127.5, 127.5), "values from -127.5 to 127.5"),
+        (random_pictures(-123.7, 3), "values from -123.7 to 3"),
+        (random_pictures(0, 65535), "values from 0 to 6.*e\\+04"),
+    ],
+)
+def test_pictures_of_another_range_are_refused(images, found, form):
+    given = {"array": images, "tensor": ops.convert_to_tensor(images), "list": images.tolist()}
+    message = f"must be in .0, 1., transformed ones not far beyond, got float32 {found}: divide"
+    with pytest.raises(UsageError, match=message):
+        transform(given[form], "rotation", 10)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_pictures_that_are_not_finite_are_refused_and_named(value):
+    images = pictures(count=3)
+    images[1, 2, 3, 0] = value
+    with pytest.raises(UsageError, match=rf"finite .* got {value} in picture 1 of 0 … 2$"):
+        transform(images, "brightness", 0.1)
+    with pytest.raises(UsageError, match=rf"got {value} in b\.png$"):
+        check_pictures(images, ["a.png", "b.png", "c.png"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_transformed_pictures_may_be_transformed_again(name):
+    images = pictures(40, 40)
+    for first in NAMES:
+        for magnitude in find_transformation(first).sweep(40)[[0, -1]]:
+            once = array(images, first, magnitude)
+            for again in find_transformation(name).sweep(40)[[0, -1]]:
+                check_pictures(transform(once, name, again))
+    check_pictures(np.zeros((0, 8, 8, 3), "float32"))
+
+
+def test_what_is_read_when_it_is_asked_for_is_looked_at_by_shape_and_type():
+    class Lazy:
+        shape, dtype = (5, 8, 8, 3), np.dtype("float32")
+
+        def __array__(self, *_, **__):
+            raise AssertionError("it was read")
+
+    lazy = Lazy()
+    check_pictures(lazy)
+    lazy.dtype = np.dtype("uint8")
+    with pytest.raises(UsageError, match="got uint8"):
+        check_pictures(lazy)
+
+
+def test_pictures_may_be_symbolic(tensorflow):
+    images = pictures()
+    graph = tensorflow.function(lambda images: transform(images, "rotation", 30))
+    np.testing.assert_allclose(graph(images), array(images, "rotation", 30), atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(4, 4, 3), (4, 4), (1, 3, 4, 4), (1, 4, 4, 1), (1, 1, 4, 4, 3)])

@@ -24,6 +24,9 @@ Sweep = Callable[[int], np.ndarray]
 Apply = Callable[[Tensor, Tensor, str, Tensor], Tensor]
 
 GRAY_WEIGHTS = (0.2989, 0.587, 0.114)  # of red, green and blue
+# Nothing is clipped, so transformed pictures leave [0, 1]. The greatest contrast of the default
+# sweep, twice, ends here; with noise before it, it goes twice as far, but then on both sides of 0.
+LARGEST_VALUE = 16
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def transform(
     Parameters
     ----------
     images : array or tensor [N, H, W, 3], float32 or float64
-        RGB pictures, usually in [0, 1].
+        RGB pictures in [0, 1], or transformed before, see `check_pictures`.
     name : str
         A key of `TRANSFORMATIONS`.
     magnitude : float or array [N]
@@ -148,8 +151,8 @@ def transform(
     Raises
     ------
     UsageError
-        For an unknown name or fill, a magnitude out of its range, or pictures of another
-        shape or dtype.
+        For an unknown name or fill, a magnitude out of its range, or pictures that
+        `check_pictures` refuses.
 
     Examples
     --------
@@ -163,7 +166,9 @@ def transform(
     """
     transformation = find_transformation(name)
     check_fill(fill)
-    images = _checked_images(images)
+    images = images if hasattr(images, "dtype") else ops.convert_to_tensor(images)
+    check_pictures(images)
+    images = ops.convert_to_tensor(images)
     values = transformation.checked(magnitude)
     if values.ndim > 1 or values.size not in (1, len(images)):
         raise UsageError(
@@ -210,6 +215,63 @@ def find_transformation(name: str) -> Transformation:
     if name not in TRANSFORMATIONS:
         raise unknown("transformation", name, TRANSFORMATIONS)
     return TRANSFORMATIONS[name]
+
+
+def check_pictures(images: Any, names: Sequence[str] = ()) -> None:
+    """Refuse what is no pictures in [0, 1], before anything is computed from it.
+
+    Shape and type are always looked at: ``[N, H, W, 3]``, float32 or float64. Values have to be
+    finite. Since transformed pictures may be looked at and transformed again, and nothing is
+    clipped, they may leave [0, 1]: up to 16, or up to ±32 where there are negative ones among
+    them, which is where any two of the default sweeps can lead. Pictures of 0 … 255 go beyond,
+    unless all are nearly black. The values of a symbolic tensor cannot be looked at, nor those of
+    pictures that are not in memory: these are checked batch by batch when they are.
+
+    Parameters
+    ----------
+    images : array or tensor [N, H, W, 3], or what is used like one, e.g. `itn.images.PictureFiles`
+        The pictures.
+    names : sequence of str [N], optional
+        What an error calls them; by default by their position.
+
+    Raises
+    ------
+    UsageError
+        If they do not fit; it says what was found and what is expected.
+
+    Examples
+    --------
+    >>> check_pictures(np.full((1, 8, 8, 3), 200, np.float32))
+    Traceback (most recent call last):
+        ...
+    itn.messages.UsageError: pictures must be in [0, 1], transformed ones not far beyond, got \
+float32 values from 200 to 200: divide those of 0 … 255 by 255
+    """
+    if len(images.shape) != 4 or images.shape[-1] != 3:
+        raise UsageError(f"pictures must have the shape [N, H, W, 3], got {tuple(images.shape)}")
+    dtype = getattr(images.dtype, "name", str(images.dtype))
+    if dtype not in ("float32", "float64"):
+        raise UsageError(
+            f"pictures must be float32 or float64 in [0, 1], got {dtype}: divide those of "
+            "0 … 255 by 255"
+        )
+    if not (isinstance(images, np.ndarray) or ops.is_tensor(images)) or 0 in images.shape:
+        return
+    try:
+        values = np.asarray(images)
+    except (TypeError, ValueError, NotImplementedError):  # symbolic; each library has its own
+        return
+    smallest, largest = values.min(), values.max()  # not a number if one is not
+    if not np.isfinite([smallest, largest]).all():
+        which = next(i for i, image in enumerate(values) if not np.isfinite(image).all())
+        value = values[which][~np.isfinite(values[which])][0]
+        name = names[which] if len(names) else f"picture {which} of 0 … {len(values) - 1}"
+        raise UsageError(f"pictures must be finite numbers in [0, 1], got {value} in {name}")
+    if max(-smallest, largest) > LARGEST_VALUE * (1 if smallest >= 0 else 2):
+        raise UsageError(
+            f"pictures must be in [0, 1], transformed ones not far beyond, got {dtype} "
+            f"values from {smallest:.4g} to {largest:.4g}: divide those of 0 … 255 by 255"
+        )
 
 
 def noise_fields(seeds: Sequence[object], shape: tuple[int, ...]) -> np.ndarray:
@@ -263,20 +325,6 @@ def seed_of(seed: int, path: str) -> tuple[int, int]:
     (0, 207261485)
     """
     return seed, zlib.crc32(path.encode())
-
-
-def _checked_images(images: Tensor) -> Tensor:
-    import keras
-
-    images = ops.convert_to_tensor(images)
-    if len(images.shape) != 4 or images.shape[-1] != 3:
-        raise UsageError(f"pictures must have the shape [N, H, W, 3], got {tuple(images.shape)}")
-    if keras.backend.standardize_dtype(images.dtype) not in ("float32", "float64"):
-        raise UsageError(
-            f"pictures must be float32 or float64, usually in [0, 1], got {images.dtype}; "
-            "divide 8-bit pictures by 255"
-        )
-    return images
 
 
 def _affine(
@@ -372,6 +420,8 @@ def _blur_matrix(sigma: Tensor, size: int, fill: str) -> Tensor:
         odd, even = weights[:, :, 1::2], weights[:, :, 0::2]
         return ops.sum(even, axis=2) + ops.flip(ops.sum(odd, axis=2), axis=-1)
     weights = _gaussian(position - position[:, None], sigma)
+    if fill == "edge" and size == 1:  # one pixel stands for everything
+        return ops.ones_like(weights)
     if fill == "edge":
         # The border pixels stand for all that lies behind them: the tails of the kernel.
         kernel = _gaussian(position[None, :], sigma)  # [N or 1, 1, size]: distances 0 ... size - 1
