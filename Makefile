@@ -1,6 +1,7 @@
 # What can be made; each sets up .venv by itself, with Python 3.11, 3.12 or 3.13 and nothing else.
 #
-#   make book      the page, in _build/html
+#   make book      the page, in _build/html; once .venv is there, without any network
+#   make setup     .venv alone
 #   make test      style, types and tests
 #   make figures   only the notebooks that something changed for; FORCE=1: all of them
 #   make bench     speed
@@ -18,14 +19,16 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := book
-.PHONY: book test figures bench lock clean
+.PHONY: book setup test figures bench lock clean
 
 book: figures
 	$(VENV)/jupyter-book build book -W -n --keep-going
 	@echo "The page is at $(CURDIR)/_build/html/index.html"
 
 figures: $(INSTALLED)
-	for profile in $(PROFILES); do $(VENV)/itn figures --profile $$profile $(if $(FORCE),--force) || exit 1; done
+	$(VENV)/itn figures $(addprefix --profile ,$(PROFILES)) $(if $(FORCE),--force)
+
+setup: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(VENV)/ruff check
@@ -45,7 +48,7 @@ lock: $(INSTALLED)
 	    --output-file requirements.lock pyproject.toml
 
 clean:
-	rm -rf _build book/results
+	rm -rf _build book/results results/.cache
 
 # Debian's Python comes without what `venv` needs to install pip; its own pip can do it then.
 $(INSTALLED): requirements.lock pyproject.toml

@@ -113,17 +113,23 @@ def train_profile(
 
 @app.command("figures")
 def run_notebooks(
-    profile: ProfileOption = "phantom",
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of a file in profiles/; may be repeated. Default: phantom."),
+    ] = None,
     force: Annotated[bool, typer.Option(help="Also what is up to date.")] = False,
     only: Annotated[
         str | None, typer.Option(help="Name of the one notebook to run. Default: all.")
     ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="How many at once. Default: one per core, at most 4.")
+    ] = None,
 ) -> None:
-    """Run the notebooks for a profile; their figures go to book/results/<profile>/."""
+    """Run the notebooks for profiles; their figures go to book/results/<profile>/."""
     from itn.runner import NotebookError, run_profile
 
     try:
-        run_profile(profile, force=force, only=only)
+        run_profile(*(profile or ["phantom"]), force=force, only=only, jobs=jobs)
     except NotebookError as error:
         sys.exit(f"itn: {error}")
 

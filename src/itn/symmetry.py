@@ -10,7 +10,7 @@ from scipy import stats
 
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, STYLE, Figure, draw_axes
 from itn.profiles import FigureParameters, load_profile
-from itn.screening_study import compute_screening, obtain_screening
+from itn.screening_study import obtain_screening
 from itn.thresholds import accuracy, is_correct
 from itn.transformations import find_transformation
 
@@ -199,7 +199,7 @@ def fill_control(
     for network in load_profile(parameters.profile).networks:
         for fill in fills:
             changes = {"network": network, "fill": fill, "magnitudes": (angle,)}
-            found = compute_screening(parameters.model_copy(update=changes), "rotation")
+            found = obtain_screening(parameters.model_copy(update=changes), "rotation")
             said = found["class"].values[found.predicted.values]  # [N, magnitude]
             true = found.category.values[found.label.values]
             taken = np.isin(said, marked)[~np.isin(true, marked)].mean(axis=0)
