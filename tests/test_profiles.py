@@ -45,10 +45,11 @@ def project(tmp_path, monkeypatch, color_classifier):
     write_profile(tmp_path)
     monkeypatch.chdir(tmp_path)
     networks = {name: dataclasses.replace(color_classifier, name=name) for name in ("tiny", "huge")}
-    monkeypatch.setattr(
-        screening_study, "load_classifier", lambda name, weights=None: networks[name]
-    )
+    monkeypatch.setattr(classifiers, "load_classifier", lambda name, weights=None: networks[name])
     monkeypatch.setattr(classifiers, "list_classifiers", lambda: tuple(sorted(networks)))
+    monkeypatch.setattr(
+        screening_study, "network_recipe", lambda name, weights=None: {"network": name}
+    )
     return tmp_path
 
 
@@ -110,7 +111,7 @@ def test_an_unknown_parameter_is_refused_with_the_closest(project):
     ("given", "expected"),
     [
         ({"profile": "tov"}, "unknown profile 'tov'; closest: 'toy'; possible: toy"),
-        ({"network": "tine"}, "unknown network 'tine'; closest: 'tiny'; possible: huge, tiny"),
+        ({"network": "tine"}, "unknown network 'tine'; closest: 'tiny'; possible: a .keras file"),
         ({"classes": ["blue", "gren"]}, "unknown class 'gren'; closest: 'green'; possible: red"),
         ({"classes": "read"}, "unknown class 'read'; closest: 'red'"),
         ({"fill": "zero"}, "unknown fill 'zero'; closest: 'zeros'; possible: zeros, edge"),
@@ -129,7 +130,7 @@ def test_unknown_names_are_refused_with_the_closest(project, given, expected):
         ({"seed": -1}, "seed"),
         ({"seed": [1]}, "seed"),
         ({"classes": []}, "classes"),
-        ({"classes": [3]}, "classes"),
+        ({"classes": [3.5]}, "classes"),
         ({"classes": {"red": 1}}, "classes"),
         ({"magnitudes": 30.0}, "magnitudes"),
         ({"magnitudes": "0.5"}, "magnitudes"),
@@ -261,9 +262,8 @@ def test_outside_of_a_project_is_explained(tmp_path, monkeypatch):
 
 @pytest.fixture
 def archived(project):
-    """An archived screening that can be told from a computed one by its magnitudes."""
-    parameters = read_parameters({"profile": "toy", "magnitudes": [0, 0.125]})
-    screening = compute_screening(parameters, "brightness")
+    """An archived screening of the profile."""
+    screening = compute_screening(read_parameters({"profile": "toy"}), "brightness")
     save_screening(screening, archive_file("toy", "tiny", "brightness"))
     return screening
 
@@ -276,11 +276,15 @@ def test_the_archive_serves_when_nothing_deviates(archived, monkeypatch):
     def never(*_):
         raise AssertionError("a network was loaded")
 
-    monkeypatch.setattr(screening_study, "load_classifier", never)
-    for given in ({}, {"network": "tiny"}, {"classes": ["red", "green", "blue"]}):
+    monkeypatch.setattr(classifiers, "load_classifier", never)
+    for given in (
+        {},
+        {"network": "tiny"},
+        {"classes": ["red", "green", "blue"]},
+        {"pictures": "pictures"},  # the profile's own, by another name
+    ):
         screening = obtain(**given)
         assert screening.attrs["origin"] == "archived"
-        assert screening.magnitude.values.tolist() == [0, 0.125]
     assert screening.category.values.tolist() == ["red", "green", "blue"]
 
 
@@ -289,8 +293,7 @@ def test_fewer_classes_are_a_selection_from_the_archive(archived):
     assert screening.attrs["origin"] == "archived" and screening.attrs["pictures"] == 4
     assert screening.category.values.tolist() == ["blue", "red"]
     computed = compute_screening(
-        read_parameters({"profile": "toy", "classes": ["blue", "red"], "magnitudes": [0, 0.125]}),
-        "brightness",
+        read_parameters({"profile": "toy", "classes": ["blue", "red"]}), "brightness"
     )
     np.testing.assert_allclose(
         screening.mean_softmax.sel(category="red"),
@@ -307,14 +310,15 @@ def test_fewer_classes_are_a_selection_from_the_archive(archived):
         {"fill": "edge"},
         {"seed": 1},
         {"limit": 1},
-        {"pictures": "pictures"},
+        {"pictures": "mine"},
     ],
     ids=lambda given: next(iter(given)),
 )
-def test_whatever_deviates_is_computed(archived, given):
+def test_whatever_deviates_is_computed(archived, project, given):
+    write_pictures(project / "mine", ["red", "green", "blue"])
     screening = obtain(**given)
     assert screening.attrs["origin"] == "computed"
-    assert screening.magnitude.values.tolist() != [0, 0.125]
+    assert (screening.sizes["magnitude"] == 2) == ("magnitudes" in given)
     assert screening.attrs["network"] == given.get("network", "tiny")
     assert screening.attrs["fill"] == given.get("fill", "zeros")
     assert screening.attrs["seed"] == given.get("seed", 0)
@@ -355,8 +359,8 @@ def test_own_pictures_in_folders_of_wordnet_ids_are_found_by_label(project, monk
     """`itn.load_images` takes a label for such a folder, so a notebook's parameter does, too."""
     write_pictures(project / "mine", ["n04254680", "n01776313"], count=1)
     ids = ("n04254680", "n01776313", "n03452741")
-    classifier = dataclasses.replace(screening_study.load_classifier("tiny"), class_ids=ids)
-    monkeypatch.setattr(screening_study, "load_classifier", lambda name, weights=None: classifier)
+    classifier = dataclasses.replace(classifiers.load_classifier("tiny"), class_ids=ids)
+    monkeypatch.setattr(classifiers, "load_classifier", lambda name, weights=None: classifier)
     screening = obtain(pictures="mine", classes=["soccer_ball"], magnitudes=[0])
     assert screening.target.values.tolist() == [0]
     assert screening.sizes["image"] == 1
@@ -372,7 +376,7 @@ def test_figures_show_the_highlights_or_what_was_asked_for(archived):
     assert shown() == ["blue"]
     assert shown(network="tiny") == ["blue"]
     assert shown(classes=["red", "green"]) == ["red", "green"]
-    assert shown(pictures="pictures", magnitudes=[0]) == ["blue", "green", "red"]
+    assert shown(pictures="pictures", magnitudes=[0]) == ["red", "green", "blue"]
 
 
 def test_an_archived_screening_holds_what_was_computed(archived):
@@ -400,8 +404,11 @@ def test_only_the_test_part_is_screened(project):
     assert screening.image.values.tolist() == ["red/0.png", "green/1.png", "blue/0.png"]
     training = load_part(load_profile("toy"), "training", classes=["red"], size=8)
     assert training.paths == ("red/1.png",)
-    # Pictures of one's own are not split.
-    own = {"profile": "toy", "pictures": str(project / "pictures"), "classes": ["red"]}
+    # The profile's own by another name are the same; other pictures are not split.
+    same = {"profile": "toy", "pictures": str(project / "pictures"), "classes": ["red"]}
+    assert compute_screening(read_parameters(same), "contrast").sizes["image"] == 1
+    write_pictures(project / "mine", ["red"])
+    own = {"profile": "toy", "pictures": "mine", "classes": ["red"]}
     assert compute_screening(read_parameters(own), "contrast").sizes["image"] == 2
 
 
