@@ -17,7 +17,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from itn.keras_settings import check_settings
 from itn.messages import unknown
+
+check_settings()  # here, since all that computes imports this module
 
 Tensor = Any  # a tensor of the Keras backend in use
 
