@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import inspect
+import unicodedata
 from functools import partial
 
 import keras
@@ -151,6 +152,66 @@ def test_an_unknown_class_names_the_closest(imagenet_names):
 def test_an_index_beyond_the_classes_is_refused(index):
     with pytest.raises(UsageError, match=f"classes 0 to 2, got {index}"):
         with_names(("a", "b", "c")).index_of(index)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"cat": 2, "ant": 0, "bee": 1},  # as the `class_indices` of Keras
+        {"cat": np.int64(2), "bee": np.int64(1), "ant": np.int64(0)},
+        {2: "cat", 0: "ant", 1: "bee"},
+        {"2": "cat", "0": "ant", "1": "bee"},  # from a JSON file
+    ],
+)
+def test_a_dictionary_names_each_logit(given):
+    network = with_names(("a", "b", "c")).network
+    assert Classifier(network, lambda x: x, 4, given).class_names == ("ant", "bee", "cat")
+
+
+def test_folders_that_are_numbers_keep_their_logits():
+    network = with_names(("a", "b", "c")).network
+    given = {"0": 0, "10": 1, "2": 2}  # Keras sorts folders as text
+    assert Classifier(network, lambda x: x, 4, given).class_names == ("0", "10", "2")
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"a": 0, "b": 1, "c": 1}, "must name each logit from 0 to 2 once"),
+        ({"a": 1, "b": 2, "c": 3}, "must name each logit from 0 to 2 once"),
+        ({0: "a", "0": "b", 1: "c"}, "must name each logit from 0 to 2 once"),
+        ({"a": "x", "b": "y", "c": "z"}, "must say a logit for each name"),
+        ({"a": 0, "b": 1}, "has 3 logits but 2 class_names"),
+        ("abc", "must be several, got 'abc'"),
+        ({"a", "b", "c"}, "must have an order, got a set"),
+    ],
+)
+def test_names_that_do_not_fit_the_logits_are_refused(given, found):
+    network = with_names(("a", "b", "c")).network
+    with pytest.raises(UsageError, match=found):
+        Classifier(network, lambda x: x, 4, given)
+
+
+def test_names_are_the_same_however_their_accents_are_stored():
+    composed, apart = (unicodedata.normalize(form, "Äpfel") for form in ("NFC", "NFD"))
+    assert composed != apart
+    for ours, theirs in ((composed, apart), (apart, composed)):
+        classifier = with_names(("birnen", ours))
+        assert classifier.index_of(theirs) == 1
+        shown = Pictures(pictures(1, 4), np.zeros(1, int), (theirs,), ("x.png",), "x")
+        assert classifier.logits_of(shown).tolist() == [1]
+
+
+def test_an_index_may_be_text_unless_a_class_is_called_so():
+    classifier = with_names(("a", "b", "c"))
+    assert classifier.index_of("2") == 2
+    shown = Pictures(pictures(2, 4), np.arange(2), ("2", "a"), ("x.png", "y.png"), "x")
+    assert classifier.logits_of(shown).tolist() == [2, 0]
+    with pytest.raises(UsageError, match="classes 0 to 2, got 3"):
+        classifier.index_of("3")
+    assert with_names(("2", "1", "0")).index_of("2") == 0
+    with pytest.raises(UsageError, match="unknown class of toy '-1'"):
+        classifier.index_of("-1")
 
 
 def test_the_hash_of_the_weights_changes_with_any_of_them(conv_classifier):
@@ -332,9 +393,6 @@ def test_a_keras_file_gives_the_same_softmax(ending, tmp_path):
     expected = np.asarray(network(2 * images - 1))
     expected = softmax_of(expected) if ending == "logits" else expected
     np.testing.assert_allclose(classifier.predict(images), expected, atol=1e-6)
-    if ending != "logits":
-        with pytest.raises(UsageError, match="mine ends in a softmax, but logits are expected"):
-            Classifier(network, lambda x: x, 8, ("a", "b", "c"), name="mine")
 
 
 def test_what_a_keras_file_lacks_is_asked_for(tmp_path):
@@ -342,10 +400,10 @@ def test_what_a_keras_file_lacks_is_asked_for(tmp_path):
     keras.Sequential([keras.Input((None, None, 3)), keras.layers.GlobalAveragePooling2D()]).save(
         path
     )
-    with pytest.raises(UsageError, match="has 3 classes: give class_names, one for each"):
+    with pytest.raises(UsageError, match=r"mine\.keras names no classes: give class_names"):
         load_classifier(path, input_size=8)
-    with pytest.raises(UsageError, match="looks at any pixels, got input_size=None"):
-        load_classifier(path, class_names="abc")
+    with pytest.raises(UsageError, match=r"mine takes \[N, any, any, 3\]: give input_size"):
+        load_classifier(path, class_names=list("abc"))
     with pytest.raises(UsageError, match="3 logits but 1000 class_names"):
         load_classifier(path, class_names="imagenet", input_size=8)
     with pytest.raises(UsageError, match="has weights of its own"):

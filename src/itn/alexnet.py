@@ -315,8 +315,10 @@ class LocalResponseNormalization(layers.Layer):
         # Neither slices nor a power: they would take two thirds of the time of a 64 px AlexNet.
         channel = np.arange(inputs.shape[-1])
         nearby = np.abs(channel[:, None] - channel) <= self.size // 2
-        energy = ops.matmul(ops.square(inputs), nearby.astype(np.float32))
-        return inputs * ops.exp(-self.beta * ops.log(self.k + self.alpha / self.size * energy))
+        values = ops.cast(inputs, "float32")  # squares leave the range of float16
+        energy = ops.matmul(ops.square(values), nearby.astype(np.float32))
+        shares = ops.exp(-self.beta * ops.log(self.k + self.alpha / self.size * energy))
+        return ops.cast(values * shares, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild the layer.

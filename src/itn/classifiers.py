@@ -2,10 +2,11 @@
 
 import hashlib
 import inspect
-import re
 import tarfile
 import tempfile
-from collections.abc import Callable, Sequence
+import textwrap
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,9 @@ from itn.alexnet import build_alexnet, load_bvlc_weights
 from itn.data_sets import CATALOG, imagenet_classes, weight_file
 from itn.downloads import check_file, unpack_tar
 from itn.images import Images, Pictures
+from itn.keras_settings import check_settings
 from itn.messages import UsageError, unknown
+from itn.probing import logits_of_network, reason
 from itn.resnet import build_resnet_v1, load_slim_checkpoint
 from itn.squeezenet import CHANNEL_MEANS_BGR, build_squeezenet, load_deep_compression
 from itn.warp import Tensor
@@ -38,13 +41,16 @@ class Classifier:
     Attributes
     ----------
     network : keras.Model
-        Preprocessed pictures -> logits [N, K]; not their softmax.
+        Preprocessed pictures -> logits [N, K] in float32. One that gives probabilities, which a
+        call with a few pictures tells, or numbers of another precision may be given: then this
+        is that network with their logarithm, or a cast, behind it.
     preprocess : callable
         Pictures [N, H, W, 3] in [0, 1] -> what `network` expects, in `keras.ops`.
     input_size : int, optional
         Height and width of the pictures, pixels; by default what `network` says.
-    class_names : sequence of str, length K
-        One name per logit.
+    class_names : sequence of str, length K, or dict
+        One name per logit; or what Keras calls ``class_indices``, {name: logit}; or
+        {logit: name}.
     class_ids : sequence of str, length K, optional
         WordNet ids of the classes, for ImageNet networks.
     name : str
@@ -69,16 +75,14 @@ class Classifier:
     name: str = "classifier"
 
     def __post_init__(self) -> None:
-        if _ends_in_softmax(self.network):
-            raise UsageError(
-                f"{self.name} ends in a softmax, but logits are expected: give "
-                "keras.Model(network.inputs[0], keras.ops.log(network.outputs[0]))"
-            )
-        if not self.input_size:
-            object.__setattr__(self, "input_size", self.network.input_shape[1])
-        outputs = self.network.output_shape[-1]
+        check_settings()
+        network, size, outputs = logits_of_network(
+            self.network, self.preprocess, self.input_size, self.name
+        )
+        object.__setattr__(self, "network", network)
+        object.__setattr__(self, "input_size", size)
         for what in ("class_names", "class_ids"):
-            given = tuple(str(name) for name in getattr(self, what))
+            given = _by_logit(getattr(self, what), f"{what} of {self.name}")
             if len(given) != outputs and not (what == "class_ids" and not given):
                 raise UsageError(f"{self.name} has {outputs} logits but {len(given)} {what}")
             object.__setattr__(self, what, given)
@@ -105,10 +109,12 @@ class Classifier:
         """
         self.check_size(images.shape)
         parts = [
-            ops.convert_to_numpy(ops.softmax(self.network(self.preprocess(images[i:j]))))
-            for i, j in batches(len(images), batch_size)
+            # A tensor, since a preprocessing may change an array of the user's in its place.
+            ops.softmax(self.network(self.preprocess(ops.convert_to_tensor(part)), training=False))
+            for part in (images[i:j] for i, j in batches(len(images), batch_size))
         ]
-        return np.concatenate([*parts, np.empty((0, len(self.class_names)), np.float32)])
+        none = np.empty((0, len(self.class_names)), np.float32)
+        return np.concatenate([*map(ops.convert_to_numpy, parts), none])
 
     def check_size(self, shape: Sequence[int]) -> None:
         """Raise a UsageError unless pictures of this shape fit.
@@ -131,7 +137,7 @@ class Classifier:
         Parameters
         ----------
         name : str or int
-            Class name, WordNet id, or the index itself.
+            Class name, WordNet id, or the index itself, also as text where no class is called so.
 
         Returns
         -------
@@ -143,20 +149,17 @@ class Classifier:
         UsageError
             If there is no such class, or several; the message names the candidates.
         """
+        names = [[_composed(each) for each in one] for one in (self.class_names, self.class_ids)]
+        wanted = _composed(name) if isinstance(name, str) else name
+        found = sorted({i for one in names for i, each in enumerate(one) if each == wanted})
+        if not found and isinstance(name, str) and name.isascii() and name.isdigit():
+            name = int(name)
         if isinstance(name, int | np.integer):
             if not 0 <= name < len(self.class_names):
                 raise UsageError(
                     f"{self.name} has the classes 0 to {len(self.class_names) - 1}, got {name}"
                 )
             return int(name)
-        found = sorted(
-            {
-                index
-                for names in (self.class_names, self.class_ids)
-                for index, candidate in enumerate(names)
-                if candidate == name
-            }
-        )
         if not found:
             raise unknown(f"class of {self.name}", name, self.class_names)
         if len(found) > 1:
@@ -171,7 +174,7 @@ class Classifier:
         Parameters
         ----------
         pictures : Pictures
-            Pictures whose classes are this classifier's, by name or by WordNet id.
+            Pictures whose classes are this classifier's, by name, WordNet id or index.
 
         Returns
         -------
@@ -183,11 +186,12 @@ class Classifier:
         UsageError
             If there is no such class, or several; the message names the candidates.
         """
-        known = {*self.class_names, *self.class_ids}  # WordNet ids, if it has them
+        known = {*map(_composed, (*self.class_names, *self.class_ids))}  # WordNet ids, if any
+        wnids = [pictures.targets.get(name, name) for name in pictures.class_names]
         return np.array(
             [
-                self.index_of(wnid if (wnid := pictures.targets.get(name)) in known else name)
-                for name in pictures.class_names
+                self.index_of(wnid if _composed(wnid) in known else name)
+                for wnid, name in zip(wnids, pictures.class_names, strict=True)
             ],
             np.int32,
         )
@@ -225,8 +229,7 @@ def load_classifier(
           for the profiles `OWN_PROFILES`;
         - any classifier of `keras.applications`, e.g. ``"ResNet101"``;
 
-        or a ``.keras`` file, loaded in Keras' safe mode. If it ends in a softmax, its logarithm
-        serves as logits.
+        or a ``.keras`` file, loaded in Keras' safe mode.
     weights : str or Path, optional
         Weight file; by default the published one, from the package, the cache or downloaded.
         For the networks trained by `itn train`, the folder of its result; for those of
@@ -261,6 +264,7 @@ def load_classifier(
     itn.messages.UsageError: unknown option of alexnet 'conv1_paddin'; closest: 'conv1_padding'; \
 possible: conv1_padding
     """
+    check_settings()
     if str(name).endswith(".keras"):
         build: Callable[..., Classifier] = partial(_keras_file, Path(name))
     elif name in _BUILDERS:
@@ -418,7 +422,7 @@ def _application(name: str, weights: Path | None) -> Classifier:
         try:
             network.load_weights(weights)
         except Exception as error:  # damaged files raise nearly anything
-            raise ValueError(f"{weights} was not read into {name}: {_reason(error)}") from error
+            raise ValueError(f"{weights} was not read into {name}: {reason(error)}") from error
     return _imagenet(network, lambda images: preprocess_input(images * 255), name)
 
 
@@ -437,44 +441,54 @@ def _keras_file(
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras has no error of its own for a file it refuses
-        raise ValueError(f"{path} was not loaded: {_reason(error)}") from error
-    if _ends_in_softmax(network):
-        smallest = np.finfo(np.float32).tiny
-        log = ops.log(ops.maximum(network.outputs[0], smallest))
-        network = keras.Model(network.inputs[0], log, name=network.name)
-    shape = network.input_shape
-    if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3:
-        raise UsageError(f"{path} must map pictures [N, H, H, 3] to logits, its input is {shape}")
-    size = input_size or shape[1]
-    if size is None or shape[1] not in (None, size):
-        raise UsageError(f"{path} looks at {shape[1] or 'any'} pixels, got input_size={input_size}")
+        raise ValueError(f"{path} was not loaded: {reason(error)}") from error
     ids: list[str] = []
     if class_names == "imagenet":
         class_names = [each.label for each in imagenet_classes()]
         ids = [each.wnid for each in imagenet_classes()]
-    if class_names is None or isinstance(class_names, str):
+    if class_names is None:
+        raise UsageError(f"{path} names no classes: give class_names, or class_names='imagenet'")
+    preprocess = preprocess or _unchanged
+    return Classifier(network, preprocess, input_size or 0, class_names, ids, path.stem)
+
+
+def _by_logit(given: Any, what: str) -> tuple[str, ...]:
+    """Return names in the order of the logits, of which a dictionary may tell."""
+    if isinstance(given, str):
+        raise UsageError(f"{what} must be several, got {given!r}")
+    if not isinstance(given, Mapping):
+        if isinstance(given, set | frozenset):
+            raise UsageError(f"{what} must have an order, got a set")
+        return tuple(str(name) for name in given)
+    pairs = list(given.items())
+    if all(_is_index(logit) for _, logit in pairs):  # as the `class_indices` of Keras
+        pairs = [(logit, name) for name, logit in pairs]
+    elif not all(_is_index(logit) or str(logit).isdecimal() for logit, _ in pairs):
+        raise UsageError(f"{what} must say a logit for each name, got {_start_of(given)}")
+    names = {int(logit): str(name) for logit, name in pairs}
+    if len(names) < len(pairs) or sorted(names) != list(range(len(pairs))):
         raise UsageError(
-            f"{path} has {network.output_shape[-1]} classes: give class_names, one for each, "
-            f"or class_names='imagenet', got {class_names!r}"
+            f"{what} must name each logit from 0 to {len(pairs) - 1} once, got {_start_of(given)}"
         )
-    return Classifier(
-        network, preprocess or (lambda images: images), size, class_names, ids, path.stem
-    )
+    return tuple(names[logit] for logit in range(len(pairs)))
 
 
-def _reason(error: Exception) -> str:
-    """Return what Keras says, without the configurations that it puts around it."""
-    innermost = re.split("Exception encountered: ", str(error))[-1]
-    return " ".join(innermost.partition("Full object config")[0].split())
+def _is_index(given: object) -> bool:
+    return isinstance(given, int | np.integer) and not isinstance(given, bool)
 
 
-def _ends_in_softmax(network: keras.Model) -> bool:
-    steps = getattr(network, "operations", None) or network.layers  # not only layers
-    last = steps[-1] if steps else None
-    if isinstance(last, keras.Model):
-        return _ends_in_softmax(last)
-    activation = getattr(last, "activation", None)
-    return isinstance(last, keras.layers.Softmax) or activation is keras.activations.softmax
+def _start_of(given: Mapping[Any, Any]) -> str:
+    return textwrap.shorten(str(dict(given)), 80, placeholder=" …")
+
+
+def _composed(name: str) -> str:
+    """Return a name as it is mostly typed: letters and their accents in one (NFC)."""
+    return unicodedata.normalize("NFC", name)
+
+
+@keras.saving.register_keras_serializable("itn")  # type: ignore[untyped-decorator]
+def _unchanged(images: Tensor) -> Tensor:
+    return images
 
 
 def _own(architecture: str, profile: str, weights: Path | None) -> Classifier:

@@ -2,14 +2,13 @@
 
 import ast
 import hashlib
-import json
-import os
 import platform
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+
+from itn.keras_settings import configured_backend
 
 PACKAGE = Path(__file__).parent
 
@@ -167,19 +166,9 @@ def computed_with() -> dict[str, str]:
     >>> {"keras", "machine", "numpy"} <= set(computed_with())
     True
     """
-    packages = ("keras", "numpy", "pillow", "scipy", "xarray", _backend())
+    packages = ("keras", "numpy", "pillow", "scipy", "xarray", configured_backend())
     versions = {name: installed_version(name) for name in packages}
     return {"machine": platform.machine(), **versions}
-
-
-def _backend() -> str:
-    """Return the backend that Keras will use."""
-    if "KERAS_BACKEND" in os.environ:
-        return os.environ["KERAS_BACKEND"]
-    settings = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "keras.json")
-    with suppress(OSError, ValueError, AttributeError):
-        return str(json.loads(settings.read_text(encoding="utf-8")).get("backend", "tensorflow"))
-    return "tensorflow"
 
 
 def environment() -> dict[str, str]:

@@ -1,0 +1,82 @@
+"""What a user has set for all of Keras: what this package works with, and what it does not."""
+
+import importlib.util
+import json
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from itn.messages import UsageError
+
+BACKENDS = ("tensorflow", "jax")
+
+
+def check_backend() -> None:
+    """Raise a UsageError unless Keras computes, or will compute, with TensorFlow or JAX.
+
+    Keras is not imported for it: with a backend that is missing that would fail, in words that
+    do not tell what to do.
+
+    Examples
+    --------
+    >>> check_backend()
+    """
+    if "keras" in sys.modules:
+        backend = sys.modules["keras"].config.backend()
+        missing = False
+    else:
+        backend = configured_backend()
+        missing = backend in BACKENDS and importlib.util.find_spec(backend) is None
+    if backend in BACKENDS and not missing:
+        return
+    said_by = "KERAS_BACKEND is" if os.environ.get("KERAS_BACKEND") else "keras.json says"
+    but = f"'{backend}', which is not installed" if missing else f"'{backend}'"
+    raise UsageError(
+        f"needs the TensorFlow or JAX backend of Keras, but {said_by} {but}: set the environment "
+        "variable KERAS_BACKEND to tensorflow or jax, whichever is installed"
+    )
+
+
+def check_settings() -> None:
+    """Raise a UsageError unless Keras' backend, order of axes and default numbers are ours.
+
+    Precision is another matter: networks may compute in float16 or bfloat16, by a policy of
+    their own or by `keras.config.set_dtype_policy`.
+
+    Examples
+    --------
+    >>> check_settings()
+    """
+    import keras
+
+    check_backend()
+    for setting, wanted in (("image_data_format", "channels_last"), ("floatx", "float32")):
+        found = getattr(keras.config, setting)()
+        if found != wanted:
+            raise UsageError(
+                f"needs {setting} '{wanted}', but Keras is set to '{found}': change it in "
+                f"keras.json, or call keras.config.set_{setting}('{wanted}') first"
+            )
+
+
+def configured_backend() -> str:
+    """Return the backend that Keras will use, without importing it.
+
+    Returns
+    -------
+    str
+        From the environment variable ``KERAS_BACKEND``, or from keras.json.
+
+    Examples
+    --------
+    >>> configured_backend() in BACKENDS
+    True
+    """
+    if named := os.environ.get("KERAS_BACKEND"):
+        return named
+    home = os.environ.get("KERAS_HOME") or "~/.keras"
+    with suppress(OSError, ValueError, AttributeError):
+        text = Path(home, "keras.json").expanduser().read_text("utf-8")
+        return str(json.loads(text).get("backend", BACKENDS[0]))
+    return BACKENDS[0]
