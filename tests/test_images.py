@@ -373,8 +373,8 @@ def test_hidden_files_are_passed_over(two_classes):
     for name in ["a/.DS_Store", "a/Thumbs.db", "a/desktop.ini", "a/._9.png", ".hidden/1.png"]:
         (two_classes / name).parent.mkdir(exist_ok=True)
         (two_classes / name).write_bytes(b"no picture")
-    (two_classes / "__MACOSX").mkdir()
-    (two_classes / "a" / "folder.png").mkdir()
+    for name in ["__MACOSX", "@eaDir", "a/@eaDir", "#recycle", "System Volume Information"]:
+        (two_classes / name).mkdir()
     (two_classes / "notes.txt").write_text("no class")
     assert load_images(two_classes).left_out == ()
 
@@ -437,7 +437,7 @@ def test_damaged_file(two_classes, kind):
     limit, filters = Image.MAX_IMAGE_PIXELS, list(warnings.filters)
     path = two_classes / "a" / "0.jpg"
     path.write_bytes(DAMAGED[kind])
-    with pytest.warns(PicturesLeftOut, match="1 unreadable files of set left out: a/0.jpg") as seen:
+    with pytest.warns(PicturesLeftOut, match="^1 left out of set: a/0.jpg") as seen:
         pictures = load_images(two_classes, size=12)
     assert len(seen) == 1
     assert pictures.paths == ("a/10.png", "a/9.png", "b/1.png", "b/2.png")
@@ -452,7 +452,9 @@ def test_damaged_file(two_classes, kind):
 def test_one_warning_for_all(two_classes):
     for number in range(5):
         (two_classes / "b" / f"0{number}.png").write_bytes(b"")
-    with pytest.warns(PicturesLeftOut, match=r"5 unreadable.*b/02.png \(empty file\), …") as seen:
+    with pytest.warns(
+        PicturesLeftOut, match=r"5 left out of set: .*02.png \(empty file\), …"
+    ) as seen:
         pictures = load_images(two_classes)
     assert len(seen) == 1 and seen[0].filename == __file__
     assert len(pictures.left_out) == 5 and len(pictures) == 4

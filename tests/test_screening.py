@@ -1,7 +1,11 @@
 """Screening against a plain loop, and its files."""
 
 import dataclasses
+import errno
 import json
+import os
+import shutil
+import tempfile
 import time
 import tracemalloc
 
@@ -10,13 +14,20 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from itn import screening
 from itn.classifiers import Classifier
 from itn.curves import load_screening, save_screening, select_categories
 from itn.images import Pictures
 from itn.messages import UsageError
 from itn.screening import screen
 from itn.thresholds import thresholds
-from itn.transformations import find_transformation, noise_fields, seed_of, transform
+from itn.transformations import (
+    TRANSFORMATIONS,
+    find_transformation,
+    noise_fields,
+    seed_of,
+    transform,
+)
 
 
 def softmax_of(logits):
@@ -210,12 +221,23 @@ def test_noise_does_not_depend_on_what_else_is_screened(conv_classifier, two_kin
 # Identity is identity
 
 
+class Chance(keras.layers.Layer):
+    """Adds to its input what is drawn anew each time, also when nothing is learned."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = keras.random.SeedGenerator(1)
+
+    def call(self, inputs):
+        return inputs + keras.random.normal(keras.ops.shape(inputs), seed=self.generator)
+
+
 def test_a_network_that_answers_differently_every_time_is_refused(two_kinds):
-    network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()])
-    inputs = keras.Input((8, 8, 3))
-    dropped = keras.layers.Dropout(0.5, seed=1)(network(inputs), training=True)
-    random = Classifier(keras.Model(inputs, dropped), lambda x: 5 * x, 8, ("a", "b", "c"))
-    with pytest.raises(RuntimeError, match=r"rotation by 0 should leave c/0\.png as it is"):
+    network = keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D(), Chance()]
+    )
+    random = Classifier(network, lambda x: 5 * x, 8, ("a", "b", "c"))
+    with pytest.raises(UsageError, match=r"rotation by 0 should leave c/\d\.png as it is"):
         screen(random, two_kinds, "rotation", [0, 90])
 
 
@@ -223,8 +245,80 @@ def test_a_network_that_answers_with_no_number_is_refused(color_classifier, two_
     broken = dataclasses.replace(
         color_classifier, preprocess=lambda x: x * float("nan"), class_names=("a", "b", "c")
     )
-    with pytest.raises(RuntimeError, match="should leave"):
+    with pytest.raises(UsageError, match=r"color answers with nan to c/0\.png, contrast by 1: its"):
         screen(broken, two_kinds, "contrast", [1, 2])
+
+
+def test_no_number_for_one_picture_at_one_magnitude_is_named(color_classifier, two_kinds):
+    """A square root of what is negative in one of seven pictures, from one darkness on."""
+    images = np.full_like(two_kinds.images, 0.9)
+    images[4, 3, 3, 1] = 0.35
+    pictures = dataclasses.replace(two_kinds, images=images)
+    root = dataclasses.replace(
+        color_classifier, preprocess=lambda x: x**0.5, class_names=("a", "b", "c")
+    )
+    sweep = [-0.4, -0.3, 0, 0.4]
+    with pytest.raises(UsageError, match=r"nan to a/4\.png, brightness by -0\.4: .*clip=True"):
+        screen(root, pictures, "brightness", sweep, batch_size=3)
+    clipped = screen(root, pictures, "brightness", sweep, batch_size=3, clip=True)
+    assert not np.isnan(clipped.softmax).any()
+
+
+def test_a_stored_screening_with_no_numbers_is_refused(rotated, tmp_path):
+    broken = rotated.copy(deep=True)
+    broken.mean_softmax[0, 1, 2] = np.nan
+    save_screening(broken, tmp_path / "broken.nc")
+    with pytest.raises(UsageError, match=r"broken\.nc holds softmax that is not a number"):
+        load_screening(tmp_path / "broken.nc")
+
+
+@pytest.fixture
+def policy():
+    """Set the dtype policy for the networks that a test builds."""
+    before = keras.config.dtype_policy()
+    yield keras.config.set_dtype_policy
+    keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 16])
+@pytest.mark.parametrize("name", ["mixed_bfloat16", "mixed_float16", "bfloat16", "float16"])
+def test_networks_of_coarse_arithmetic_are_screened(
+    conv_classifier, two_kinds, policy, name, batch_size, rotated
+):
+    policy(name)
+    network = keras.models.clone_model(conv_classifier.network, clone_function=_clone_in(name))
+    network.set_weights(conv_classifier.network.get_weights())
+    coarse = dataclasses.replace(conv_classifier, network=network)
+    assert {layer.compute_dtype for layer in network.layers} == {name.removeprefix("mixed_")}
+    magnitudes = rotated.magnitude.values
+    found = screen(
+        coarse, two_kinds, "rotation", magnitudes, batch_size=batch_size, fill="edge",
+    )  # fmt: skip
+    tolerance = 0.05 if "bfloat16" in name else 0.01
+    np.testing.assert_allclose(found.softmax, rotated.softmax, atol=tolerance)
+    assert np.abs(found.softmax - rotated.softmax).max() > 1e-5
+    np.testing.assert_allclose(found.mean_softmax.sum("class"), 1, atol=1e-6)
+
+
+def _clone_in(name):
+    def clone(layer):
+        return type(layer).from_config(layer.get_config() | {"dtype": name})
+
+    return clone
+
+
+@pytest.mark.parametrize("name", ["float32", "mixed_float16", "mixed_bfloat16"])
+def test_an_identity_that_is_none_is_refused_in_every_arithmetic(
+    conv_classifier, two_kinds, policy, name, monkeypatch
+):
+    policy(name)
+    network = keras.models.clone_model(conv_classifier.network, clone_function=_clone_in(name))
+    network.set_weights(conv_classifier.network.get_weights())
+    coarse = dataclasses.replace(conv_classifier, network=network)
+    wrong = dataclasses.replace(find_transformation("rotation"), identity=20.0)
+    monkeypatch.setitem(TRANSFORMATIONS, "rotation", wrong)
+    with pytest.raises(UsageError, match=r"rotation by 20 should leave .* as it is, but conv's"):
+        screen(coarse, two_kinds, "rotation", [0, 20])
 
 
 # What a screening says of itself
@@ -294,6 +388,83 @@ def test_pictures_of_another_size_are_explained(conv_classifier, two_kinds):
     small = dataclasses.replace(two_kinds, images=two_kinds.images[:, :7, :7])
     with pytest.raises(UsageError, match=r"\[N, 8, 8, 3\].*got \[7, 7, 7, 3\]"):
         screen(conv_classifier, small, "zoom")
+
+
+@pytest.fixture
+def count_passes(conv_classifier):
+    """A classifier that notes whenever it is looked with."""
+    passes = []
+
+    def preprocess(images):
+        passes.append(images)
+        return conv_classifier.preprocess(images)
+
+    return dataclasses.replace(conv_classifier, preprocess=preprocess), passes
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda images: images * 255, "float32 values from 0 to 255: divide those of 0 … 255"),
+        (lambda images: (images * 255).astype("uint8"), "got uint8: divide those of 0 … 255"),
+        (lambda images: np.where(np.arange(7)[:, None, None, None] == 5, np.nan, images), "a/5"),
+        (lambda images: images + np.float32(np.inf), "got inf in c/0.png"),
+    ],
+)
+def test_pictures_of_another_range_are_refused_before_the_first_pass(
+    count_passes, two_kinds, change, message
+):
+    classifier, passes = count_passes
+    images = np.clip(two_kinds.images, 0, 1)
+    images[0, 0, 0], images[0, 0, 1] = 0, 1
+    paths = tuple(f"a/{i}.png" if i else "c/0.png" for i in range(7))
+    pictures = dataclasses.replace(two_kinds, images=change(images), paths=paths)
+    with pytest.raises(UsageError, match=message):
+        screen(classifier, pictures, "zoom")
+    assert not passes
+
+
+@pytest.mark.parametrize("bad", ["caf\udce9.png", "a\0b.png"])
+@pytest.mark.parametrize("where", ["paths", "class_names", "name"])
+def test_names_that_cannot_be_stored_are_refused_before_the_first_pass(
+    count_passes, two_kinds, where, bad
+):
+    classifier, passes = count_passes
+    names = {"paths": (*two_kinds.paths[:6], bad), "class_names": (bad, "a"), "name": bad}
+    pictures = dataclasses.replace(two_kinds, targets={bad: "c"}, **{where: names[where]})
+    with pytest.raises(UsageError, match=r"(udce9|x00).* is a name that cannot be stored"):
+        screen(classifier, pictures, "zoom")
+    assert not passes
+
+
+@pytest.mark.parametrize("how", ["a full disk", "no way to reserve", "another drive"])
+def test_a_full_disk_is_known_before_the_first_pass(count_passes, two_kinds, monkeypatch, how):
+    classifier, passes = count_passes
+
+    def fail(file, start, size):
+        assert (start, size) == (0, 4 * 4 * 3 * 7)  # float32, pictures, magnitudes, classes
+        number = errno.ENOSPC if how == "a full disk" else errno.EOPNOTSUPP
+        raise OSError(number, os.strerror(number))
+
+    if how == "no way to reserve":
+        monkeypatch.delattr(os, "posix_fallocate")
+    else:
+        monkeypatch.setattr(os, "posix_fallocate", fail)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(9, 9, 99))
+    message = rf"needs 3\.4e-07 GB in {tempfile.gettempdir()}: No space left on device; .*TMPDIR"
+    with pytest.raises(UsageError, match=message):
+        screen(classifier, two_kinds, "zoom", [0.5, 1, 2])
+    assert not passes
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(9, 9, 999))
+    if how != "a full disk":
+        assert screen(classifier, two_kinds, "zoom", [0.5, 1, 2]).sizes["image"] == 7
+
+
+def test_the_space_is_really_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with screening._reserved(10**6) as file:
+        found = os.fstat(file.fileno())
+        assert found.st_size == 10**6 and found.st_blocks * 512 >= 10**6
 
 
 # Files

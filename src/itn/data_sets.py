@@ -23,6 +23,7 @@ from itn.messages import Progress, UsageError, unknown
 
 PARALLEL_DOWNLOADS = 8
 CHECKSUMS = ".checksums"  # what was unpacked, as sha256sum writes it
+INCOMPLETE = ".incomplete"  # in a data set that is downloaded class by class
 UNFINISHED = ".unfinished"  # folder of the cache for downloads that are under way
 _TABLES = Path(__file__).with_name("tables")
 
@@ -273,14 +274,15 @@ def cache_directory() -> Path:
     -------
     Path
         The value of the environment variable ``ITN_DATA`` if set, otherwise the folder
-        ``itn`` in the user's cache.
+        ``itn`` in the user's cache; absolute, so that other processes find it wherever they work.
 
     Examples
     --------
-    >>> isinstance(cache_directory(), Path)
+    >>> cache_directory().is_absolute()
     True
     """
-    return Path(os.environ.get("ITN_DATA") or platformdirs.user_cache_dir("itn")).expanduser()
+    given = os.environ.get("ITN_DATA") or platformdirs.user_cache_dir("itn")
+    return Path(given).expanduser().absolute()
 
 
 def is_there(source: Source) -> bool:
@@ -368,10 +370,40 @@ def data_set_folder(
     """
     if name not in DATA_SETS:
         raise unknown("data set", name, DATA_SETS)
-    wnids = None
-    if classes is not None and not CATALOG[name].files:  # the others come as a whole
-        wnids = {imagenet_class(given).wnid for given in classes}
-    return fetch(name, wnids=wnids, progress=progress)
+    return fetch(name, wnids=_wnids(CATALOG[name], classes), progress=progress)
+
+
+def folder_that_is_there(name: str, classes: Iterable[str | int] | None = None) -> Path | None:
+    """Find the folder of a data set without downloading anything.
+
+    Parameters
+    ----------
+    name : str
+        A data set of the catalog.
+    classes : iterable of str or int, optional
+        As for `data_set_folder`.
+
+    Returns
+    -------
+    Path or None
+        What `data_set_folder` would return; None if it would download first.
+
+    Examples
+    --------
+    >>> folder_that_is_there("imagenet-sample", ["tench"])  # doctest: +SKIP
+    """
+    source = CATALOG[name]
+    place = source.folder / (source.pictures or "")
+    if not place.is_dir() or (not source.files and _missing(source, _wnids(source, classes))):
+        return None
+    return place
+
+
+def _wnids(source: Source, classes: Iterable[str | int] | None) -> set[str] | None:
+    """Say which classes must be there, where classes come one by one."""
+    if classes is None or source.files:
+        return None
+    return {imagenet_class(given).wnid for given in classes}
 
 
 def fetch(
@@ -571,25 +603,34 @@ def _sample() -> dict[str, str]:
 def _complete_sample(
     source: Source, directory: Path | None, wnids: Iterable[str] | None, progress: bool
 ) -> None:
+    missing = _missing(source, wnids, directory is not None)
+    if missing:
+        if _is_ours(source):
+            _made(source.folder / INCOMPLETE).touch()
+        _obtain(source, missing, directory, progress)
+    if wnids is None:
+        (source.folder / INCOMPLETE).unlink(missing_ok=True)
+
+
+def _is_ours(source: Source) -> bool:
     # Tells a sample that we download, maybe class by class, from a part that somebody put
     # there on purpose and that must not grow to 1000 files.
-    unfinished = source.folder / ".incomplete"
-    ours = unfinished.exists() or not any(source.folder.glob("n*"))
-    if wnids is None and not ours and directory is None:
-        return
+    return (source.folder / INCOMPLETE).exists() or not any(source.folder.glob("n*"))
+
+
+def _missing(
+    source: Source, wnids: Iterable[str] | None, complete: bool = False
+) -> list[tuple[str, str | None, Path]]:
+    """List what has to be obtained: name, checksum and where it belongs."""
+    if wnids is None and not complete and not _is_ours(source):
+        return []
     wanted = None if wnids is None else set(wnids)
-    missing = [
+    return [
         (Path(path).name, checksum, source.folder / path)
         for path, checksum in _sample().items()
         if wanted is None or path.partition("/")[0] in wanted
         if not (source.folder / path).is_file()
     ]
-    if missing:
-        if ours:
-            _made(unfinished).touch()
-        _obtain(source, missing, directory, progress)
-    if wnids is None:
-        unfinished.unlink(missing_ok=True)
 
 
 def _unpack(source: Source, archives: Sequence[Path], progress: bool) -> None:

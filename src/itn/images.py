@@ -1,9 +1,11 @@
 """Pictures: reading one, and loading a labeled set of them into one array."""
 
+import errno
 import functools
 import hashlib
 import operator
 import os
+import stat
 import warnings
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -12,39 +14,45 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from itn.data_sets import (
-    CATALOG,
     DATA_SETS,
     data_set_folder,
+    folder_that_is_there,
     imagenet_class,
     imagenet_classes,
     is_imagenet_name,
-    is_there,
     read_table,
 )
-from itn.labels import DEVELOPMENT_KIT, LABEL_FILES, find_label_file, read_labels
+from itn.labels import DEVELOPMENT_KIT, LABEL_FILES, find_label_file, plain_name, read_labels
 from itn.messages import Progress, UsageError, unknown
-from itn.provenance import code_hash, hash_of_files
+from itn.provenance import code_hash
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
-NOT_PICTURES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"}  # and all hidden files
+ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")  # usual ones
+NOT_PICTURES = {  # what systems and network drives put into folders; and all hidden files
+    "thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "@recycle", "#recycle",
+    "#snapshot", "@recently-snapshot", "@tmp", "$recycle.bin", "system volume information",
+    "lost+found",
+}  # fmt: skip
 # The published evaluation resizes the shorter side to 256 and cuts out 227 × 227.
 SHORTER_SIDE_PER_SIZE = 256 / 227
 WORKERS = min(4, os.cpu_count() or 1)  # each holds one decoded picture at full size
 STREAM_BEYOND = 2 * 2**30  # bytes of pictures that are not kept in memory
-CHUNK = 64  # pictures that are decoded at a time where all are asked for in turn
+CHUNK = 64  # pictures that are decoded, or headers that are read, at a time
 
 _Outcome: TypeAlias = npt.NDArray[np.float32] | str  # a picture, or why there is none
+_Index: TypeAlias = dict[str, dict[str, Path]]  # class -> name of file -> file, each sorted
+_Read = TypeVar("_Read")
 
 
 class PicturesLeftOut(UserWarning):
-    """Some files could not be read as pictures; they are in ``Pictures.left_out``."""
+    """Something was not read as a picture; it is in ``Pictures.left_out``."""
 
 
 class PictureFiles:
@@ -125,7 +133,12 @@ class Pictures:
     targets : dict of str to str, optional
         The WordNet id of each class that is an ImageNet class.
     left_out : tuple of (str, str), optional
-        Path and reason of every file that could not be read.
+        Path and reason of everything that was met and not read.
+
+    Raises
+    ------
+    UsageError
+        If there is not one path and one label, the position of a class, for each picture.
 
     Examples
     --------
@@ -144,6 +157,20 @@ class Pictures:
     name: str
     targets: dict[str, str] = field(default_factory=dict)
     left_out: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        labels, count = np.asarray(self.labels), len(self.images)
+        if labels.shape != (count,) or len(self.paths) != count or labels.dtype.kind not in "iu":
+            raise UsageError(
+                f"{count} pictures need a path and a label each, the position of their class as a "
+                f"whole number, got {len(self.paths)} paths and {labels.dtype} labels of shape "
+                f"{list(labels.shape)}"
+            )
+        if count and not 0 <= labels.min() <= labels.max() < len(self.class_names):
+            raise UsageError(
+                f"labels must be from 0 to {len(self.class_names) - 1}, positions of the classes, "
+                f"got {labels.min()} to {labels.max()}"
+            )
 
     def __len__(self) -> int:
         """Count the pictures."""
@@ -255,7 +282,7 @@ class Pictures:
         digest = hashlib.sha256(str(self.images.shape).encode())
         both = zip(self.paths, self.images, strict=True)
         for path, image in Progress(both, "data hash", len(self), unit="picture", delay=2):
-            digest.update(path.encode(errors="surrogateescape") + b"\0")
+            digest.update(plain_name(path).encode() + b"\0")
             digest.update(np.ascontiguousarray(image, "<f4").data)
         return digest.hexdigest()
 
@@ -324,9 +351,11 @@ def load_images(
 ) -> Pictures:
     """Load the pictures of a data set or a folder, sorted by class and file name.
 
-    Hidden files are passed over. Files that cannot be read are left out, with one warning.
-    Memory for the pictures is taken once, and they are decoded into it; or they are streamed:
-    decoded batch by batch whenever they are looked at.
+    Hidden files and what systems and network drives put into folders are passed over. Files that
+    cannot be read, links to nothing, pictures beside the folders of classes, and folders in these
+    are left out, with one warning. Memory for the pictures is taken once, and they are decoded
+    into it; or they are streamed: decoded batch by batch whenever they are looked at.
+    Names of classes and files are what `itn.labels.plain_name` makes of those on disk.
 
     Parameters
     ----------
@@ -357,7 +386,8 @@ def load_images(
         kit. The classes are then WordNet ids, and paths are given as in sub-folders of these.
     stream : bool, optional
         Whether to stream the pictures, which needs `size`; by default if they would take more
-        than 2 GiB. A file that cannot be read is then an error when its turn comes.
+        than 2 GiB. All headers are read at once; a file that is broken behind its header is an
+        error when its turn comes, which is before the first pass of a screening.
 
     Returns
     -------
@@ -374,7 +404,7 @@ def load_images(
     Warns
     -----
     PicturesLeftOut
-        If files could not be read.
+        If anything was left out.
 
     Examples
     --------
@@ -391,92 +421,73 @@ def load_images(
     """
     if limit is not None and (limit := operator.index(limit)) < 1:
         raise UsageError(f"limit must be at least 1, got {limit}")
-    if classes is not None:
-        classes = [classes] if isinstance(classes, str | int) else list(classes)
-        if not classes:
-            raise UsageError("classes is empty: name at least one class, or leave it out for all")
+    classes = _listed(classes)
     if source == "phantom":
         return render_phantom(classes, limit or 100, size=size or 64)
     size, shorter_side = _check_sizes(size, shorter_side)
     folder, name = _find_source(source, classes, progress)
-    index = _index(folder, labels)
-    targets = _find_targets(name if source in DATA_SETS else "", index)
-    available = sorted(index)
-    class_names = available
-    if classes is not None:
-        class_names = sorted({_choose_class(given, available, targets) for given in classes})
-    targets = {one: targets[one] for one in class_names if one in targets}
-    index = {one: index[one] for one in class_names}
-    if only is not None:
-        index = _choose_files(index, only, name)
-    files = list(index.values())
-    count = sum(len(of_class[:limit]) for of_class in files)
+    index, targets, aside = _chosen(folder, name, source in DATA_SETS, classes, labels, only)
+    class_names = list(index)
+    first_files = [path for of_class in index.values() for path in list(of_class.values())[:limit]]
     if stream is None:
-        stream = size is not None and count * size * size * 12 > STREAM_BEYOND
-    if stream:
-        if size is None or shorter_side is None:
-            raise UsageError("pictures can only be streamed at one size: give size=...")
-        for one in class_names:
-            if not index[one]:
-                raise UsageError(_explain_empty(folder, one, ()))
-        chosen = [
-            (label, f"{one}/{path.name}", path)
-            for label, one in enumerate(class_names)
-            for path in index[one][:limit]
-        ]
-        return Pictures(
-            images=PictureFiles([path for *_, path in chosen], size, shorter_side),
-            labels=np.array([label for label, *_ in chosen], np.int64),
-            class_names=tuple(class_names),
-            paths=tuple(relative for _, relative, _ in chosen),
-            name=name,
-            targets=targets,
-        )
+        stream = size is not None and len(first_files) * size * size * 12 > STREAM_BEYOND
+    if stream and size is None:
+        raise UsageError("pictures can only be streamed at one size: give size=...")
 
     images = np.empty((0, 0, 0, 3), np.float32)
     rows: list[int] = []
     paths: list[str] = []
+    files: list[Path] = []
     left_out: list[tuple[str, str]] = []
-    first_files = [path for of_class in files for path in of_class[:limit]]
-    decode = functools.partial(_try_decode, size=size, shorter_side=shorter_side)
+    read: Callable[[Path], _Outcome | None] = functools.partial(
+        _try_header if stream else _try_decode, size=size, shorter_side=shorter_side
+    )
     with (
         _quiet_pool() as pool,
         Progress(total=len(first_files), unit="picture", delay=2, disable=not progress) as bar,
     ):
-        decoded = _map_in_order(pool, decode, first_files)
-        for label, of_class in enumerate(files):
+        first_outcomes = _map_in_order(pool, read, first_files, CHUNK if stream else 1)
+        for label, (class_name, of_class) in enumerate(index.items()):
             before = len(paths)
-            at_first = len(of_class[:limit])
             # Files beyond the limit are read only in place of unreadable ones.
-            outcomes = chain(islice(decoded, at_first), map(decode, of_class[at_first:]))
-            for path, outcome in zip(of_class, outcomes, strict=True):
+            beyond = islice(of_class.values(), len(list(of_class)[:limit]), None)
+            at_first = islice(first_outcomes, len(list(of_class)[:limit]))
+            outcomes = chain(at_first, map(read, beyond))
+            for (file_name, file), outcome in zip(of_class.items(), outcomes, strict=True):
                 bar.update()
-                relative = f"{class_names[label]}/{path.name}"
+                relative = f"{class_name}/{file_name}"
                 if isinstance(outcome, str):
                     left_out.append((relative, outcome))
                     continue
-                if not paths:
-                    images = np.empty((len(first_files), *outcome.shape), np.float32)
-                elif outcome.shape != images.shape[1:]:
-                    raise UsageError(
-                        f"the pictures of {name} differ in size: {paths[0]} has "
-                        f"{images.shape[2]} × {images.shape[1]} pixels, {relative} "
-                        f"{outcome.shape[1]} × {outcome.shape[0]}; give size=..."
-                    )
-                images[len(paths)] = outcome
+                if outcome is not None:
+                    if not paths:
+                        images = np.empty((len(first_files), *outcome.shape), np.float32)
+                    elif outcome.shape != images.shape[1:]:
+                        raise UsageError(
+                            f"the pictures of {name} differ in size: {paths[0]} has "
+                            f"{images.shape[2]} × {images.shape[1]} pixels, {relative} "
+                            f"{outcome.shape[1]} × {outcome.shape[0]}; give size=..."
+                        )
+                    images[len(paths)] = outcome
                 rows.append(label)
                 paths.append(relative)
+                files.append(file)
                 if len(paths) - before == limit:
                     break
             if len(paths) == before:
-                raise UsageError(_explain_empty(folder, class_names[label], left_out))
+                raise UsageError(_explain_empty(folder, class_name, left_out + aside))
+    left_out += aside
     if left_out:
         shown = ", ".join(f"{path} ({reason})" for path, reason in left_out[:3])
         more = ", …" if len(left_out) > 3 else ""
-        message = f"{len(left_out)} unreadable files of {name} left out: {shown}{more}"
+        message = f"{len(left_out)} left out of {name}: {shown}{more}"
         warnings.warn(message, PicturesLeftOut, stacklevel=2)
     return Pictures(
-        images=images[: len(paths)],
+        images=(
+            PictureFiles(files, size, shorter_side)
+            if stream and size is not None and shorter_side is not None
+            else images[: len(paths)]
+        ),
         labels=np.array(rows, np.int64),
         class_names=tuple(class_names),
         paths=tuple(paths),
@@ -488,11 +499,11 @@ def load_images(
 
 def file_hashes(
     source: str | Path,
-    classes: Iterable[str | int] | None = None,
+    classes: str | int | Iterable[str | int] | None = None,
     limit: int | None = None,
     only: Collection[str] | None = None,
 ) -> dict[str, str] | None:
-    """Hash the files that `load_images` would read, without decoding or downloading any.
+    """Hash what the files hold that `load_images` would read, without decoding any.
 
     Parameters
     ----------
@@ -502,35 +513,58 @@ def file_hashes(
     Returns
     -------
     dict of str to str, or None
-        Of each class, as it is called in `classes`, 16 hexadecimal digits that change with any
-        name and any byte of its files; None if the data set is not in the cache. What is
-        rendered is told by the renderer's code.
+        Of each class, as it is called in `classes`, 16 hexadecimal digits of SHA-256 that change
+        with any name and any byte of its files; None if a data set would have to be downloaded.
+        Of ``"phantom"``, which has no files, they tell the renderer's code.
 
     Raises
     ------
     UsageError
-        As for `load_images`.
+        If there is no such data set, folder, class or picture.
 
     Examples
     --------
-    >>> list(file_hashes("phantom", ["disc", "mirror"]))
-    ['disc', 'mirror']
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (Path(folder) / "cat").mkdir()
+    ...     Image.new("RGB", (40, 30)).save(Path(folder) / "cat" / "1.png")
+    ...     before = file_hashes(folder)
+    ...     Image.new("RGB", (40, 30), "white").save(Path(folder) / "cat" / "1.png")
+    ...     list(before), before == file_hashes(folder)
+    (['cat'], False)
     """
+    listed = _listed(classes)
     if source == "phantom":
         from itn.phantom import PHANTOM_CLASSES
 
         drawn = code_hash("itn.phantom")[:16]
-        return dict.fromkeys(map(str, classes or sorted(PHANTOM_CLASSES)), drawn)
-    if source in DATA_SETS and not is_there(CATALOG[str(source)]):
-        return None
-    classes = None if classes is None else list(classes)
-    folder, name = _find_source(source, classes, progress=False)
-    index = _index(folder, None)
-    targets = _find_targets(name if source in DATA_SETS else "", index)
-    chosen = {str(one): _choose_class(one, list(index), targets) for one in classes or index}
-    if only is not None:
-        index = _choose_files({one: index[one] for one in chosen.values()}, only, name)
-    return {given: hash_of_files(index[one][:limit], folder)[:16] for given, one in chosen.items()}
+        return dict.fromkeys(map(str, listed or sorted(PHANTOM_CLASSES)), drawn)
+    if source in DATA_SETS:
+        place = folder_that_is_there(str(source), listed)
+        if place is None:
+            return None
+        folder, name = place, str(source)
+    else:
+        folder, name = _find_source(source, listed, progress=False)
+    index, targets, _ = _chosen(folder, name, source in DATA_SETS, listed, None, only)
+    names = {str(given): _choose_class(given, list(index), targets) for given in listed or index}
+    return {given: _hash_of_class(index[one], limit) for given, one in names.items()}
+
+
+def _hash_of_class(files: Mapping[str, Path], limit: int | None) -> str:
+    """Hash names and contents of as many files as have to be looked at for the first pictures."""
+    digest = hashlib.sha256()
+    readable = 0
+    for name, path in files.items():
+        if readable == limit:
+            break
+        # Only where there is a limit it matters which are readable, and that takes time.
+        readable += limit is None or _try_header(path, None, None) is None
+        content = b""
+        with suppress(OSError):  # is left out
+            content = path.read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:16]
 
 
 def render_phantom(
@@ -595,60 +629,136 @@ def _find_source(
         return data_set_folder(source, classes, progress), source
     folder = Path(source).expanduser()
     if folder.is_dir():
-        return folder, folder.resolve().name
+        return folder, plain_name(folder.resolve().name)
     if isinstance(source, Path) or folder.name != source:
         raise UsageError(f"there is no folder {folder}")
     possible = ("phantom", *DATA_SETS, "a folder with one sub-folder for each class")
     raise unknown("data set", source, possible)
 
 
-def _index(folder: Path, labels: str | Path | None) -> dict[str, list[Path]]:
-    """List the files of every class, sorted by name."""
+def _listed(classes: str | int | Iterable[str | int] | None) -> list[str | int] | None:
+    if classes is None:
+        return None
+    listed = [classes] if isinstance(classes, str | int | np.integer) else list(classes)
+    if not listed:
+        raise UsageError("classes is empty: name at least one class, or leave it out for all")
+    return listed
+
+
+def _chosen(
+    folder: Path,
+    name: str,
+    is_data_set: bool,
+    classes: Sequence[str | int] | None,
+    labels: str | Path | None,
+    only: Iterable[str] | None,
+) -> tuple[_Index, dict[str, str], list[tuple[str, str]]]:
+    """Find the files that are asked for, the classes' WordNet ids, and what lies aside."""
+    index, aside = _index(folder, labels)
+    targets = _find_targets(name if is_data_set else "", index)
+    class_names = sorted(index)
+    if classes is not None:
+        reasons = dict(aside)
+        for given in classes:
+            if (reason := reasons.get(plain_name(str(given)))) is not None:
+                raise UsageError(f"class '{given}' of {name} cannot be read: {reason}")
+        class_names = sorted({_choose_class(given, class_names, targets) for given in classes})
+        aside = [one for one in aside if one[0].partition("/")[0] in class_names]
+    index = {one: index[one] for one in class_names}
+    if only is not None:
+        index, aside = _choose_files(index, only, name), []
+    return index, {one: targets[one] for one in class_names if one in targets}, aside
+
+
+def _index(folder: Path, labels: str | Path | None) -> tuple[_Index, list[tuple[str, str]]]:
+    """List the files of every class, and what lies between them."""
     folders, files = _entries(folder)
-    classes = [one for one in folders if one != DEVELOPMENT_KIT]
-    if labels is None and classes:
-        return {one: [folder / one / name for name in _entries(folder / one)[1]] for one in classes}
+    folders.pop(DEVELOPMENT_KIT, None)
+    if labels is None and folders:
+        inside = {one: _entries(path) for one, path in folders.items()}
+        deeper = [f"{one}/{inner}" for one, (inners, _) in inside.items() for inner in inners]
+        if deeper and not any(of_class for _, of_class in inside.values()):
+            raise UsageError(
+                f"{folder} has no pictures in its sub-folders {_some(folders)}, but folders again, "
+                f"{_some(deeper)}: one sub-folder for each class is expected, with pictures in "
+                f"it; did you mean {folder / next(iter(folders))}?"
+            )
+        nowhere = {name: reason for name, path in files.items() if (reason := _no_file(path))}
+        loose = "a picture beside the folders of classes"
+        aside = [
+            (name, nowhere.get(name, loose))
+            for name in files
+            if name in nowhere or name.lower().endswith(ENDINGS)
+        ]
+        aside += [(one, "a folder in the folder of a class") for one in deeper]
+        return {one: of_class for one, (_, of_class) in inside.items()}, aside
     label_file = find_label_file(folder) if labels is None else Path(labels)
     if label_file is None:
+        reasons = {name: _no_file(path) for name, path in files.items()}
+        found = next((f" ({name} is {reasons[name]})" for name in files if reasons[name]), "")
         raise UsageError(
-            f"{folder} has no sub-folders: one for each class is expected, or labels of the "
-            f"pictures in it, such as {LABEL_FILES[0]} (labels=...)"
+            f"{folder} has no sub-folders{found}: one for each class is expected, or "
+            f"labels of the pictures in it, such as {LABEL_FILES[0]} (labels=...)"
         )
-    names = [name for name in files if name != label_file.name and name not in LABEL_FILES]
+    names = [name for name in files if name not in (plain_name(label_file.name), *LABEL_FILES)]
     if not names:
         raise UsageError(f"{folder} has neither sub-folders nor pictures")
-    index: dict[str, list[Path]] = {}
+    index: _Index = {}
     for name, wnid in zip(names, read_labels(label_file, names), strict=True):
-        index.setdefault(wnid, []).append(folder / name)
-    return index
+        index.setdefault(wnid, {})[name] = files[name]
+    return index, [(one, "a folder beside the pictures") for one in folders]
 
 
-def _entries(folder: Path) -> tuple[list[str], list[str]]:
-    """List the names of the folders and of the files in a folder, each sorted."""
-    folders, files = [], []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith(".") or entry.name.casefold() in NOT_PICTURES:
-                continue
-            if entry.is_dir():
-                folders.append(entry.name)
-            elif entry.is_file():
-                files.append(entry.name)
-    return sorted(folders), sorted(files)
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed[:3]) + (f", … ({len(listed)} in all)" if len(listed) > 3 else "")
 
 
-def _choose_files(
-    index: Mapping[str, Sequence[Path]], only: Iterable[str], name: str
-) -> dict[str, list[Path]]:
+def _entries(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """List the folders, and everything else, in a folder, each sorted by name."""
+    folders: dict[str, Path] = {}
+    files: dict[str, Path] = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") or entry.name.casefold() in NOT_PICTURES:
+                    continue
+                name = plain_name(entry.name)
+                if name in folders or name in files:
+                    raise UsageError(
+                        f"{folder} has '{name}' twice, its letters written in two ways: rename one"
+                    )
+                (folders if _is_folder(entry) else files)[name] = folder / entry.name
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be read: {error.strerror}") from error
+    return dict(sorted(folders.items())), dict(sorted(files.items()))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _no_file(path: Path) -> str | None:
+    """Say why there is no file to read, in words that name no folder; None if there is."""
+    try:
+        return None if stat.S_ISREG(path.stat().st_mode) else "not a file"
+    except OSError as error:
+        if not path.is_symlink():
+            return error.strerror or str(error)
+        return "a link to itself" if error.errno == errno.ELOOP else "a link to nothing"
+
+
+def _choose_files(index: _Index, only: Iterable[str], name: str) -> _Index:
     """Take the files `only` of these classes."""
-    wanted = {path for path in only if path.partition("/")[0] in index}
+    wanted = {path for path in map(plain_name, only) if path.partition("/")[0] in index}
     chosen = {
-        one: [path for path in of_class if f"{one}/{path.name}" in wanted]
+        one: {file: path for file, path in of_class.items() if f"{one}/{file}" in wanted}
         for one, of_class in index.items()
     }
-    missing = wanted - {
-        f"{one}/{path.name}" for one, of_class in chosen.items() for path in of_class
-    }
+    missing = wanted - {f"{one}/{file}" for one, of_class in chosen.items() for file in of_class}
     if missing:
         raise UsageError(f"{len(missing)} pictures are not in {name}, e.g. {min(missing)}")
     return chosen
@@ -657,8 +767,9 @@ def _choose_files(
 def _choose_class(
     given: str | int, available: Sequence[str], targets: Mapping[str, str] | None = None
 ) -> str:
-    if str(given) in available:
-        return str(given)
+    names = {plain_name(name): name for name in available}
+    if (name := plain_name(str(given))) in names:
+        return names[name]
     by_wnid = {wnid: name for name, wnid in (targets or {}).items()}
     if by_wnid and (is_imagenet_name(given) or len(by_wnid) == len(available)):
         wnid = imagenet_class(given).wnid
@@ -690,22 +801,43 @@ def _quiet_pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def _map_in_order(
-    pool: ThreadPoolExecutor, decode: Callable[[Path], _Outcome], paths: Iterable[Path]
-) -> Iterator[_Outcome]:
+    pool: ThreadPoolExecutor,
+    read: Callable[[Path], _Read],
+    paths: Sequence[Path],
+    together: int = 1,
+) -> Iterator[_Read]:
     """Like ``pool.map``, but never more than a few results ahead of the consumer."""
-    waiting: deque[Future[_Outcome]] = deque()
-    for path in paths:
-        waiting.append(pool.submit(decode, path))
+    waiting: deque[Future[list[_Read]]] = deque()
+    for start in range(0, len(paths), together):
+        some = paths[start : start + together]
+        waiting.append(pool.submit(lambda some: [read(path) for path in some], some))
         if len(waiting) > 2 * WORKERS:
-            yield waiting.popleft().result()
+            yield from waiting.popleft().result()
     while waiting:
-        yield waiting.popleft().result()
+        yield from waiting.popleft().result()
 
 
 def _try_decode(path: Path, size: int | None, shorter_side: int | None) -> _Outcome:
-    """Return the picture, or why there is none, in words that name no folder."""
+    """Return the picture, or why there is none."""
+    return _or_reason(lambda: _decode(path, size, shorter_side), path)
+
+
+def _try_header(path: Path, size: int | None, shorter_side: int | None) -> str | None:
+    """Return why there is no picture, as far as its header says, or None."""
+
+    def read() -> None:
+        with Image.open(path, formats=FORMATS) as image:
+            _check_header(image, size, shorter_side)
+
+    return _or_reason(read, path)
+
+
+def _or_reason(read: Callable[[], _Read], path: Path) -> _Read | str:
+    """Return what is read, or why it cannot be, in words that name no folder."""
+    if (reason := _no_file(path)) is not None:
+        return reason
     try:
-        return _decode(path, size, shorter_side)
+        return read()
     except MemoryError:
         raise
     except UnidentifiedImageError:
@@ -718,17 +850,13 @@ def _try_decode(path: Path, size: int | None, shorter_side: int | None) -> _Outc
 
 def _decode(path: Path, size: int | None, shorter_side: int | None) -> npt.NDArray[np.float32]:
     with Image.open(path, formats=FORMATS) as image:
-        _check_pixel_count(*image.size)
+        _check_header(image, size, shorter_side)
         image.load()
         with suppress(Exception):  # damaged EXIF data does not make the pixels worse
             ImageOps.exif_transpose(image, in_place=True)
         plain = _to_plain(image)
     if size is not None and shorter_side is not None:
-        width, height = plain.size
-        shorter, longer = sorted(plain.size)
-        longer = round(shorter_side * longer / shorter)
-        width, height = (shorter_side, longer) if width <= height else (longer, shorter_side)
-        _check_pixel_count(width, height)
+        width, height = _resized(plain.size, shorter_side)
         plain = plain.resize((width, height), Image.Resampling.BILINEAR)
         left, top = (width - size) // 2, (height - size) // 2
         plain = plain.crop((left, top, left + size, top + size))
@@ -738,18 +866,29 @@ def _decode(path: Path, size: int | None, shorter_side: int | None) -> npt.NDArr
     return np.divide(np.asarray(plain, np.uint8), np.float32(255), dtype=np.float32)
 
 
-def _check_pixel_count(width: int, height: int) -> None:
+def _check_header(image: Image.Image, size: int | None, shorter_side: int | None) -> None:
+    if image.mode in ("I", "F"):
+        raise UsageError(f"it is not known which value is white in pixels of mode {image.mode}")
     limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and width * height > limit:
-        raise UsageError(f"{width} × {height} pixels are more than PIL.Image.MAX_IMAGE_PIXELS")
+    sizes = [image.size]
+    if size is not None and shorter_side is not None:
+        sizes.append(_resized(image.size, shorter_side))
+    for width, height in sizes:
+        if limit is not None and width * height > limit:
+            raise UsageError(f"{width} × {height} pixels are more than PIL.Image.MAX_IMAGE_PIXELS")
+
+
+def _resized(size: tuple[int, int], shorter_side: int) -> tuple[int, int]:
+    """Return width and height once the shorter of them is as long as it should be."""
+    width, height = size
+    longer = round(shorter_side * max(size) / min(size))
+    return (shorter_side, longer) if width <= height else (longer, shorter_side)
 
 
 def _to_plain(image: Image.Image) -> Image.Image:
     """Convert to mode RGB, or to mode F in [0, 1] where 8 bits would not do."""
     if image.mode.startswith("I;16"):
         return Image.fromarray(np.asarray(image, np.float32) / np.float32(65535))
-    if image.mode in ("I", "F"):
-        raise UsageError(f"it is not known which value is white in pixels of mode {image.mode}")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)

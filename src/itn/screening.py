@@ -5,9 +5,14 @@ References
 Bunne, Rahmann, Wolf (2018), sections 3.3 and 4.1.
 """
 
+import errno
 import json
+import os
+import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import IO
 
 import keras
 import numpy as np
@@ -18,15 +23,23 @@ from itn.classifiers import Classifier, batches
 from itn.images import Pictures
 from itn.messages import Progress, UsageError
 from itn.provenance import environment
-from itn.transformations import Transformation, find_transformation, noise_fields, seed_of
+from itn.transformations import (
+    Transformation,
+    check_pictures,
+    find_transformation,
+    noise_fields,
+    seed_of,
+)
 from itn.warp import Tensor, check_fill, fused
 
-# The identity has to reproduce the clean softmax to this; float32 sums differ by about 1e-6
-# when a compiler orders them differently.
-CLEAN_TOLERANCE = 1e-5
+# The identity has to reproduce the clean softmax to this. Both are computed in batches of one size
+# by one compiler; what it makes of the warp may still differ in the last bit. A few of the last
+# bits decide where these are coarse: float16 and TensorFloat-32 keep 10, bfloat16 7.
+CLEAN_TOLERANCE = {"float32": 1e-5, "float16": 2**-8, "bfloat16": 2**-5}
 
-# (pictures [B, H, W, 3] and, where it is used, their noise; magnitude) -> softmax [B, K]
-Step = Callable[[dict[str, Tensor], float], np.ndarray]
+# (pictures [B, H, W, 3] and, where it is used, their noise; magnitude, None for pictures that
+# are left untouched) -> softmax [B, K]
+Step = Callable[[dict[str, Tensor], float | None], np.ndarray]
 
 
 def screen(
@@ -92,9 +105,10 @@ def screen(
     ------
     UsageError
         For an unknown transformation, fill or class, a magnitude out of range, pictures of
-        another size.
-    RuntimeError
-        If the identity does not reproduce the softmax of the untouched pictures.
+        another size or range, names that cannot be stored, a file that is broken, or too little
+        space for temporary files: all before the first pass. During the screening if the
+        classifier answers with no number, or if the identity does not reproduce the softmax of
+        the untouched pictures; it names the picture.
 
     Examples
     --------
@@ -111,6 +125,7 @@ def screen(
     transformation = find_transformation(name)
     check_fill(fill)
     classifier.check_size(pictures.images.shape)
+    check_pictures(pictures.images, pictures.paths)
     targets = classifier.logits_of(pictures)
     if rivals < 1 or len(classifier.class_names) < 2:
         raise UsageError(
@@ -123,43 +138,64 @@ def screen(
     empty = set(range(len(targets))) - set(np.unique(pictures.labels).tolist())
     if empty:
         raise UsageError(f"class {pictures.class_names[min(empty)]} has no pictures")
-    batch_size = min(batch_size, int(np.bincount(pictures.labels).max()))  # no more than there are
+    _check_names(
+        *pictures.paths, *pictures.class_names, pictures.name, *classifier.class_names,
+        classifier.name,
+    )  # fmt: skip
+    largest = int(np.bincount(pictures.labels).max())
+    batch_size = min(batch_size, largest)  # no more than there are
     sweep = _sweep(transformation, magnitudes, classifier.input_size)
+    images, classes = len(pictures), len(classifier.class_names)
+    attributes = {
+        "transformation": name,
+        "identity": transformation.identity,
+        "fill": fill,
+        "seed": seed,
+        "clip": int(clip),
+        "network": classifier.name,
+        "weights_sha256": classifier.weights_hash(),
+        "data": pictures.name,
+        "data_sha256": pictures.data_hash,  # decodes every file: a broken one is found here
+        "pictures": images,
+        "pictures_left_out": json.dumps(pictures.left_out),
+        **environment(),
+    }
     step = _compiled_step(classifier, transformation, fill, clip)
 
-    images, classes = len(pictures), len(classifier.class_names)
     softmax = np.empty((images, len(sweep)), np.float32)
     rival_softmax = np.empty((images, rivals, len(sweep)), np.float32)
     predicted = np.empty((images, len(sweep)), np.int32)
     mean_softmax = np.empty((len(targets), len(sweep), classes), np.float32)
     rival = np.empty((len(targets), rivals), np.int32)
-    with Progress(
-        total=images * len(sweep),
-        desc=f"{classifier.name}, {name}",
-        unit="pass",
-        delay=2,
-        disable=not progress,
-    ) as bar:
+    with (
+        _reserved(4 * largest * len(sweep) * classes) as file,
+        Progress(
+            total=images * len(sweep),
+            desc=f"{classifier.name}, {name}",
+            unit="pass",
+            delay=2,
+            disable=not progress,
+        ) as bar,
+    ):
         for category, target in enumerate(targets):
             members = np.flatnonzero(pictures.labels == category)
             # The rivals are known only after the sweep. What they are chosen from lies on
             # disk, so that memory does not grow with the number of pictures.
-            with tempfile.TemporaryFile() as file:
-                everything = np.memmap(file, np.float32, shape=(len(members), len(sweep), classes))
-                for start, stop in batches(len(members), batch_size):
-                    batch = members[start:stop]
-                    everything[start:stop] = _screen_batch(
-                        step, classifier, transformation, pictures, batch, sweep, seed, batch_size
-                    )
-                    bar.update(len(batch) * len(sweep))
-                mean = everything.mean(axis=0, dtype=np.float64)
-                peaks = mean.max(axis=0)
-                peaks[target] = -1
-                rival[category] = np.argsort(-peaks, kind="stable")[:rivals]
-                mean_softmax[category] = mean
-                softmax[members] = everything[:, :, target]
-                rival_softmax[members] = everything[:, :, rival[category]].transpose(0, 2, 1)
-                predicted[members] = everything.argmax(axis=2)
+            everything = np.memmap(file, np.float32, shape=(len(members), len(sweep), classes))
+            for start, stop in batches(len(members), batch_size):
+                batch = members[start:stop]
+                everything[start:stop] = _screen_batch(
+                    step, classifier, transformation, pictures, batch, sweep, seed, batch_size
+                )
+                bar.update(len(batch) * len(sweep))
+            mean = everything.mean(axis=0, dtype=np.float64)
+            peaks = mean.max(axis=0)
+            peaks[target] = -1
+            rival[category] = np.argsort(-peaks, kind="stable")[:rivals]
+            mean_softmax[category] = mean
+            softmax[members] = everything[:, :, target]
+            rival_softmax[members] = everything[:, :, rival[category]].transpose(0, 2, 1)
+            predicted[members] = everything.argmax(axis=2)
 
     return xr.Dataset(
         {
@@ -177,21 +213,54 @@ def screen(
             "category": list(pictures.class_names),
             "class": list(classifier.class_names),
         },
-        attrs={
-            "transformation": name,
-            "identity": transformation.identity,
-            "fill": fill,
-            "seed": seed,
-            "clip": int(clip),
-            "network": classifier.name,
-            "weights_sha256": classifier.weights_hash(),
-            "data": pictures.name,
-            "data_sha256": pictures.data_hash,
-            "pictures": images,
-            "pictures_left_out": json.dumps(pictures.left_out),
-            **environment(),
-        },
+        attrs=attributes,
     )
+
+
+def _check_names(*names: str) -> None:
+    """Refuse names that NetCDF cannot hold."""
+    for name in names:
+        try:
+            fits = b"\0" not in name.encode()
+        except UnicodeEncodeError:
+            fits = False
+        if not fits:
+            raise UsageError(
+                f"{name!a} is a name that cannot be stored: it is not Unicode, or has a NUL"
+            )
+
+
+def _reserved(size: int) -> IO[bytes]:
+    """Open a temporary file that has its space on disk already: mapped, it cannot say it is full.
+
+    Unlike an error, the signal that comes then could not be caught.
+    """
+    folder = "the folder for temporary files"
+    try:
+        folder = tempfile.gettempdir()
+        with ExitStack() as stack:
+            file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+            _reserve(file, size, folder)
+            stack.pop_all()
+            return file
+    except OSError as error:
+        raise UsageError(
+            f"screening needs {size / 1e9:.2g} GB in {folder}: {error.strerror or error}; the "
+            "environment variable TMPDIR names another folder"
+        ) from error
+
+
+def _reserve(file: IO[bytes], size: int, folder: str) -> None:
+    try:
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    except AttributeError:  # not every system has it
+        pass
+    except OSError as error:  # nor every drive
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+    if shutil.disk_usage(folder).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _sweep(
@@ -217,23 +286,48 @@ def _screen_batch(
     # A last batch that is not full is filled up, so that nothing is compiled twice.
     full = np.resize(batch, batch_size)
     images = np.asarray(pictures.images[full])
+    check_pictures(images, [pictures.paths[index] for index in full])
     inputs = {"images": ops.convert_to_tensor(images)}  # once, not for every magnitude
+    untouched = step(inputs, None)[: len(batch)]
     if transformation.name == "noise":
         seeds = [seed_of(seed, pictures.paths[index]) for index in full]
         inputs["noise"] = ops.convert_to_tensor(noise_fields(seeds, images.shape[1:]))
     softmax = np.stack([step(inputs, magnitude)[: len(batch)] for magnitude in sweep], 1)
 
-    # Identity is identity: one picture of each batch is also looked at untouched.
-    clean = classifier.predict(images[:1])[0]
-    identity = softmax[0, np.searchsorted(sweep, transformation.identity)]
-    deviation = float(np.abs(clean - identity).max())
-    if not deviation <= CLEAN_TOLERANCE:
-        raise RuntimeError(
+    if np.isnan(softmax).any():
+        row, column, _ = np.argwhere(np.isnan(softmax))[0]
+        raise UsageError(
+            f"{classifier.name} answers with nan to {pictures.paths[batch[row]]}, "
+            f"{transformation.name} by {sweep[column]:g}: its preprocessing or weights give no "
+            "number there; a logarithm or a power may need clip=True, which keeps pictures in "
+            "[0, 1]"
+        )
+    # Identity is identity.
+    identity = softmax[:, np.searchsorted(sweep, transformation.identity)]
+    deviations = np.abs(identity - untouched).max(axis=1)
+    worst, tolerance = int(deviations.argmax()), _clean_tolerance(classifier.network)
+    if not deviations[worst] <= tolerance:
+        raise UsageError(
             f"{transformation.name} by {transformation.identity:g} should leave "
-            f"{pictures.paths[batch[0]]} as it is, but {classifier.name}'s softmax changed by "
-            f"{deviation:.2g} (tolerance {CLEAN_TOLERANCE:g})"
+            f"{pictures.paths[batch[worst]]} as it is, but {classifier.name}'s softmax changed by "
+            f"{deviations[worst]:.2g} (tolerance {tolerance:.2g})"
         )
     return softmax
+
+
+def _clean_tolerance(network: keras.Model) -> float:
+    """Return how far the softmax may stray, from the coarsest arithmetic in use."""
+    used = set(_arithmetic(network))
+    device = keras.distribution.list_devices()[0]
+    if "cpu" not in device.lower():  # there, float32 is multiplied in fewer bits by default
+        used.add("bfloat16" if "tpu" in device.lower() else "float16")
+    return max(CLEAN_TOLERANCE.get(dtype, CLEAN_TOLERANCE["float32"]) for dtype in used)
+
+
+def _arithmetic(layer: keras.Layer) -> Iterator[str]:
+    yield layer.compute_dtype
+    for inner in getattr(layer, "layers", ()):
+        yield from _arithmetic(inner)
 
 
 class _Look(keras.Model):
@@ -242,19 +336,22 @@ class _Look(keras.Model):
     def __init__(
         self, classifier: Classifier, transformation: Transformation, fill: str, clip: bool
     ) -> None:
-        super().__init__(name="look")
+        # The network computes in what it was made for; pictures are moved in float32.
+        super().__init__(name="look", dtype="float32")
         self.network = classifier.network  # tracked, so that JAX passes the weights as arguments
 
         def prepare(inputs: dict[str, Tensor]) -> Tensor:
             images, magnitude, noise = (inputs.get(n) for n in ("images", "magnitude", "noise"))
-            transformed = transformation.apply(images, magnitude, fill, noise)
-            return classifier.preprocess(ops.clip(transformed, 0, 1) if clip else transformed)
+            if magnitude is not None:
+                images = transformation.apply(images, magnitude, fill, noise)
+            return classifier.preprocess(ops.clip(images, 0, 1) if clip else images)
 
         self.prepare = fused(prepare)
         self.compile(jit_compile=keras.backend.backend() != "tensorflow")
 
     def call(self, inputs: dict[str, Tensor]) -> Tensor:
-        return ops.softmax(self.network(self.prepare(inputs), training=False))
+        logits = self.network(self.prepare(inputs), training=False)
+        return ops.softmax(ops.cast(logits, "float32"))
 
 
 def _compiled_step(
@@ -262,8 +359,9 @@ def _compiled_step(
 ) -> Step:
     look = _Look(classifier, transformation, fill, clip)
 
-    def step(inputs: dict[str, Tensor], magnitude: float) -> np.ndarray:
-        shaped = np.full((1, 1, 1, 1), magnitude, np.float32)
-        return np.asarray(look.predict_on_batch(inputs | {"magnitude": shaped}))
+    def step(inputs: dict[str, Tensor], magnitude: float | None) -> np.ndarray:
+        if magnitude is not None:
+            inputs = inputs | {"magnitude": np.full((1, 1, 1, 1), magnitude, np.float32)}
+        return np.asarray(look.predict_on_batch(inputs))
 
     return step

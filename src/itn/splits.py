@@ -148,7 +148,8 @@ def write_split(split: Mapping[str, tuple[str, str]], path: str | Path) -> None:
     >>> write_split(split, "profiles/photos.tsv")  # doctest: +SKIP
     """
     rows = [("path", "part", "of"), *((name, *rest) for name, rest in split.items())]
-    Path(path).write_text("".join("\t".join(row).rstrip("\t") + "\n" for row in rows))
+    text = "".join("\t".join(row).rstrip("\t") + "\n" for row in rows)
+    Path(path).write_text(text, encoding="utf-8", newline="\n")
 
 
 def read_split(path: str | Path, part: str) -> frozenset[str]:
@@ -181,6 +182,6 @@ def read_split(path: str | Path, part: str) -> frozenset[str]:
         raise unknown("part", part, PARTS)
     if not Path(path).is_file():
         raise UsageError(f"no split {path}")
-    with Path(path).open(newline="") as file:
+    with Path(path).open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file, delimiter="\t")
         return frozenset(row["path"] for row in rows if row["part"] == part)
