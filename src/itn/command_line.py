@@ -12,11 +12,11 @@ from itn.messages import UsageError
 
 # What a command has finished stays; `itn` says so when it is stopped.
 KEPT = {
-    "screen": "screenings that were written are",
-    "transformers": "trainings are, as far as the last epoch,",
-    "train": "trainings are, as far as the last epoch,",
-    "figures": "notebooks that were executed are",
-    "data": "downloads are, as far as they came,",
+    "screen": "the screenings that were written are kept",
+    "transformers": "a training is kept as far as its last epoch",
+    "train": "a training is kept as far as its last epoch",
+    "figures": "the notebooks that were executed are kept",
+    "data": "a download is kept as far as it came",
 }
 INTERRUPTED = 130  # exit status after Ctrl-C: 128 + SIGINT
 
@@ -264,11 +264,7 @@ def main() -> None:
         sys.exit(error.exit_code)  # type: ignore[attr-defined]
     if status == INTERRUPTED:
         command = next(iter(sys.argv[1:]), "")
-        kept = (
-            f"; {KEPT[command]} kept, the same command goes on from there"
-            if command in KEPT
-            else ""
-        )
+        kept = f"; {KEPT[command]}; the same command goes on from there" if command in KEPT else ""
         print(f"itn: stopped{kept}", file=sys.stderr, flush=True)
         # At once: threads that download or wait have nothing to finish.
         os._exit(INTERRUPTED)

@@ -5,6 +5,7 @@ A profile is a file ``profiles/<name>.yaml``. Its screenings are archived as
 """
 
 import itertools
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, overload
@@ -16,6 +17,8 @@ import yaml
 from itn.messages import UsageError, unknown
 
 DEFAULT_PROFILE = "phantom"
+# What was run as a cell of parameters: the notebook's own, or the one that papermill puts in.
+PARAMETERS_CELL = re.compile(r"^# Parameters$|^profile\b *[:=]", re.MULTILINE)
 
 
 class _Strict(pydantic.BaseModel):
@@ -378,7 +381,8 @@ def read_parameters(namespace: Mapping[str, Any], model: Any = FigureParameters)
     Parameters
     ----------
     namespace : mapping of str to object
-        ``globals()`` of the notebook, before it defines anything else. Without a profile it is
+        ``globals()`` of the notebook. Of its other names those count that its cells of parameters
+        give values, not what a start-up file or a later cell defines. Without a profile it is
         ``phantom``, or where that lacks a class, the first that has all the classes.
     model : type, default FigureParameters
         What can be chosen: `FigureParameters` or `TransformerParameters`.
@@ -404,12 +408,10 @@ profile, network, pictures, classes, magnitudes, fill, seed, limit
     from itn.classifiers import list_classifiers
     from itn.warp import check_fill
 
-    data = (str, int, float, list, tuple, dict, set, Path, np.ndarray, np.generic, type(None))
     given = {
         name: value
         for name, value in namespace.items()
-        if name in model.model_fields
-        or (isinstance(value, data) and not name.startswith("_") and name not in ("In", "Out"))
+        if name in model.model_fields or _is_meant(name, value, namespace)
     }
     unset = given.get("profile") is None
     if unset:
@@ -428,6 +430,16 @@ profile, network, pictures, classes, magnitudes, fill, seed, limit
             if name not in profile.classes:
                 raise unknown("class", name, profile.classes)
     return parameters
+
+
+def _is_meant(name: str, value: object, namespace: Mapping[str, Any]) -> bool:
+    """Tell whether a name that is none of the parameters was meant as one."""
+    data = (str, int, float, list, tuple, dict, set, Path, np.ndarray, np.generic, type(None))
+    if name.startswith("_") or name in ("In", "Out") or not isinstance(value, data):
+        return False
+    cells = [cell for cell in namespace.get("In", ()) if PARAMETERS_CELL.search(cell)]
+    given = re.compile(rf"^{re.escape(name)}\b *[:=]", re.MULTILINE)
+    return not cells or any(given.search(cell) for cell in cells)
 
 
 def archive_file(profile: str, network: str, transformation: str) -> Path:
