@@ -1,5 +1,6 @@
 """The command line: data and networks, screenings that are archived, notebooks that run."""
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -8,6 +9,16 @@ from typing import Annotated
 import typer
 
 from itn.messages import UsageError
+
+# What a command has finished stays; `itn` says so when it is stopped.
+KEPT = {
+    "screen": "the screenings that were written are kept",
+    "transformers": "a training is kept as far as its last epoch",
+    "train": "a training is kept as far as its last epoch",
+    "figures": "the notebooks that were executed are kept",
+    "data": "a download is kept as far as it came",
+}
+INTERRUPTED = 130  # exit status after Ctrl-C: 128 + SIGINT
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -21,8 +32,20 @@ Sources = Annotated[list[str] | None, typer.Argument(help="Names from `itn data 
 ProfileOption = Annotated[str, typer.Option(help="Name of a file in profiles/.")]
 
 
+def _show_version(wanted: bool) -> None:
+    from itn.provenance import installed_version
+
+    if wanted:
+        typer.echo(f"itn {installed_version('itn')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _about() -> None:
+def _about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
     """How far can you change a picture before a trained CNN changes its mind?"""
 
 
@@ -76,7 +99,7 @@ def train_profile(
         Path | None, typer.Option(help="For the weights. Default: the package's own.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of the training. Default: the profile's.")
+        int | None, typer.Option(min=0, help="Seed of the training. Default: the profile's.")
     ] = None,
 ) -> None:
     """Train a profile's own networks, each with a card that says how; resumes if stopped."""
@@ -119,24 +142,39 @@ def run_notebooks(
     ] = None,
     force: Annotated[bool, typer.Option(help="Also what is up to date.")] = False,
     only: Annotated[
-        str | None, typer.Option(help="Name of the one notebook to run. Default: all.")
+        str | None,
+        typer.Option(help="Name of the one notebook to run. Default: those of the profile."),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="How many at once. Default: one per core, at most 4.")
+        int | None,
+        typer.Option(min=1, help="Notebooks at once. Default: as many as cores, at most 4."),
     ] = None,
 ) -> None:
-    """Run the notebooks for profiles; their figures go to book/results/<profile>/."""
+    """Run the notebooks of profiles; what they show goes to book/results/<profile>/.
+
+    Only those are executed for which something has changed. A profile that does not name its
+    notebooks has all that apply to it.
+    """
     from itn.runner import NotebookError, run_profile
 
     try:
         run_profile(*(profile or ["phantom"]), force=force, only=only, jobs=jobs)
     except NotebookError as error:
-        sys.exit(f"itn: {error}")
+        raise UsageError(str(error)) from error
+
+
+@app.command("check")
+def check_installation() -> None:
+    """Show what is installed, found and writable: what to paste into a report of a fault."""
+    from itn.check import check
+
+    for line in check():
+        typer.echo(line)
 
 
 @data_app.command("list")
 def list_data() -> None:
-    """Show what there is: its size, license and checksum, and what of it is in the cache."""
+    """Show what can be had: its size, license and checksum, and whether it is in the cache."""
     from itn.data_sets import CATALOG, cache_directory, is_there
 
     typer.echo(f"{'name':20} {'MB':>8}  {'here':4}  {'license':16}  checksum")
@@ -243,9 +281,39 @@ def show_classifiers() -> None:
 
 
 def main() -> None:
-    """Run the command line; a wrong argument is explained in one line."""
+    """Run the command line; what was to be expected is one line and an exit status."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # else TensorFlow talks when it is imported
     try:
-        app()
+        status = app(standalone_mode=False)
+        sys.stdout.flush()  # here, where it is known what to say of a full disk
+    except KeyboardInterrupt:
+        status = INTERRUPTED
     except UsageError as error:
         sys.exit(f"itn: {error}")
+    except OSError as error:
+        sys.exit(_explained(error))
+    except Exception as error:  # of typer, which has classes of its own for wrong arguments
+        if not hasattr(error, "format_message"):
+            raise
+        text = error.format_message()
+        if text and "\n" not in text.strip():
+            print(f"itn: {text}", file=sys.stderr)
+        else:
+            error.show()  # type: ignore[attr-defined]  # the help, where there are no arguments
+        sys.exit(error.exit_code)  # type: ignore[attr-defined]
+    if status == INTERRUPTED:
+        command = next(iter(sys.argv[1:]), "")
+        kept = f"; {KEPT[command]}; the same command goes on from there" if command in KEPT else ""
+        print(f"itn: stopped{kept}", file=sys.stderr, flush=True)
+        # At once: threads that download or wait have nothing to finish.
+        os._exit(INTERRUPTED)
+    sys.exit(status or 0)
+
+
+def _explained(error: OSError) -> str | int:
+    """Say in one line what the system did not do."""
+    if error.errno == errno.EPIPE:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush
+        return 1
+    place = f"{error.filename}: " if error.filename else ""
+    return f"itn: {place}{error.strerror or error}"

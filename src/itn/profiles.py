@@ -5,8 +5,10 @@ A profile is a file ``profiles/<name>.yaml``. Its screenings are archived as
 """
 
 import itertools
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, overload
 
@@ -21,6 +23,10 @@ from itn.weight_recipes import PACKAGED, is_function
 
 DEFAULT_PROFILE = "phantom"
 PREFERRED = (DEFAULT_PROFILE, "imagenet")  # where several profiles have the classes asked for
+
+
+# What was run as a cell of parameters: the notebook's own, or the one that papermill puts in.
+PARAMETERS_CELL = re.compile(r"^# Parameters$|^profile\b *[:=]", re.MULTILINE)
 
 
 class _Strict(pydantic.BaseModel):
@@ -388,7 +394,8 @@ def read_parameters(namespace: Mapping[str, Any], model: Any = FigureParameters)
     Parameters
     ----------
     namespace : mapping of str to object
-        ``globals()`` of the notebook, before it defines anything else. Without a profile it is
+        ``globals()`` of the notebook. Of its other names those count that its cells of parameters
+        give values, not what a start-up file or a later cell defines. Without a profile it is
         ``phantom``, or where that lacks a class, the first that has all the classes.
     model : type, default FigureParameters
         What can be chosen: `FigureParameters` or `TransformerParameters`.
@@ -411,12 +418,10 @@ def read_parameters(namespace: Mapping[str, Any], model: Any = FigureParameters)
     itn.messages.UsageError: unknown parameter 'clases'; closest: 'classes'; possible: \
 profile, network, pictures, classes, magnitudes, fill, seed, limit
     """
-    data = (str, int, float, list, tuple, dict, set, Path, np.ndarray, np.generic, type(None))
     given = {
         name: value
         for name, value in namespace.items()
-        if name in model.model_fields
-        or (isinstance(value, data) and not name.startswith("_") and name not in ("In", "Out"))
+        if name in model.model_fields or _is_meant(name, value, namespace)
     }
     unset = given.get("profile") is None
     if unset:
@@ -452,11 +457,10 @@ def check_network(given: str, where: str = "") -> None:
 
     Examples
     --------
-    >>> check_network("squeeznet")
+    >>> check_network("squeeznet")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    itn.messages.UsageError: unknown network 'squeeznet'; closest: 'squeezenet'; possible: \
-a .keras file, module:function, alexnet, alexnet_phantom, alexnet_photos, alexnet_photos_taught, \
-resnet_phantom, resnet_photos, ... and 41 more, see itn classifiers
+        ...
+    itn.messages.UsageError: unknown network 'squeeznet'; closest: 'squeezenet'; possible: ...
     """
     if given.endswith(".keras"):
         if not Path(given).expanduser().is_file():
@@ -488,15 +492,27 @@ def _class_of(profile: Profile, given: str) -> str | None:
         if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", given):
             return name
     if is_imagenet_name(given):
+        wanted = imagenet_class(given).wnid
         categories = {row["category"]: row["wnid"] for row in read_table("caltech_imagenet")}
-        known = categories if profile.pictures == "caltech-101" else {}
         for name in profile.classes:
-            wnid = known.get(name)
-            if wnid is None and is_imagenet_name(name) and not known:
-                wnid = imagenet_class(name).wnid
-            if wnid == imagenet_class(given).wnid:
-                return name
+            if profile.pictures == "caltech-101":
+                if categories.get(name) == wanted:
+                    return name
+                continue
+            with suppress(UsageError):  # no name of ImageNet's, or of two of its classes
+                if imagenet_class(name).wnid == wanted:
+                    return name
     return None
+
+
+def _is_meant(name: str, value: object, namespace: Mapping[str, Any]) -> bool:
+    """Tell whether a name that is none of the parameters was meant as one."""
+    data = (str, int, float, list, tuple, dict, set, Path, np.ndarray, np.generic, type(None))
+    if name.startswith("_") or name in ("In", "Out") or not isinstance(value, data):
+        return False
+    cells = [cell for cell in namespace.get("In", ()) if PARAMETERS_CELL.search(cell)]
+    given = re.compile(rf"^{re.escape(name)}\b *[:=]", re.MULTILINE)
+    return not cells or any(given.search(cell) for cell in cells)
 
 
 def archive_file(profile: str, network: str, transformation: str) -> Path:
