@@ -1,5 +1,10 @@
 """The Invariant Transformer Net: identity, gradients, losses, gate, options, saving, refusals."""
 
+import importlib.util
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -289,12 +294,31 @@ def test_the_seed_decides_the_weights_and_the_controls(classifier, images):
     assert np.abs(start(1) - start(2)).max() > 0.1
 
 
-def test_controls_are_drawn_anew_in_training_and_fixed_otherwise(classifier, images):
-    net = spread(InvariantTransformerNet(classifier))
+def test_controls_are_drawn_anew_in_training_and_are_a_half_otherwise(classifier, images):
+    net = spread(InvariantTransformerNet(classifier, 3, 2))
     first, second = (np.asarray(net(images, training=True)) for _ in range(2))
     assert np.abs(first - second).max() > 1e-3
-    first, second = (np.asarray(net(images)) for _ in range(2))
-    np.testing.assert_array_equal(first, second)
+    middle = {"alpha": np.full((24, 3), 0.5), "beta": np.full((24, 2), 0.5)}
+    expected = net.predict({"images": images} | middle, verbose=0)
+    for given in (images, {"images": images}, {"images": images, "beta": middle["beta"]}):
+        np.testing.assert_allclose(net.predict(given, verbose=0), expected, atol=1e-6)
+
+
+def check_that_no_picture_depends_on_the_others(net, images):
+    expected = net.predict(images, batch_size=len(images), verbose=0)
+    drawn = net.draw_controls(len(images), 0)
+    controls = dict(zip(("alpha", "beta"), map(keras.ops.convert_to_numpy, drawn), strict=True))
+    moved = net.predict({"images": images} | controls, verbose=0)
+    assert np.abs(moved - expected).max() > 1e-2  # the transformers do something
+    order = np.random.default_rng(0).permutation(len(images))
+    for size in (1, 5, 7):
+        found = net.predict(images[order], batch_size=size, verbose=0)
+        np.testing.assert_allclose(found, expected[order], atol=1e-5)
+    np.testing.assert_allclose(net(images[3:4]), expected[3:4], atol=1e-5)
+
+
+def test_what_is_said_of_a_picture_does_not_depend_on_its_batch(classifier, images):
+    check_that_no_picture_depends_on_the_others(spread(InvariantTransformerNet(classifier)), images)
 
 
 def test_different_controls_give_different_matrices(classifier):
@@ -372,14 +396,199 @@ def test_wrong_options_are_refused_in_one_line(classifier, options, message):
     assert "\n" not in str(caught.value)
 
 
+# What fit takes
+
+
+def in_batches(images, labels):
+    yield from ((images[i : i + 6], labels[i : i + 6]) for i in range(0, len(images), 6))
+
+
+class Few(keras.utils.PyDataset):
+    def __init__(self, *arrays):
+        super().__init__()
+        self.batches = list(in_batches(*arrays))
+
+    @property
+    def num_batches(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        return self.batches[index]
+
+
+def as_tf_data(images, labels):
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices((images, labels)).batch(6)
+
+
+def as_tensors(images, labels):
+    return keras.ops.convert_to_tensor(images), keras.ops.convert_to_tensor(labels)
+
+
+FORMS = {
+    "lists": lambda x, y: (list(x), y.tolist()),
+    "nested lists": lambda x, y: (x.tolist(), y.tolist()),
+    "tensors": as_tensors,
+    "a column of labels": lambda x, y: (x, y[:, None]),
+    "one-hot labels": lambda x, y: (x, np.eye(7)[y]),
+    "a dictionary of lists": lambda x, y: ({n: list(a) for n, a in as_inputs(x).items()}, list(y)),
+    "PyDataset": lambda x, y: (Few(x, y),),
+    "one-hot PyDataset": lambda x, y: (Few(x, np.eye(7, dtype="float32")[y]),),
+    "tf.data": lambda x, y: (as_tf_data(x, y),),
+    "generator": lambda x, y: (in_batches(x, y),),
+    "iterator": lambda x, y: (iter(list(in_batches(x, y))),),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_fit_takes_what_keras_takes(classifier, images, labels, form):
+    """Every form of the same pictures is learned from alike: the batches are the same."""
+    nets = [InvariantTransformerNet(classifier, required_accuracy=0.5) for _ in range(2)]
+    given = [FORMS[form](images, labels), (images, labels)]
+    if "dictionary" in form:
+        given[1] = (as_inputs(images), labels)
+    found = []
+    for net, data in zip(nets, given, strict=True):
+        net.compile("sgd")
+        steps = Steps()
+        how = {"steps_per_epoch": 4} if len(data) == 1 else {"batch_size": 6}
+        net.fit(*data, **how, shuffle=False, callbacks=[steps], verbose=0)
+        found.append([step["cross_entropy"] for step in steps.logs])
+    assert len(found[0]) == 4  # no batch was lost to the check
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+
+
+class Steps(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.logs = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.logs.append(dict(logs))
+
+
+def test_batches_need_no_required_accuracy_and_as_few_as_asked_for(classifier, images, labels):
+    half = np.where(np.arange(24) % 2, labels, (labels + 1) % 7)
+    for data in (in_batches(images, half), Few(images, half), as_tf_data(images, half).repeat()):
+        net = InvariantTransformerNet(classifier)
+        net.compile()
+        net.fit(data, steps_per_epoch=3, verbose=0)
+        assert float(net.required_accuracy.value) == pytest.approx(0.95 / 2)
+
+
+def test_what_is_split_off_for_validation_does_not_choose_the_accuracy(classifier, images, labels):
+    """Of 24 pictures 16 are learned from, all of them right; the other 8 are wrong."""
+    mixed = np.where(np.arange(24) < 16, labels, (labels + 1) % 7)
+    net = InvariantTransformerNet(classifier)
+    net.compile()
+    log = net.fit(images, mixed, validation_split=1 / 3, verbose=0).history
+    assert float(net.required_accuracy.value) == pytest.approx(0.95)
+    assert log["val_batch_accuracy"] == [0]
+    one_hot = np.eye(7)[labels]
+    net.fit(images, labels, 6, 2, validation_data=(list(images), one_hot), verbose=0)
+    with pytest.raises(UsageError, match="24 pictures need labels of shape"):
+        net.fit(images, labels, validation_data=(images, labels[1:]), verbose=0)
+
+
+# Mixed precision
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_it_trains_alike_under_a_policy_of_mixed_precision(classifier, images, labels, policy):
+    def moved():
+        net = spread(InvariantTransformerNet(classifier), 0.1)
+        net.required_accuracy.assign(1.0)
+        net.compile(keras.optimizers.SGD(0.1))
+        net.train_on_batch(as_inputs(images), (labels + 1) % 7)
+        return net.transformers.get_weights(), net.predict_on_batch(images)
+
+    weights, logits = moved()
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        again, same = moved()
+    finally:
+        keras.config.set_dtype_policy(usual)
+    for one, other in zip(weights, again, strict=True):
+        assert other.dtype == np.float32
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    np.testing.assert_allclose(logits, same, rtol=1e-4)
+
+
+def test_before_a_network_in_half_precision_small_slopes_are_not_lost(images):
+    """A loss whose slopes are far below what float16 can hold, unless the loss is scaled."""
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        network = keras.Sequential(
+            [keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3)]
+        )
+    finally:
+        keras.config.set_dtype_policy(usual)
+    network.set_weights([1e-4 * np.eye(3), np.zeros(3)])
+    half = Classifier(network, lambda x: x, 8, tuple("abc"))
+    said = half.predict(images).argmax(axis=1)
+    net = spread(InvariantTransformerNet(half), 0.1)
+    net.required_accuracy.assign(1.0)
+    net.compile(keras.optimizers.SGD(1e6))
+    before = net.color.entries.get_weights()[1]
+    net.train_on_batch(as_inputs(images), (said + 1) % 3)
+    assert np.abs(net.color.entries.get_weights()[1] - before).min() > 0
+
+
+# On the other backend
+
+
+def test_on_jax_pictures_stand_alone_and_fit_takes_batches():
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("jax is not installed")
+    done = subprocess.run(
+        [sys.executable, __file__],
+        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["jax", "4", "4", "4"]
+
+
+def on_jax():
+    network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()])
+    color = Classifier(network, stretched, 8, ("red", "green", "blue"))
+    pictures = np.random.default_rng(5).random((24, 8, 8, 3)).astype("float32")
+    said = color.predict(pictures).argmax(axis=1)
+    check_that_no_picture_depends_on_the_others(spread(InvariantTransformerNet(color)), pictures)
+    print(keras.backend.backend())
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    for form in ("one-hot labels", "PyDataset", "generator"):
+        net = InvariantTransformerNet(color, required_accuracy=0.5)
+        net.compile()
+        steps = Steps()
+        given = (pictures, np.eye(3)[said]) if "one-hot" in form else FORMS[form](pictures, said)
+        how = {"steps_per_epoch": 4} if len(given) == 1 else {"batch_size": 6}
+        net.fit(*given, **how, callbacks=[steps], verbose=0)
+        print(len(steps.logs))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda x, y: (x, y + 7), "labels must be from 0 to 6, conv's classes, got 7"),
         (lambda x, y: (x, y - 7), "labels must be from 0 to 6"),
+        (lambda x, y: (x, y + 0.5), r"labels must be from 0 to 6, conv's classes, got 0\.5"),
+        (lambda x, y: (x, np.array(list("abcdefg"))[y]), "labels must be from 0 to 6"),
         (lambda x, y: (x[:, :6], y), r"conv looks at pictures of shape \[N, 8, 8, 3\]"),
         (lambda x, y: (x, (y + 1) % 7), "conv gets 0 of the untouched pictures right"),
-        (lambda x, y: (iter([(x, y)]), None), "fit takes arrays or a keras.utils.PyDataset"),
+        (lambda x, y: (x, y[1:]), r"24 pictures need labels of shape \[24\], .* got \[23\]"),
+        (lambda x, y: (x, np.eye(8)[y]), r"or \[24, 7\], one-hot, got \[24, 8\]"),
+        (lambda x, y: (x, np.full((24, 7), 1 / 7)), "of one-hot labels each row has one 1"),
+        (lambda x, y: (x, None), "fit takes pictures and labels, or a tf.data.Dataset"),
+        (lambda x, y: (in_batches(x, y[1:] + 7), None), "labels must be from 0 to 6"),
+        (lambda x, y: (iter([x]), None), "fit needs labels: give y, or batches"),
+        (lambda x, y: (iter([]), None), "there are no pictures to learn from"),
+        (lambda x, y: ([x[0], x[0, :6]], [1, 2]), "must be arrays of one shape"),
     ],
 )
 def test_wrong_data_are_refused_before_training(classifier, images, labels, change, message):
@@ -456,3 +665,7 @@ def test_pictures_pair_names_with_logits(classifier):
         np.zeros((2, 8, 8, 3), "float32"), np.array([0, 1]), ("g", "b"), ("g/1", "b/1"), "two"
     )
     assert classifier.logits_of(pictures).tolist() == [6, 1]
+
+
+if __name__ == "__main__":
+    on_jax()

@@ -10,7 +10,10 @@ Bunne, Rahmann, Wolf (2018), section 3.4; its formulas are our reading of its pr
 Jaderberg, Simonyan, Zisserman, Kavukcuoglu (2015), Spatial Transformer Networks.
 """
 
-from collections.abc import Mapping, Sequence
+import inspect
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from typing import Any
 
 import keras
@@ -23,6 +26,7 @@ from itn.warp import Tensor, affine_warp, check_fill, fused
 
 NEAR_IDENTITY = 1e-6  # standard deviation of the last weights; at 0 the losses have no slope
 ACCURACY_SHARE = 0.95  # of the clean accuracy: what is required by default
+PEEKED = 8  # batches of a generator that are checked before the training
 SQUARINGS, TERMS = 6, 8  # of the matrix exponential: exact to float32 up to a norm of 16
 
 
@@ -42,7 +46,7 @@ class _Transformer(layers.Layer):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32"} | kwargs)  # whatever the global policy says
         if control_dim < 1 or hidden_units < 1:
             raise UsageError(
                 f"{self.name} needs at least one control value and one hidden unit, "
@@ -68,12 +72,14 @@ class _Transformer(layers.Layer):
             self.hidden_units,
             "relu",
             kernel_initializer=keras.initializers.HeNormal(next(seeds)),
+            dtype=self.dtype_policy,
             name="hidden",
         )
         self.entries = layers.Dense(
             self.rows * self.columns,
             kernel_initializer=keras.initializers.RandomNormal(0, NEAR_IDENTITY, next(seeds)),
             bias_initializer=lambda shape, dtype: ops.cast(self.starts_at.reshape(-1), dtype),
+            dtype=self.dtype_policy,
             name="entries",
         )
         self.hidden.build((None, self.control_dim))
@@ -124,7 +130,8 @@ class _Transformer(layers.Layer):
         """
         vectors = self.vectors
         if self.resample_vectors and training:
-            vectors = _unit(keras.random.normal(vectors.shape, seed=self.generator))
+            drawn = keras.random.normal(vectors.shape, dtype="float32", seed=self.generator)
+            vectors = _unit(drawn)
         # The row (0, …, 0, 1) appended to the matrix moves nothing.
         identity = np.eye(self.rows, self.columns, dtype="float32")
         moved = ops.einsum("nrc,pc->npr", self.matrix(control) - identity, vectors)
@@ -396,10 +403,14 @@ def in_pixels(matrix: Tensor, shape: tuple[int, ...]) -> Tensor:
 class InvariantTransformerNet(keras.Model):
     """A frozen classifier behind a spatial and a color transformer.
 
-    Give it pictures, and it draws the control vectors: anew at every step of training, and
-    always the same ones otherwise. Or give it ``{"images": …, "alpha": …, "beta": …}``. What
-    comes out are the classifier's logits for the transformed pictures; the transformed pictures
-    themselves are ``net.transformers.predict`` of such a dictionary.
+    Give it pictures, and it chooses the control vectors: drawn anew for every picture and step
+    in training; otherwise all values are 1/2, the middle of the family, so that what it says of
+    a picture does not depend on the others. Or give it ``{"images": …, "alpha": …, "beta": …}``,
+    with vectors of your own, e.g. from `draw_controls`. What comes out are the classifier's
+    logits for the transformed pictures; the transformed pictures themselves are
+    ``net.transformers.predict`` of such a dictionary.
+
+    The transformers compute in float32, whatever policy Keras is set to.
 
     Parameters
     ----------
@@ -479,7 +490,7 @@ class InvariantTransformerNet(keras.Model):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32"} | kwargs)
         if required_accuracy is not None and not 0 < required_accuracy <= 1:
             raise UsageError(f"required_accuracy must be in (0, 1], got {required_accuracy}")
         for what, given in (("color_weight", color_weight), ("gate_margin", gate_margin)):
@@ -515,9 +526,9 @@ class InvariantTransformerNet(keras.Model):
         self.color = ColorTransformer(color_dim, name="color", seed=seeds[1], **common)
         size = classifier.input_size
         inputs = {
-            "images": keras.Input((size, size, 3), name="images"),
-            "alpha": keras.Input((spatial_dim,), name="alpha"),
-            "beta": keras.Input((color_dim,), name="beta"),
+            "images": keras.Input((size, size, 3), dtype="float32", name="images"),
+            "alpha": keras.Input((spatial_dim,), dtype="float32", name="alpha"),
+            "beta": keras.Input((color_dim,), dtype="float32", name="beta"),
         }
         warped = self.spatial(inputs["images"], inputs["alpha"])
         self.transformers = keras.Model(
@@ -559,7 +570,7 @@ class InvariantTransformerNet(keras.Model):
             For the color transformer.
         """
         alpha_dim, beta_dim = self.spatial.control_dim, self.color.control_dim
-        both = keras.random.uniform((count, alpha_dim + beta_dim), seed=seed)
+        both = keras.random.uniform((count, alpha_dim + beta_dim), dtype="float32", seed=seed)
         return both[:, :alpha_dim], both[:, alpha_dim:]
 
     def call(self, inputs: Tensor | Mapping[str, Tensor], training: bool = False) -> Tensor:
@@ -568,26 +579,35 @@ class InvariantTransformerNet(keras.Model):
         Parameters
         ----------
         inputs : tensor [N, H, W, 3], or dict with the keys "images", "alpha" and "beta"
-            Pictures in [0, 1], with control vectors [N, p] and [N, q] or without.
+            Pictures in [0, 1], with control vectors [N, p] and [N, q], one of them or none.
         training : bool, default False
-            Whether control vectors that are not given are drawn anew.
+            Whether control values that are not given are drawn anew; otherwise they are 1/2.
 
         Returns
         -------
         tensor [N, K]
             Logits of the classifier, which itself is never in training mode.
         """
-        if not isinstance(inputs, Mapping):
-            seed = self.draws if training else self.draws._initial_seed
-            alpha, beta = self.draw_controls(ops.shape(inputs)[0], seed)
-            inputs = {"images": inputs, "alpha": alpha, "beta": beta}
+        given = inputs if isinstance(inputs, Mapping) else {"images": inputs}
+        inputs = {**self._own_controls(ops.shape(given["images"])[0], training), **given}
         prepared = self._prepare(inputs["images"], inputs["alpha"], inputs["beta"])
         # For `compute_loss`, which follows in the same step.
         self._displacement_losses = (
             self.spatial.displacement_loss(inputs["alpha"], training),
             self.color.displacement_loss(inputs["beta"], training),
         )
-        return self.network(prepared, training=False)
+        return ops.cast(self.network(prepared, training=False), "float32")
+
+    def _own_controls(self, count: int, training: bool) -> dict[str, Tensor]:
+        """Return control vectors for inputs that have none."""
+        if training:
+            alpha, beta = self.draw_controls(count, self.draws)
+        else:
+            alpha, beta = (
+                ops.full((count, layer.control_dim), 0.5, dtype="float32")
+                for layer in (self.spatial, self.color)
+            )
+        return {"alpha": alpha, "beta": beta}
 
     def compute_loss(
         self,
@@ -603,8 +623,8 @@ class InvariantTransformerNet(keras.Model):
         ----------
         x : object
             Not used.
-        y : tensor [N] or [N, 1], int
-            Labels: indices of logits.
+        y : tensor [N] or [N, 1], or [N, K]
+            Labels: indices of logits, or one-hot.
         y_pred : tensor [N, K]
             Logits.
         sample_weight : None
@@ -619,6 +639,8 @@ class InvariantTransformerNet(keras.Model):
         """
         if sample_weight is not None:
             raise UsageError("an InvariantTransformerNet takes no weights of samples or classes")
+        if len(y.shape) == 2 and y.shape[1] > 1:
+            y = ops.argmax(y, axis=-1)  # one-hot
         labels = ops.cast(ops.reshape(y, (-1,)), "int32")
         cross_entropy = ops.mean(
             keras.losses.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
@@ -649,6 +671,12 @@ class InvariantTransformerNet(keras.Model):
             raise UsageError("an InvariantTransformerNet has a loss of its own, leave it out")
         if kwargs.get("jit_compile", "auto") == "auto":
             kwargs["jit_compile"] = keras.backend.backend() != "tensorflow"
+        optimizer = keras.optimizers.get(optimizer)
+        layers_behind = (self.network, *self.network.layers)
+        halved = any(layer.compute_dtype == "float16" for layer in layers_behind)
+        if halved and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            # Keras does this for models that compute in float16 themselves.
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         super().compile(optimizer, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -662,16 +690,18 @@ class InvariantTransformerNet(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> keras.callbacks.History:
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Train the transformers, after checking that this can work.
 
         Parameters
         ----------
-        x, y : arrays, or x alone a keras.utils.PyDataset of batches
+        x, y : arrays, tensors or lists, or x alone an iterable of batches
             Pictures [N, H, W, 3] in [0, 1], or a dictionary of them with control vectors, and
-            their labels [N], indices of the classifier's logits.
-        **kwargs
-            As for `keras.Model.fit`.
+            their labels: indices [N] of the classifier's logits, or one-hot [N, K]. Or a
+            `tf.data.Dataset`, `keras.utils.PyDataset`, `DataLoader` or generator of both.
+        *args, **kwargs
+            As for `keras.Model.fit`. ``validation_data`` are looked at with all control values
+            at 1/2.
 
         Returns
         -------
@@ -681,22 +711,41 @@ class InvariantTransformerNet(keras.Model):
         Raises
         ------
         UsageError
-            If the pictures have another size, labels are out of range, or the required accuracy
-            is above that of the classifier on these pictures.
-        """
-        data = x if y is None else [(x, y)]
-        if not isinstance(data, list | keras.utils.PyDataset):
-            raise UsageError(f"fit takes arrays or a keras.utils.PyDataset, got {type(x).__name__}")
-        self.check(data)
-        return super().fit(x, y, **kwargs)
+            If the pictures have another size, labels are out of range or not as many as the
+            pictures, or the required accuracy is above that of the classifier on these
+            pictures. Of a generator, which cannot be run through twice, only the first
+            `PEEKED` batches are checked.
 
-    def check(self, data: Sequence[tuple[Any, Any]] | keras.utils.PyDataset) -> float:
+        Examples
+        --------
+        >>> history = net.fit(images, labels, batch_size=32, epochs=5)  # doctest: +SKIP
+        """
+        given = inspect.signature(super().fit).bind(x, y, *args, **kwargs)
+        options = given.arguments
+        if y is None:
+            options["x"], batches = _peeked(x, options.get("steps_per_epoch"))
+            if not isinstance(x, keras.utils.PyDataset):
+                options.setdefault("shuffle", False)  # Keras cannot, and says so
+        else:
+            options["x"], options["y"] = _as_arrays(x), _as_arrays(y)
+            learned = len(options["y"])
+            if share := options.get("validation_split"):  # Keras holds the last ones out
+                learned = math.floor(learned * (1 - share))
+            batches = [(_first(options["x"], learned), _first(options["y"], learned))]
+            self._checked_labels(options["x"], options["y"])
+        if isinstance(judged := options.get("validation_data"), tuple | list):
+            options["validation_data"] = tuple(map(_as_arrays, judged))
+            self._checked_labels(*options["validation_data"][:2])
+        self.check(batches)
+        return super().fit(*given.args, **given.kwargs)
+
+    def check(self, batches: Iterable[Any]) -> float:
         """Refuse what cannot be trained on, and choose the required accuracy if none was given.
 
         Parameters
         ----------
-        data : sequence of (pictures, labels), or keras.utils.PyDataset
-            Batches as for `fit`.
+        batches : iterable of (pictures, labels)
+            As for `fit`.
 
         Returns
         -------
@@ -707,22 +756,21 @@ class InvariantTransformerNet(keras.Model):
         ------
         UsageError
             As `fit`.
+
+        Examples
+        --------
+        >>> clean_accuracy = net.check([(images, labels)])  # doctest: +SKIP
         """
         hits = count = 0
-        count_of_batches = len(data) if isinstance(data, Sequence) else data.num_batches
-        for images, labels in (data[index] for index in range(count_of_batches)):
-            images = images["images"] if isinstance(images, Mapping) else images
-            labels = np.asarray(labels).reshape(-1)
-            self.classifier.check_size(images.shape)
-            classes = len(self.classifier.class_names)
-            if len(labels) and not (labels.min() >= 0 and labels.max() < classes):
-                raise UsageError(
-                    f"labels must be from 0 to {classes - 1}, {self.classifier.name}'s classes, "
-                    f"got {labels.min()} to {labels.max()}"
-                )
-            right = self.classifier.predict(np.asarray(images)).argmax(axis=1) == labels
+        for batch in batches:
+            if not isinstance(batch, tuple | list) or len(batch) < 2:
+                raise UsageError("fit needs labels: give y, or batches of (pictures, labels)")
+            images, labels = self._checked_labels(*batch[:2])
+            right = self.classifier.predict(images).argmax(axis=1) == labels
             hits, count = hits + int(right.sum()), count + len(labels)
-        clean = hits / max(count, 1)
+        if not count:
+            raise UsageError("there are no pictures to learn from")
+        clean = hits / count
         if np.isnan(required := float(self.required_accuracy.value)):
             required = ACCURACY_SHARE * clean
             self.required_accuracy.assign(required)
@@ -732,6 +780,28 @@ class InvariantTransformerNet(keras.Model):
                 f"{self.classifier.name} gets {clean:.3g} of the untouched pictures right"
             )
         return clean
+
+    def _checked_labels(self, inputs: Any, given: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return pictures and their labels as indices of logits, or refuse them."""
+        images = np.asarray(inputs["images"] if isinstance(inputs, Mapping) else inputs)
+        labels, classes = np.asarray(given), len(self.classifier.class_names)
+        self.classifier.check_size(images.shape)
+        if labels.shape not in [(len(images), *rest) for rest in ((), (1,), (classes,))]:
+            raise UsageError(
+                f"{len(images)} pictures need labels of shape [{len(images)}], indices, or "
+                f"[{len(images)}, {classes}], one-hot, got {list(labels.shape)}"
+            )
+        if labels.shape[1:] == (classes,) and classes > 1:
+            if not (np.sort(labels, axis=1) == np.eye(1, classes, classes - 1)).all():
+                raise UsageError("of one-hot labels each row has one 1, all else is 0")
+            return images, labels.argmax(axis=1)
+        if not np.isin(labels, np.arange(classes)).all():
+            found = ", ".join(map(str, np.unique(labels[~np.isin(labels, np.arange(classes))])[:3]))
+            raise UsageError(
+                f"labels must be from 0 to {classes - 1}, {self.classifier.name}'s classes, "
+                f"got {found}"
+            )
+        return images, labels.reshape(-1).astype(int)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild the model, its classifier among them.
@@ -789,6 +859,38 @@ class InvariantTransformerNet(keras.Model):
                 described[name], custom_objects=custom_objects
             )
         return cls(**config | {"classifier": Classifier(**described)})
+
+
+def _as_arrays(given: Any) -> Any:
+    """Make arrays of lists and tensors, also in a dictionary."""
+    if isinstance(given, Mapping):
+        return {name: _as_arrays(value) for name, value in given.items()}
+    try:
+        return np.asarray(given)
+    except ValueError as error:  # of several shapes
+        raise UsageError(f"pictures and labels must be arrays of one shape: {error}") from error
+
+
+def _first(arrays: Any, count: int) -> Any:
+    if isinstance(arrays, Mapping):
+        return {name: array[:count] for name, array in arrays.items()}
+    return arrays[:count]
+
+
+def _peeked(data: Any, steps: int | None) -> tuple[Any, Iterable[Any]]:
+    """Return batches as Keras takes them, and those of them to look at before."""
+    if isinstance(data, keras.utils.PyDataset):
+        count = data.num_batches if steps is None else steps
+        return data, (data[index] for index in range(count))
+    if isinstance(data, Iterator):
+        first = list(islice(data, PEEKED))
+        return (batch for batch in chain(first, data)), first
+    if hasattr(data, "shape") or not isinstance(data, Iterable):
+        raise UsageError(
+            "fit takes pictures and labels, or a tf.data.Dataset, keras.utils.PyDataset, "
+            f"DataLoader or generator of both, got {type(data).__name__}"
+        )
+    return data, islice(data, steps)
 
 
 def _unit(vectors: Tensor) -> Tensor:
