@@ -1,5 +1,6 @@
 """Comparisons of networks, on screenings whose thresholds are known."""
 
+import itertools
 import statistics
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from itn import symmetry
+from itn import comparison, symmetry, training_report
 from itn.classifiers import load_classifier
 from itn.comparison import (
+    compare,
     comparison_numbers,
     plot_threshold_pairs,
     rank_correlations,
@@ -27,6 +29,7 @@ from itn.profiles import (
 )
 from itn.screening_study import load_part
 from itn.symmetry import (
+    exact_rank_test,
     fill_control,
     group_numbers,
     group_table,
@@ -143,13 +146,134 @@ def test_figure_shows_every_pair_and_its_correlation():
     assert texts == expected
 
 
+def test_the_figure_writes_factors_and_names_as_they_are():
+    factors = 2.0 ** np.arange(-4, 5)
+    one = screening(FIRST).isel(magnitude=slice(0, 9)).assign_coords(magnitude=factors)
+    pairs = threshold_pairs(one.assign_attrs(transformation="zoom"), screening(FIRST))
+    figure = plot_threshold_pairs(pairs.assign(transformation="zoom"), "my$1$", "a_b^$")
+    (axes,) = figure.axes
+    figure.draw_without_rendering()
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("my$1$", "a_b^$")
+    for axis in (axes.xaxis, axes.yaxis):
+        assert not axis.label.get_parse_math()
+        assert not any("$" in label.get_text() for label in axis.get_ticklabels())
+
+
+def test_equal_thresholds_have_no_order():
+    same = threshold_pairs(screening(dict.fromkeys("abcdef", (-0.5, 0.5))), screening(SECOND))
+    assert (same["first_censored"] == 0).all()
+    assert rank_correlations(same)["rank correlation"].isna().all()
+
+
+def test_networks_without_a_shared_class_make_an_empty_table():
+    pairs = threshold_pairs(screening(FIRST), screening({"x": (-0.5, 0.5)}))
+    full = threshold_pairs(screening(FIRST), screening(SECOND))
+    assert pairs.empty and pairs.columns.tolist() == full.columns.tolist()
+    assert pd.concat([pairs, full]).dtypes.to_dict() == full.dtypes.to_dict()
+    found = rank_correlations(pairs)
+    assert found.empty and (found.dtypes == rank_correlations(full).dtypes).all()
+    assert rank_correlations(pd.DataFrame()).columns.tolist() == found.columns.tolist()
+    numbers = comparison_numbers({("one", "two"): pairs})
+    assert (numbers["one_two_pairs"], numbers["one_two_defined"]) == (0, 0)
+    assert np.isnan(numbers["one_two_median"])
+    with pytest.raises(UsageError, match=r"^nothing to draw: one and two share no class"):
+        plot_threshold_pairs(pairs, "one", "two")
+
+
 @pytest.fixture
-def turned(monkeypatch):
+def networks(monkeypatch, tmp_path):
+    """A profile whose networks are given, and a screening of SqueezeNet that knows a to f."""
+
+    def given(own, squeezenet=SECOND):
+        profile = load_profile("photos").model_copy(update={"networks": tuple(own)})
+        monkeypatch.setattr(comparison, "load_profile", lambda name: profile)
+        monkeypatch.setattr(comparison, "TRANSFORMATIONS", ["brightness"])
+        obtain = lambda parameters, name: screening(own[parameters.network], name)  # noqa: E731
+        monkeypatch.setattr(comparison, "obtain_screening", obtain)
+        archive = tmp_path / "squeezenet_brightness.nc"
+        monkeypatch.setattr(comparison, "archive_file", lambda *names: archive)
+        monkeypatch.setattr(comparison, "load_screening", lambda path: screening(squeezenet))
+        if squeezenet:
+            archive.touch()
+        return FigureParameters(profile="mine")
+
+    return given
+
+
+def test_one_network_of_ones_own_is_compared_with_squeezenet(networks):
+    tables = compare(networks({"mine": FIRST}))
+    assert list(tables) == [("mine", "squeezenet")]
+    wanted = threshold_pairs(screening(FIRST), screening(SECOND))
+    pd.testing.assert_frame_equal(tables["mine", "squeezenet"], wanted)
+
+
+def test_networks_are_compared_with_each_other_where_squeezenet_knows_none_of_their_classes(
+    networks,
+):
+    tables = compare(networks({"one": FIRST, "two": SECOND}, {"x": (-0.5, 0.5)}))
+    assert list(tables) == [("one", "two"), ("one", "squeezenet"), ("two", "squeezenet")]
+    assert [len(pairs) for pairs in tables.values()] == [12, 0, 0]
+
+
+def test_what_cannot_be_compared_is_said_in_one_line(networks):
+    with pytest.raises(UsageError, match=r"mine knows a, b, c, …; squeezenet knows x$"):
+        compare(networks({"mine": FIRST}, {"x": (-0.5, 0.5)}))
+    with pytest.raises(UsageError, match="no two networks with thresholds of the same class"):
+        compare(networks({"squeezenet": FIRST}))
+
+
+def test_a_missing_archive_is_named(networks):
+    with pytest.raises(UsageError, match="no results/imagenet/squeezenet_brightness") as raised:
+        compare(networks({"mine": FIRST}, {}))
+    assert "itn screen --profile imagenet" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def fully_enumerated(higher, lower):
+    """How many of all choices have that sum of ranks, one by one."""
+    ranks = stats.rankdata([*higher, *lower])
+    choices = itertools.combinations(ranks, len(higher))
+    return np.mean([sum(one) >= sum(ranks[: len(higher)]) for one in choices])
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (1, 4), (5, 1), (3, 10), (5, 8), (7, 7)])
+@pytest.mark.parametrize("values", [2, 4, 9])
+def test_ranks_with_ties_are_tested_against_all_choices(sizes, values):
+    rng = np.random.default_rng(values)
+    for _ in range(5):
+        higher, lower = (rng.integers(0, values, size) / 7 for size in sizes)
+        expected = fully_enumerated(higher, lower)
+        assert exact_rank_test(higher, lower) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("sizes", [(5, 10), (12, 20), (40, 60)])
+def test_ranks_without_ties_are_tested_as_scipy_does_it(sizes):
+    rng = np.random.default_rng(3)
+    higher, lower = rng.normal(0.3, 1, sizes[0]), rng.normal(0, 1, sizes[1])
+    wanted = stats.mannwhitneyu(higher, lower, alternative="greater", method="exact").pvalue
+    assert exact_rank_test(higher, lower) == pytest.approx(wanted, rel=1e-9)
+
+
+def test_nothing_is_tested_against_nothing():
+    assert np.isnan(exact_rank_test([], [1, 2])) and np.isnan(exact_rank_test([1], []))
+
+
+@pytest.fixture
+def turned(known_turned):
+    return known_turned(np.arange(0.0, 361, 10))
+
+
+@pytest.fixture
+def known_turned(monkeypatch):
+    return lambda angles: _turned(monkeypatch, angles)
+
+
+def _turned(monkeypatch, angles):
     """Two networks; one class never fails, one fails at once, one comes back at half a turn."""
-    angles = np.arange(0.0, 361, 10)
+    away = np.abs((angles + 180) % 360 - 180)
     always = np.ones(len(angles))
-    never = np.where((angles == 0) | (angles == 360), 1.0, 0.0)
-    back = np.where(np.isin(angles, (0, 180, 360)), 1.0, 0.0)
+    never = np.where(away == 0, 1.0, 0.0)
+    back = np.where(np.isin(away, (0, 180)), 1.0, 0.0)
     right = np.stack([never, back, always, never])  # one picture per class
     labels = np.arange(4)
     known = xr.Dataset(
@@ -183,6 +307,43 @@ def test_groups_keep_what_is_known(turned):
         "piano": "none",
         "other": "other classes",
     }
+
+
+@pytest.mark.parametrize(
+    ("angles", "piano", "lamp", "half_turn"),
+    [
+        (np.arange(-180.0, 181, 10), 10 / 360, 20 / 360, {"ball": 1, "lamp": 1, "piano": 0}),
+        (np.arange(-90.0, 91, 10), 10 / 180, 10 / 180, None),
+        (np.arange(-30.0, 401, 10), 10 / 360, 20 / 360, {"ball": 1, "lamp": 1, "piano": 0}),
+        (np.array([0.0]), None, None, None),
+    ],
+    ids=str,
+)
+def test_what_is_kept_does_not_depend_on_where_the_sweep_begins(
+    known_turned, angles, piano, lamp, half_turn
+):
+    kept = known_turned(angles)
+    kept = kept[kept.network == "one"].set_index("category")
+    assert (kept.clean == 1).all()
+    for name, share in (("piano", piano), ("lamp", lamp)):
+        expected = np.nan if share is None else share
+        assert kept.kept[name] == pytest.approx(expected, nan_ok=True)
+    for name, share in (half_turn or dict.fromkeys(("ball", "lamp", "piano"), np.nan)).items():
+        assert kept.kept_180[name] == pytest.approx(share, nan_ok=True)
+    assert plot_turned_groups(known_turned(angles)).axes
+
+
+def test_a_class_that_is_never_right_keeps_nothing_that_could_be_counted(turned):
+    turned = turned.copy()
+    lost = turned.category == "lamp"
+    turned.loc[lost, "clean"] = 0
+    turned.loc[lost, ["kept", "kept_180"]] = np.nan
+    numbers, table = group_numbers(turned), group_table(turned)
+    assert np.isnan(numbers["one_upright_kept"]) and np.isnan(numbers["one_p_upright"])
+    assert numbers["one_round_kept"] == 1
+    assert (table.loc[("upright", "lamp")] == "–").all()
+    labels = [text.get_text() for text in plot_turned_groups(turned).legends[0].get_texts()]
+    assert labels == ["round (1 classes)", "none (1 classes)"]
 
 
 def test_numbers_and_table_repeat_the_groups(turned):
@@ -223,6 +384,13 @@ def test_cards_and_split_are_tabulated():
         training_table(read_parameters({"profile": "imagenet"}))
 
 
+def test_a_network_that_the_profile_did_not_train_has_no_card(monkeypatch):
+    profile = load_profile("photos").model_copy(update={"networks": ("squeezenet",)})
+    monkeypatch.setattr(training_report, "load_profile", lambda name: profile)
+    with pytest.raises(UsageError, match="squeezenet is no network of profile photos's own"):
+        training_table(FigureParameters(profile="photos"))
+
+
 def test_seeds_are_told_apart_by_their_medians():
     first = screening({"a": (-0.8, 0.2), "b": (-0.5, 0.4), "c": (-0.3, 0.6), "d": (-0.2, 0.7)})
     same = threshold_pairs(first, first).assign(seed=1)
@@ -252,6 +420,36 @@ def test_the_seeds_were_compared_with_the_archived_training():
             np.testing.assert_allclose(found["first"], wanted["first"], rtol=1e-5, err_msg=seed)
             assert (found.first_censored == wanted.first_censored).all()
             assert (found["first"] != found.second).any()
+
+
+@pytest.mark.parametrize("angle", [45.0, -45.0, 315.0])
+def test_the_fill_control_is_read_at_its_angle_whichever_way_it_turns(monkeypatch, angle):
+    # Of three pictures of others one is taken for the marked class upright, two turned.
+    at_angle, upright = [0, 0, 0, 2], [0, 0, 1, 2]
+    order = np.argsort([angle, 0])
+    known = xr.Dataset(
+        {
+            "predicted": (("image", "magnitude"), np.array([at_angle, upright]).T[:, order]),
+            "target": ("category", [0, 1, 2]),
+            "label": ("image", [0, 1, 1, 2]),
+        },
+        coords={
+            "magnitude": np.array([angle, 0])[order],
+            "category": ["marked", "b", "c"],
+            "class": ["marked", "b", "c"],
+        },
+        attrs={"transformation": "rotation", "identity": 0.0},
+    )
+    profile = load_profile("photos").model_copy(update={"networks": ("net",)})
+    monkeypatch.setattr(symmetry, "load_profile", lambda name: profile)
+    monkeypatch.setattr(symmetry, "compute_screening", lambda parameters, name: known)
+    parameters = FigureParameters(profile="photos")
+    (row,) = fill_control(parameters, ["marked"], angle, ["zeros"]).to_dict("records")
+    assert row["accuracy"] == pytest.approx(2 / 4)
+    assert row["taken"] == pytest.approx(2 / 3)
+    assert row["taken_upright"] == pytest.approx(1 / 3)
+    with pytest.raises(UsageError, match="unknown class 'marke'; closest: 'marked'"):
+        fill_control(parameters, ["marke"], angle, ["zeros"])
 
 
 @pytest.mark.data

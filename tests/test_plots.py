@@ -3,12 +3,14 @@
 import inspect
 import json
 from xml.dom import minidom
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import matplotlib.figure
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from IPython.core.formatters import DisplayFormatter
 from IPython.display import SVG
 from matplotlib import colors
@@ -16,9 +18,11 @@ from PIL import Image
 from scipy import stats
 
 import itn
-from itn.plots import LOST_COLOR, Figure, format_magnitude
+from itn.plots import LOST_COLOR, STYLE, Figure, format_magnitude
 from itn.thresholds import accuracy, median_threshold, thresholds
 from itn.transformations import find_transformation
+
+SVG_NAMESPACE = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +86,85 @@ def test_ground_is_shaded_where_the_true_class_does_not_lead(two):
         )
         lost = colors.same_color(top.get_facecolor(), LOST_COLOR)
         assert lost != ahead
+
+
+def turned(degrees, names=("a", "b", "c")):
+    """Four pictures of a class that is kept to 30° either way, then all taken for another."""
+    degrees = np.asarray(degrees, float)
+    kept = np.abs((degrees + 180) % 360 - 180) <= 30
+    mean = np.zeros((1, len(degrees), 3))
+    mean[0, :, 0], mean[0, :, 1] = np.where(kept, 0.9, 0.1), np.where(kept, 0.1, 0.9)
+    return xr.Dataset(
+        {
+            "predicted": (("image", "magnitude"), np.tile(np.where(kept, 0, 1), (4, 1))),
+            "mean_softmax": (("category", "magnitude", "class"), mean),
+            "target": ("category", [0]),
+            "rival": (("category", "rank"), [[1]]),
+            "label": ("image", np.zeros(4, int)),
+        },
+        coords={"magnitude": degrees, "category": [names[0]], "class": list(names)},
+        attrs={"transformation": "rotation", "identity": 0.0},
+    )
+
+
+@pytest.mark.parametrize(
+    ("degrees", "lines"),
+    [
+        (np.arange(-90, 91, 10), [-35, 35]),
+        (np.arange(-180, 181, 10), [-35, 35]),
+        (np.arange(0, 361, 10), [35, 325]),
+        (np.arange(-30, 401, 10), [35, 325, 395]),
+        (np.arange(-720, 1, 10), [-685, -395, -325, -35]),
+        (np.arange(0, 91, 10), [35]),
+        ([0, 60, 50, 40, 30, 20, 10], [35]),
+        ([0, 40, 320], [20]),  # -20° would stand at 340°
+        ([0, 10, 20], []),
+        ([10, 20, 40], []),
+        ([40, 50], []),
+        ([0], []),
+        ([30], []),
+    ],
+    ids=str,
+)
+def test_rotations_are_marked_and_shaded_where_they_were_swept(degrees, lines):
+    degrees = np.asarray(degrees, float)
+    (axes,) = itn.plot_softmax(turned(degrees)).axes
+    itn.plot_accuracy(turned(degrees)).draw_without_rendering()
+    axes.figure.draw_without_rendering()
+    drawn = [each.get_xdata()[0] for each in axes.lines if each.get_label().startswith("_")]
+    assert sorted(set(np.round(drawn, 9))) == lines  # half and switch are lost at the same angle
+    assert len(axes.texts) == len(drawn) == 2 * len(lines)
+    for magnitude in degrees:
+        over = [p for p in axes.patches if p.get_x() <= magnitude <= p.get_x() + p.get_width()]
+        top = max(over, key=lambda patch: patch.get_zorder())
+        kept = abs((magnitude + 180) % 360 - 180) <= 30
+        assert colors.same_color(top.get_facecolor(), LOST_COLOR) != kept
+
+
+@pytest.mark.parametrize(
+    "name", ["$x^2$", "a$b", r"\alpha{}", "100 % & #1 ~", "x^2 \\$", "中文 😀", "e\u0301", "<&>\"'"]
+)
+def test_names_are_drawn_as_they_are(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("ITN_FIGURES", str(tmp_path))
+    monkeypatch.setitem(STYLE, "svg.fonttype", "none")  # text stays text
+    screening = turned([0, 30, 60], (name, f"other {name}", "c"))
+    both = screening.isel(category=[0, 0]).assign_coords(category=[name, f"second {name}"])
+    both["label"] = "image", [0, 0, 1, 1]
+    figures = {
+        "softmax": (itn.plot_softmax(screening), {f"{name} (4 pictures)", f"other {name}"}),
+        "accuracy": (itn.plot_accuracy(both), {name, f"second {name}"}),
+    }
+    for title, (figure, expected) in figures.items():
+        texts = ElementTree.parse(itn.save_figure(figure, title)).iter(f"{SVG_NAMESPACE}text")
+        assert expected <= {"".join(text.itertext()) for text in texts}
+
+
+def test_a_name_that_is_no_text_is_drawn_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setenv("ITN_FIGURES", str(tmp_path))
+    name = b"caf\xe9".decode("utf-8", "surrogateescape")
+    (axes,) = itn.plot_softmax(turned([0, 30, 60], (name, "b", "c"))).axes
+    assert axes.get_title() == "caf? (4 pictures)"
+    assert itn.save_figure(axes.figure, "broken").is_file()
 
 
 def test_accuracy_figure_draws_all_pictures_with_their_interval(rotation):
@@ -199,6 +282,8 @@ def test_a_description_names_what_was_left_out(rotation):
         ("noise", 0.13, "0.130"),
         ("blur", 5, "5.00 px"),
         ("rotation", 157.6, "158°"),
+        ("rotation", np.inf, "–"),
+        ("zoom", np.nan, "–"),
     ],
 )
 def test_magnitudes_are_written_with_their_unit(name, magnitude, text):

@@ -44,6 +44,23 @@ def test_numbers_are_shares_of_the_pictures(known):
     assert (numbers["net_untaught_zoom_0.5"], numbers["net_taught_zoom_2"]) == (0.5, 0.9)
 
 
+def test_a_sweep_about_zero_gives_the_same_numbers(known):
+    angles = np.arange(-180.0, 181)
+    about_zero = {
+        ("rotation", "net", "untaught"): screening("rotation", angles, lambda a: a == 0),
+        ("rotation", "net", "taught"): screening("rotation", angles[170:], lambda a: 0.8),
+    }
+    numbers, wanted = taught_numbers(about_zero), taught_numbers(known)
+    for key in numbers:
+        assert numbers[key] == pytest.approx(wanted[key])
+
+
+def test_what_was_not_screened_is_no_number():
+    numbers = taught_numbers({("zoom", "net", "taught"): screening("zoom", [1.0, 2], lambda f: 1)})
+    assert (numbers["net_taught_accuracy"], numbers["net_taught_zoom_2"]) == (1, 1)
+    assert np.isnan(numbers["net_taught_zoom_0.5"])
+
+
 def test_figure_shows_both_in_every_panel(known):
     panels = plot_taught(known).axes
     assert [axes.get_title() for axes in panels] == ["net", "net"]
@@ -66,3 +83,9 @@ def test_networks_are_paired_with_their_untaught_ones(monkeypatch):
     assert found["zoom", "resnet_photos", "untaught"] == ("photos", "resnet_photos", "zoom")
     with pytest.raises(UsageError, match="profile photos does not say which networks are untaught"):
         taught_screenings(read_parameters({"profile": "photos"}))
+    parameters = read_parameters({"profile": "photos_taught"})
+    one = taught.load_profile("photos_taught").model_copy(update={"networks": ("mine",)})
+    load = taught.load_profile
+    monkeypatch.setattr(taught, "load_profile", lambda n: one if n == "photos_taught" else load(n))
+    with pytest.raises(UsageError, match="needs its untaught one: got mine and, from photos"):
+        taught_screenings(parameters)

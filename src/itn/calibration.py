@@ -29,6 +29,7 @@ from itn.plots import (
     Figure,
     draw_axes,
     format_magnitude,
+    positions,
     readable,
 )
 from itn.profiles import FigureParameters, load_profile
@@ -295,8 +296,7 @@ def _draw_pair(axes: Axes, name: str, screenings: dict[str, xr.Dataset]) -> None
             curve = true_softmax(screenings[f"{network}/{name}"]).sel(category=class_name)
             axes.plot(magnitude, curve, color=color, linewidth=1, **style)
         for at in known[class_name].values():
-            if at is not None:
-                position = at % transformation.period if transformation.period else at
+            for position in () if at is None else positions(at, magnitude, transformation):
                 axes.axvline(position, color="#999999", linewidth=1, zorder=0)
     draw_axes(axes, transformation, magnitude)
     axes.set_title(readable(name))

@@ -11,15 +11,33 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from scipy import stats
 
-from itn.curves import load_screening
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE, Figure
-from itn.profiles import FigureParameters, archive_file, load_profile
-from itn.screening_study import obtain_screening
+from itn.messages import UsageError
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE, Figure, factor_ticks
+from itn.profiles import FigureParameters, load_profile
+from itn.screening_study import archived_screening, obtain_screening
 from itn.thresholds import DIRECTIONS, NOT_REACHED, REACHED, thresholds
 from itn.transformations import TRANSFORMATIONS, find_transformation
 
 CRITERION = "half"
 FEWEST_REACHED = 4  # pairs of thresholds; with fewer, ranks say nothing
+ANOTHER, ITS_PROFILE = "squeezenet", "imagenet"  # what every profile's networks are compared with
+PAIRS = {
+    "transformation": str,
+    "direction": str,
+    "category": str,
+    "first": float,
+    "first_censored": bool,
+    "second": float,
+    "second_censored": bool,
+}
+CORRELATIONS = {
+    "transformation": str,
+    "direction": str,
+    "pairs": int,
+    "censored": int,
+    "rank correlation": float,
+    "p": float,
+}
 DIRECTION_STYLES: dict[str, dict[str, Any]] = {
     "up": {"color": "#D55E00", "marker": "^"},
     "down": {"color": "#0072B2", "marker": "v"},
@@ -37,7 +55,14 @@ def compare(parameters: FigureParameters) -> dict[tuple[str, str], pd.DataFrame]
     Returns
     -------
     dict of (str, str) to pandas.DataFrame
-        For the names of two networks, the table of `threshold_pairs`.
+        For the names of two networks, the table of `threshold_pairs`; empty where they share no
+        class.
+
+    Raises
+    ------
+    UsageError
+        If there are no two networks that share a class, or SqueezeNet's screenings are not
+        archived.
 
     Examples
     --------
@@ -52,18 +77,26 @@ def compare(parameters: FigureParameters) -> dict[tuple[str, str], pd.DataFrame]
         ]
         for name in names
     }
-    screenings["squeezenet"] = [
-        load_screening(archive_file("imagenet", "squeezenet", transformation))
-        for transformation in TRANSFORMATIONS
-    ]
+    if ANOTHER not in screenings:
+        its = FigureParameters(profile=ITS_PROFILE, network=ANOTHER)
+        screenings[ANOTHER] = [archived_screening(its, name) for name in TRANSFORMATIONS]
     every = list(screenings)
-    return {
+    tables = {
         (first, second): pd.concat(
             map(threshold_pairs, screenings[first], screenings[second]), ignore_index=True
         )
         for index, first in enumerate(every)
         for second in every[index + 1 :]
     }
+    if all(pairs.empty for pairs in tables.values()):
+        classes = [
+            f"{name} knows {_some(of[0].category.values)}" for name, of in screenings.items()
+        ]
+        raise UsageError(
+            f"profile {parameters.profile} has no two networks with thresholds of the same class: "
+            + "; ".join(classes)
+        )
+    return tables
 
 
 def threshold_pairs(first: xr.Dataset, second: xr.Dataset) -> pd.DataFrame:
@@ -106,7 +139,7 @@ def threshold_pairs(first: xr.Dataset, second: xr.Dataset) -> pd.DataFrame:
                     row[name], row[f"{name}_censored"] = pair
             if None not in found.values():
                 rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(PAIRS)).astype(PAIRS)
 
 
 def rank_correlations(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -125,7 +158,8 @@ def rank_correlations(pairs: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         One row per transformation and direction: ``pairs``, how many; ``censored``, in how
         many of these one threshold or both were not reached; ``rank correlation``, NaN
-        where fewer than four pairs were reached by both; ``p``, two-sided.
+        where fewer than four pairs were reached by both, or one network has the same threshold
+        for all; ``p``, two-sided.
 
     Examples
     --------
@@ -135,13 +169,15 @@ def rank_correlations(pairs: pd.DataFrame) -> pd.DataFrame:
     1.0
     """
     rows = []
-    for (transformation, direction), group in pairs.groupby(
-        ["transformation", "direction"], sort=False
-    ):
+    keys = ["transformation", "direction"]
+    for (transformation, direction), group in pairs.groupby(keys, sort=False) if len(pairs) else ():
         censored = int((group.first_censored | group.second_censored).sum())
         coefficient, p = np.nan, np.nan
-        if len(group) - censored >= FEWEST_REACHED:
-            coefficient, p = stats.spearmanr(outward(group, "first"), outward(group, "second"))
+        first, second = outward(group, "first"), outward(group, "second")
+        # Where all thresholds of a network are the same, they have no order.
+        ordered = min(len(np.unique(first)), len(np.unique(second))) > 1
+        if ordered and len(group) - censored >= FEWEST_REACHED:
+            coefficient, p = stats.spearmanr(first, second)
         rows.append(
             {
                 "transformation": transformation,
@@ -152,7 +188,7 @@ def rank_correlations(pairs: pd.DataFrame) -> pd.DataFrame:
                 "p": float(p),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(CORRELATIONS)).astype(CORRELATIONS)
 
 
 def plot_threshold_pairs(pairs: pd.DataFrame, first: str, second: str) -> Figure:
@@ -172,6 +208,11 @@ def plot_threshold_pairs(pairs: pd.DataFrame, first: str, second: str) -> Figure
     matplotlib.figure.Figure
         The figure, not shown.
 
+    Raises
+    ------
+    UsageError
+        If there are no pairs.
+
     Examples
     --------
     >>> from itn.curves import load_screening
@@ -180,6 +221,10 @@ def plot_threshold_pairs(pairs: pd.DataFrame, first: str, second: str) -> Figure
     >>> figure.axes[0].get_title()
     'blur'
     """
+    if pairs.empty:
+        raise UsageError(
+            f"nothing to draw: {first} and {second} share no class that both know untransformed"
+        )
     names = list(dict.fromkeys(pairs.transformation))
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
@@ -288,6 +333,11 @@ def _limits(screening: xr.Dataset) -> dict[tuple[str, str], tuple[float, bool]]:
     }
 
 
+def _some(names: np.ndarray) -> str:
+    """Name the first few."""
+    return ", ".join(map(str, names[:3])) + (", …" if len(names) > 3 else "")
+
+
 def _draw_pairs(axes: Axes, pairs: pd.DataFrame, found: pd.DataFrame) -> None:
     logarithmic = find_transformation(pairs.transformation.iloc[0]).logarithmic
     for row, (direction, style) in enumerate(DIRECTION_STYLES.items()):
@@ -309,3 +359,5 @@ def _draw_pairs(axes: Axes, pairs: pd.DataFrame, found: pd.DataFrame) -> None:
     if logarithmic:
         axes.set_xscale("log", base=2)
         axes.set_yscale("log", base=2)
+        factor_ticks(axes.xaxis)
+        factor_ticks(axes.yaxis)

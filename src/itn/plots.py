@@ -12,12 +12,22 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.figure
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, MultipleLocator, NullLocator
 
 from itn.files import whole_file
-from itn.thresholds import REACHED, accuracy, accuracy_interval, is_correct, thresholds
+from itn.thresholds import (
+    REACHED,
+    accuracy,
+    accuracy_interval,
+    is_correct,
+    margins,
+    safe_intervals,
+    thresholds,
+)
 from itn.transformations import Transformation, find_transformation
 
 TRUE_STYLE: dict[str, Any] = {"color": "#000000", "linewidth": 2.2}
@@ -38,6 +48,12 @@ STYLE = {name: value for name, value in mpl.rcParamsDefault.items() if name != "
     "legend.fontsize": 8,
     "legend.frameon": False,
     "svg.hashsalt": "itn",  # same figure, same bytes
+    # Names are drawn as they are: marks of formulas mean nothing, and where the font lacks a
+    # character there is a box.
+    "text.usetex": False,
+    "text.parse_math": False,
+    "axes.formatter.use_mathtext": False,
+    "font.family": ["DejaVu Sans", "Last Resort High-Efficiency"],
 }
 DATES: dict[str, dict[str, None]] = {
     "svg": {"Date": None},
@@ -92,6 +108,7 @@ def plot_softmax(screening: xr.Dataset, columns: int = 2) -> Figure:
     >>> len(plot_softmax(screening, columns=3).axes)
     12
     """
+    screening = screening.sortby("magnitude")
     found = thresholds(screening)
     count = screening.sizes["category"]
     columns = min(columns, count)
@@ -130,6 +147,7 @@ def plot_accuracy(screening: xr.Dataset) -> Figure:
     >>> len(plot_accuracy(screening).axes)
     1
     """
+    screening = screening.sortby("magnitude")
     transformation = find_transformation(screening.attrs["transformation"])
     magnitude = screening.magnitude.values
     each = accuracy(screening).values  # [C, M]
@@ -245,7 +263,7 @@ def format_magnitude(magnitude: float, transformation: Transformation) -> str:
     Returns
     -------
     str
-        For a reader.
+        For a reader; a dash for what is no number, such as a threshold that is not reached.
 
     Examples
     --------
@@ -254,6 +272,8 @@ def format_magnitude(magnitude: float, transformation: Transformation) -> str:
     >>> format_magnitude(5, find_transformation("blur"))
     '5.00 px'
     """
+    if not np.isfinite(magnitude):
+        return "–"
     digits = f"{magnitude:#.3g}".rstrip(".").replace("-", "−")
     unit = transformation.unit
     return f"{digits} {unit}" if unit == "px" else f"{digits}{unit}"
@@ -270,14 +290,14 @@ def readable(name: object) -> str:
     Returns
     -------
     str
-        With spaces for underscores.
+        With spaces for underscores, and question marks for what is no text.
 
     Examples
     --------
     >>> readable("grand_piano")
     'grand piano'
     """
-    return str(name).replace("_", " ")
+    return str(name).encode("utf-8", "replace").decode().replace("_", " ")
 
 
 def _draw_softmax(axes: Axes, screening: xr.Dataset, found: xr.Dataset, category: int) -> None:
@@ -288,14 +308,17 @@ def _draw_softmax(axes: Axes, screening: xr.Dataset, found: xr.Dataset, category
     target, rivals = screening.target.values[category], screening.rival.values[category]
     others = np.delete(mean, [target, *rivals], axis=1)
 
-    _shade_lost(axes, found.isel(category=category), magnitude, transformation)
+    margin = margins(screening).sel(criterion="switch").values[category]
+    axes.axvspan(magnitude[0], magnitude[-1], color=LOST_COLOR, linewidth=0, zorder=0)
+    for start, end in safe_intervals(magnitude, margin, transformation):
+        axes.axvspan(start, end, color="white", linewidth=0, zorder=0.5)
     if others.size:
         axes.plot(magnitude, others.max(axis=1), label="others (highest)", **OTHERS_STYLE)
     for rank, rival in enumerate(rivals):
         style = RIVAL_STYLES[rank % len(RIVAL_STYLES)]
         axes.plot(magnitude, mean[:, rival], label=readable(names[rival]), linewidth=1.5, **style)
     axes.plot(magnitude, mean[:, target], label=f"{readable(names[target])} (true)", **TRUE_STYLE)
-    _mark_thresholds(axes, found.isel(category=category), transformation)
+    _mark_thresholds(axes, found.isel(category=category), magnitude, transformation)
     draw_axes(axes, transformation, magnitude)
     axes.set_ylabel("mean softmax")
     pictures = int((screening.label.values == category).sum())
@@ -307,45 +330,59 @@ def _draw_softmax(axes: Axes, screening: xr.Dataset, found: xr.Dataset, category
     )  # fmt: skip
 
 
-def _on_axis(magnitude: float, transformation: Transformation) -> float:
-    """Bring an unrolled magnitude back to where the sweep shows it."""
-    return magnitude % transformation.period if transformation.period else magnitude
-
-
-def _shade_lost(
+def _mark_thresholds(
     axes: Axes, found: xr.Dataset, magnitude: np.ndarray, transformation: Transformation
 ) -> None:
-    """Shade where the margin of the criterion *switch* is negative."""
-    switch = found.sel(criterion="switch")
-    axes.axvspan(magnitude[0], magnitude[-1], color=LOST_COLOR, linewidth=0, zorder=0)
-    for start, end in zip(switch.safe_start.values, switch.safe_end.values, strict=True):
-        if np.isnan(start):
-            continue
-        shifts = (0, transformation.period) if transformation.period else (0,)
-        for shift in shifts:  # a periodic sweep shows an interval about the identity twice
-            left, right = max(start + shift, magnitude[0]), min(end + shift, magnitude[-1])
-            if left < right:
-                axes.axvspan(left, right, color="white", linewidth=0, zorder=0.5)
-
-
-def _mark_thresholds(axes: Axes, found: xr.Dataset, transformation: Transformation) -> None:
     for criterion, style, height in (("half", ":", 1.01), ("switch", "-", 1.06)):
         for direction in found.direction.values:
             one = found.sel(criterion=criterion, direction=direction)
             if one.status.item() != REACHED:
                 continue
             threshold = one.threshold.item()
-            at = _on_axis(threshold, transformation)
-            axes.axvline(at, color="#444444", linewidth=0.9, linestyle=style)
-            axes.annotate(
-                f"{criterion} {format_magnitude(threshold, transformation)}",
-                (at, height),
-                xycoords=("data", "axes fraction"),
-                fontsize=7,
-                ha="center",
-                va="bottom",
-                color="#444444",
-            )
+            for at in positions(threshold, magnitude, transformation):
+                axes.axvline(at, color="#444444", linewidth=0.9, linestyle=style)
+                axes.annotate(
+                    f"{criterion} {format_magnitude(threshold, transformation)}",
+                    (at, height),
+                    xycoords=("data", "axes fraction"),
+                    fontsize=7,
+                    ha="center",
+                    va="bottom",
+                    color="#444444",
+                )
+
+
+def positions(
+    magnitude: float, swept: np.ndarray, transformation: Transformation
+) -> npt.NDArray[np.float64]:
+    """Find where a magnitude stands on the axis of a sweep.
+
+    Parameters
+    ----------
+    magnitude : float
+        The magnitude.
+    swept : ndarray [M], float64
+        The magnitudes of the sweep, increasing.
+    transformation : Transformation
+        Whose magnitudes these are.
+
+    Returns
+    -------
+    ndarray, float64
+        Nowhere if it is not within the sweep; more than once where the magnitude has a period
+        and the sweep is longer.
+
+    Examples
+    --------
+    >>> rotation = find_transformation("rotation")
+    >>> [positions(-30, np.array(ends), rotation).tolist() for ends in ([0, 360], [-90, 400])]
+    [[330.0], [-30.0, 330.0]]
+    """
+    if transformation.period is None:
+        return np.array([magnitude] if swept[0] <= magnitude <= swept[-1] else [])
+    first, last = (swept[[0, -1]] - magnitude) / transformation.period
+    turns = np.arange(np.ceil(first), np.floor(last) + 1)
+    return np.asarray(magnitude + transformation.period * turns)
 
 
 def draw_axes(axes: Axes, transformation: Transformation, magnitude: np.ndarray) -> None:
@@ -370,14 +407,35 @@ def draw_axes(axes: Axes, transformation: Transformation, magnitude: np.ndarray)
     axes.set_xlabel(transformation.magnitude)
     if transformation.logarithmic:
         axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter(FuncFormatter(_factor))
-        axes.xaxis.set_minor_locator(NullLocator())
+        factor_ticks(axes.xaxis)
     elif transformation.unit == "°":
-        axes.xaxis.set_major_locator(MultipleLocator(90 if np.ptp(magnitude) > 180 else 30))
+        step = 90 if np.ptp(magnitude) > 180 else 30
+        if 2 * step <= np.ptp(magnitude) <= 12 * step:  # else matplotlib finds better ones
+            axes.xaxis.set_major_locator(MultipleLocator(step))
     if len(magnitude) > 1:
         axes.set_xlim(magnitude[0], magnitude[-1])
     axes.set_ylim(-0.02, 1.04)  # a curve along an edge is still seen
 
 
-def _factor(value: float, _position: int) -> str:
+def factor_ticks(axis: Axis) -> None:
+    """Write the octaves along an axis of factors, small ones as fractions.
+
+    Parameters
+    ----------
+    axis : matplotlib.axis.Axis
+        Of x or y, logarithmic.
+
+    Examples
+    --------
+    >>> axes = Figure().subplots()
+    >>> axes.set_xscale("log", base=2)
+    >>> factor_ticks(axes.xaxis)
+    >>> axes.xaxis.get_major_formatter()(0.25)
+    '1/4'
+    """
+    axis.set_major_formatter(FuncFormatter(_factor))
+    axis.set_minor_locator(NullLocator())
+
+
+def _factor(value: float, _position: int | None) -> str:
     return f"{value:g}" if value >= 1 else f"1/{1 / value:g}"

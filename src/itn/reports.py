@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -11,7 +12,15 @@ from itn.files import whole_file
 from itn.messages import UsageError
 from itn.plots import format_magnitude, readable
 from itn.profiles import FigureParameters, project_folder
-from itn.thresholds import REACHED, accuracy, median_threshold, thresholds, true_softmax
+from itn.thresholds import (
+    REACHED,
+    accuracy,
+    is_correct,
+    median_threshold,
+    thresholds,
+    true_softmax,
+    value_at,
+)
 from itn.transformations import Transformation, find_transformation
 
 NAMED = 5  # of the pictures that were left out
@@ -40,8 +49,9 @@ def threshold_table(screening: xr.Dataset) -> pd.DataFrame:
     """
     transformation = find_transformation(screening.attrs["transformation"])
     found = thresholds(screening)
-    clean = accuracy(screening).sel(magnitude=screening.attrs["identity"]).values
-    table = pd.DataFrame({"clean accuracy": [f"{share:.1%}" for share in clean]})
+    clean = value_at(screening, accuracy(screening), screening.attrs["identity"])
+    texts = [f"{share:.1%}" if np.isfinite(share) else "–" for share in clean]
+    table = pd.DataFrame({"clean accuracy": texts})
     for criterion in found.criterion.values:
         for direction in found.direction.values:
             column = found.sel(criterion=criterion, direction=direction)
@@ -83,11 +93,11 @@ def key_numbers(screening: xr.Dataset) -> dict[str, float | str]:
     true = true_softmax(screening)
     label = screening.label.values
     identity = screening.attrs["identity"]
-    correct = screening.predicted.sel(magnitude=identity).values == screening.target.values[label]
+    right = value_at(screening, is_correct(screening).mean(axis=0), identity)
     numbers: dict[str, float | str] = {
         "pictures": len(label),
         "categories": screening.sizes["category"],
-        "top1": float(correct.mean()),
+        "top1": float(right),
     }
     shown = {"softmax_identity": identity}
     if transformation.name == "rotation" and 180 in screening.magnitude:
@@ -95,8 +105,8 @@ def key_numbers(screening: xr.Dataset) -> dict[str, float | str]:
     for index, category in enumerate(screening.category.values):
         numbers[f"{category}_pictures"] = int((label == index).sum())
         for key, magnitude in shown.items():
-            value = true.sel(category=category, magnitude=magnitude)
-            numbers[f"{category}_{key}"] = float(value)
+            curve = true.sel(category=category)
+            numbers[f"{category}_{key}"] = float(value_at(screening, curve, magnitude))
     for criterion in found.criterion.values:
         for direction in found.direction.values:
             column = found.sel(criterion=criterion, direction=direction)

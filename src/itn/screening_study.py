@@ -10,9 +10,19 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from itn.archive import UNKNOWN, Recipe, Request, digest_of, make, obtain
+from itn.archive import (
+    UNKNOWN,
+    Recipe,
+    Request,
+    digest_of,
+    find_archived,
+    make,
+    obtain,
+    tell_differences,
+)
 from itn.curves import select_categories
 from itn.images import Pictures, file_hashes, load_images
+from itn.messages import UsageError
 from itn.profiles import FigureParameters, Profile, load_profile, project_folder
 from itn.splits import read_split
 from itn.transformations import find_transformation
@@ -73,7 +83,43 @@ def obtain_screening(parameters: FigureParameters, transformation: str) -> xr.Da
     >>> obtain_screening(parameters, "rotation").category.values.tolist()
     ['starfish']
     """
+    return _selected(screening_request(parameters, transformation))
+
+
+def archived_screening(parameters: FigureParameters, transformation: str) -> xr.Dataset:
+    """Take a screening from the archive, where it would take too long to compute it.
+
+    Parameters
+    ----------
+    parameters : FigureParameters
+        From `read_parameters`.
+    transformation : str
+        A key of `itn.TRANSFORMATIONS`.
+
+    Returns
+    -------
+    xarray.Dataset
+        As returned by `itn.screen`.
+
+    Raises
+    ------
+    UsageError
+        If it is not there, or was made otherwise.
+
+    Examples
+    --------
+    >>> archived_screening(FigureParameters(profile="imagenet"), "blur").attrs["origin"]
+    'archived'
+    """
     request = screening_request(parameters, transformation)
+    if find_archived(request) is None:
+        missing = f"there is no results/{parameters.profile}/{request.archive.name}"
+        raise UsageError(f"{tell_differences(request) or missing}: {request.command}")
+    return _selected(request)
+
+
+def _selected(request: Request) -> xr.Dataset:
+    """Obtain a screening, and select what was asked for where it holds more."""
     screening = obtain(request).to_dataset()
     wanted = request.recipe["magnitudes"]
     if isinstance(wanted, list) and len(wanted) < screening.sizes["magnitude"]:

@@ -5,13 +5,15 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from itn.messages import unknown
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, STYLE, Figure, draw_axes
 from itn.profiles import FigureParameters, load_profile
 from itn.screening_study import obtain_screening
-from itn.thresholds import accuracy, is_correct
+from itn.thresholds import accuracy, is_correct, mean_over_sweep, value_at
 from itn.transformations import find_transformation
 
 REST = "other classes"
@@ -30,7 +32,8 @@ def turned_groups(parameters: FigureParameters) -> pd.DataFrame:
     pandas.DataFrame
         One row per network and class: ``network``, ``category``, ``group``, ``clean``
         accuracy, and the shares of it that are left: ``kept`` on average over all angles,
-        ``kept_180`` after half a turn; ``curve`` is that share at each of the ``angles``.
+        ``kept_180`` after half a turn; ``curve`` is that share at each of the ``angles``. NaN
+        where there is no clean accuracy to keep, or nothing was screened.
 
     Examples
     --------
@@ -45,17 +48,19 @@ def turned_groups(parameters: FigureParameters) -> pd.DataFrame:
         screening = obtain_screening(asked, "rotation")
         angles = screening.magnitude.values
         curves = accuracy(screening)
+        upright = find_transformation("rotation").identity
         for category in screening.category.values.tolist():
             curve = curves.sel(category=category).values
-            share = curve / curve[0]
+            clean = float(value_at(screening, curve, upright))
+            share = curve / (clean or np.nan)
             rows.append(
                 {
                     "network": network,
                     "category": category,
                     "group": group_of.get(category, REST),
-                    "clean": curve[0],
-                    "kept": float(np.trapezoid(share, angles) / np.ptp(angles)),
-                    "kept_180": float(np.interp(180, angles, share)),
+                    "clean": clean,
+                    "kept": mean_over_sweep(screening, share),
+                    "kept_180": float(value_at(screening, share, 180)),
                     "angles": angles,
                     "curve": share,
                 }
@@ -92,15 +97,24 @@ def plot_turned_groups(turned: pd.DataFrame) -> Figure:
         for axes, network in zip(panels, networks, strict=True):
             for group, style in zip(groups, RIVAL_STYLES, strict=False):
                 members = turned[(turned.network == network) & (turned.group == group)]
+                members = members[members.clean > 0]
+                if members.empty:
+                    continue
                 curves, angles = np.stack(list(members.curve)), members.angles.iloc[0]
                 axes.plot(angles, curves.T, **style | {"linewidth": 0.6, "alpha": 0.4})
                 label = f"{group} ({len(members)} classes)"
                 axes.plot(angles, curves.mean(axis=0), label=label, linewidth=2.2, **style)
+            angles = turned.angles[turned.network == network].iloc[0]
             draw_axes(axes, find_transformation("rotation"), angles)
             axes.set_ylim(0, 1.25)
             axes.set_title(network)
         panels[0].set_ylabel("accuracy, share of that upright")
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        entries = {  # of the first panel that has them
+            label: handle
+            for axes in panels[::-1]
+            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=3)
     return figure
 
 
@@ -115,17 +129,16 @@ def group_table(turned: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per group and class; per network the shares, in percent.
+        One row per group and class; per network the shares, in percent, a dash where there is
+        none.
 
     Examples
     --------
     >>> group_table(turned)  # doctest: +SKIP
     """
-    table = turned.pivot_table(
-        index=["group", "category"], columns="network", values=["kept", "kept_180"], sort=False
-    )
-    shown: pd.DataFrame = table.map("{:.0%}".format)
-    return shown
+    table = turned.set_index(["group", "category", "network"])[["kept", "kept_180"]]
+    shares = pd.DataFrame(table.unstack(sort=False))
+    return shares.map(lambda share: "–" if np.isnan(share) else f"{share:.0%}")
 
 
 def group_numbers(turned: pd.DataFrame) -> dict[str, float | str]:
@@ -141,8 +154,8 @@ def group_numbers(turned: pd.DataFrame) -> dict[str, float | str]:
     dict
         Per network and group, ``<network>_<group>_…``: ``kept``, ``kept_180``, and how many
         ``classes``. Per network, ``<network>_p_<group>``: probability, by chance, that a group
-        keeps at least that much more of its accuracy than the last group does (Mann-Whitney,
-        exact, one-sided), and ``<network>_p_180_<group>`` after half a turn.
+        keeps at least that much more of its accuracy than the last group does
+        (`exact_rank_test`), and ``<network>_p_180_<group>`` after half a turn.
 
     Examples
     --------
@@ -158,11 +171,50 @@ def group_numbers(turned: pd.DataFrame) -> dict[str, float | str]:
                 numbers[f"{network}_{group}_{column}"] = float(members[group][column].mean())
         for group in groups[:-1]:
             for column, key in (("kept", "p"), ("kept_180", "p_180")):
-                test = stats.mannwhitneyu(
-                    members[group][column], members[groups[-1]][column], alternative="greater"
-                )
-                numbers[f"{network}_{key}_{group}"] = float(test.pvalue)
+                higher, lower = (members[name][column].dropna() for name in (group, groups[-1]))
+                numbers[f"{network}_{key}_{group}"] = exact_rank_test(higher, lower)
     return numbers
+
+
+def exact_rank_test(higher: npt.ArrayLike, lower: npt.ArrayLike) -> float:
+    """Return how probable it is, by chance, that a sample ranks at least that high.
+
+    The one-sided test of Wilcoxon, Mann and Whitney. Values that are equal share their mean
+    rank. The probability is exact, with ties and at every size: of all ways to choose which
+    values are the sample's, those are counted whose sum of ranks is at least as large [1]_.
+
+    Parameters
+    ----------
+    higher, lower : array of float
+        The two samples; the question is whether the first is higher.
+
+    Returns
+    -------
+    float
+        The probability, NaN if one of them is empty.
+
+    References
+    ----------
+    .. [1] Streitberg, Röhmel (1986), Exact distributions for permutation and rank tests,
+       Statistical Software Newsletter 12, 10-17.
+
+    Examples
+    --------
+    >>> exact_rank_test([3, 4], [1, 2, 2])  # 1 of 10 choices
+    0.1
+    >>> exact_rank_test([2, 4], [1, 2, 2])  # with each of the three 2, and none is higher
+    0.3
+    """
+    count, others = np.size(higher), np.size(lower)
+    if not count or not others:
+        return float("nan")
+    # Twice the ranks are whole numbers, also where they are shared.
+    ranks = np.rint(2 * stats.rankdata(np.concatenate([higher, lower]))).astype(int)
+    chosen = np.zeros((count + 1, ranks.sum() + 1))  # ways to choose so many with that sum
+    chosen[0, 0] = 1
+    for rank in ranks:
+        chosen[1:, rank:] += chosen[:-1, :-rank].copy()
+    return float(chosen[count, ranks[:count].sum() :].sum() / chosen[count].sum())
 
 
 def fill_control(
@@ -196,20 +248,25 @@ def fill_control(
     >>> fill_control(read_parameters({"profile": "photos"}), ["accordion"])  # doctest: +SKIP
     """
     rows = []
+    upright = find_transformation("rotation").identity
     for network in load_profile(parameters.profile).networks:
         for fill in fills:
             changes = {"network": network, "fill": fill, "magnitudes": (angle,)}
             found = obtain_screening(parameters.model_copy(update=changes), "rotation")
-            said = found["class"].values[found.predicted.values]  # [N, magnitude]
-            true = found.category.values[found.label.values]
-            taken = np.isin(said, marked)[~np.isin(true, marked)].mean(axis=0)
+            names = found["class"].values
+            for name in marked:
+                if name not in names:
+                    raise unknown("class", name, names)
+            right = is_correct(found).mean(axis=0)
+            own = np.isin(names[found.target.values[found.label.values]], marked)
+            taken = np.isin(names[found.predicted.values], marked)[~own].mean(axis=0)
             rows.append(
                 {
                     "network": network,
                     "fill": fill,
-                    "accuracy": is_correct(found)[:, -1].mean(),
-                    "taken": taken[-1],
-                    "taken_upright": taken[0],
+                    "accuracy": float(value_at(found, right, angle)),
+                    "taken": float(value_at(found, taken, angle)),
+                    "taken_upright": float(value_at(found, taken, upright)),
                 }
             )
     return pd.DataFrame(rows)

@@ -3,14 +3,13 @@
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 import xarray as xr
 
 from itn.messages import UsageError
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE, Figure, draw_axes
 from itn.profiles import FigureParameters, load_profile
 from itn.screening_study import obtain_screening
-from itn.thresholds import accuracy_interval, is_correct
+from itn.thresholds import accuracy_interval, is_correct, mean_over_sweep, value_at
 from itn.transformations import find_transformation
 
 TAUGHT = ("rotation", "zoom")  # what training may change pictures by, see `itn.training.train`
@@ -37,7 +36,7 @@ def taught_screenings(parameters: FigureParameters) -> Screenings:
     Raises
     ------
     UsageError
-        If the profile names no untaught one.
+        If the profile names no untaught one, or that has another number of networks.
 
     Examples
     --------
@@ -50,6 +49,12 @@ def taught_screenings(parameters: FigureParameters) -> Screenings:
     if profile.untaught is None:
         raise UsageError(f"profile {parameters.profile} does not say which networks are untaught")
     untaught = load_profile(profile.untaught)
+    if len(profile.networks) != len(untaught.networks):
+        raise UsageError(
+            f"each network of profile {parameters.profile} needs its untaught one: got "
+            f"{', '.join(profile.networks)} and, from {profile.untaught}, "
+            f"{', '.join(untaught.networks)}"
+        )
     found = {}
     for transformation in TAUGHT:
         for own, other in zip(profile.networks, untaught.networks, strict=True):
@@ -117,7 +122,8 @@ def taught_numbers(screenings: Screenings) -> dict[str, float | str]:
     dict
         ``<network>_<untaught or taught>_<key>`` with the keys ``accuracy``, upright and at full
         size; ``rotation``, the mean accuracy over all angles; ``rotation_90`` and ``rotation_45``
-        at these; ``zoom_0.5`` and ``zoom_2`` at half and double size.
+        at these; ``zoom_0.5`` and ``zoom_2`` at half and double size. NaN where a magnitude was
+        not screened.
 
     Examples
     --------
@@ -125,12 +131,12 @@ def taught_numbers(screenings: Screenings) -> dict[str, float | str]:
     """
     numbers: dict[str, float | str] = {}
     for (name, network, which), screening in screenings.items():
-        magnitude, share = screening.magnitude.values, is_correct(screening).mean(axis=0)
+        share = is_correct(screening).mean(axis=0)
         start = f"{network}_{which}"
         if name == "rotation":
-            numbers[f"{start}_rotation"] = float(np.trapezoid(share, magnitude) / np.ptp(magnitude))
+            numbers[f"{start}_rotation"] = mean_over_sweep(screening, share)
         else:
-            numbers[f"{start}_accuracy"] = float(np.interp(1, magnitude, share))
+            numbers[f"{start}_accuracy"] = float(value_at(screening, share, 1))
         for one in (45, 90) if name == "rotation" else (0.5, 2):
-            numbers[f"{start}_{name}_{one}"] = float(np.interp(one, magnitude, share))
+            numbers[f"{start}_{name}_{one}"] = float(value_at(screening, share, one))
     return numbers

@@ -192,8 +192,8 @@ def seed_numbers(table: pd.DataFrame) -> dict[str, float | str]:
         found = row["rank correlation"]
         numbers[f"{start}_correlation"] = "–" if np.isnan(found) else f"{found:.2f}"
         for one in medians:
-            text = format_magnitude(row[one], transformation) if np.isfinite(row[one]) else "–"
-            numbers[f"{start}_{one}".replace(" ", "_")] = text
+            key = f"{start}_{one}".replace(" ", "_")
+            numbers[key] = format_magnitude(row[one], transformation)
     correlation = table["rank correlation"]
     for which in ("median", "min", "max"):
         numbers[f"seeds_{which}"] = float(correlation.agg(which))
@@ -208,9 +208,10 @@ def _median(pairs: pd.DataFrame, which: str) -> float:
 
 def _cards(profile: str, networks: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Read the cards of a profile's own networks."""
-    return {
-        name: json.loads(
-            (WEIGHTS_FOLDER / profile / f"{name.removesuffix(profile)}64.json").read_text()
-        )
-        for name in networks
+    cards = {
+        name: WEIGHTS_FOLDER / profile / f"{name.removesuffix(profile)}64.json" for name in networks
     }
+    for name, path in cards.items():
+        if not path.is_file():
+            raise UsageError(f"{name} is no network of profile {profile}'s own: no {path.name}")
+    return {name: json.loads(path.read_text()) for name, path in cards.items()}

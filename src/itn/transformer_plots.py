@@ -7,6 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from itn.families import FAMILIES
 from itn.matrices import decompose_color, decompose_spatial
@@ -67,8 +68,8 @@ def plot_transformer_training(study: xr.DataTree) -> Figure:
         top.set_ylabel("cross-entropy")
         top.set_ylim(0, None)
         for name, color, dash, label in (
-            ("spatial_loss", ORANGE, "-", "spatial, $L_S$"),
-            ("color_loss", BLUE, "--", "color, $L_C$"),
+            ("spatial_loss", ORANGE, "-", "spatial"),
+            ("color_loss", BLUE, "--", "color"),
         ):
             _draw_steps(middle, step, history[name].values, color, dash, label)
         middle.set_ylabel("transformer losses")
@@ -82,7 +83,7 @@ def plot_transformer_training(study: xr.DataTree) -> Figure:
             color=ORANGE, markeredgewidth=1.8, label="kept", clip_on=False,
         )  # fmt: skip
         required = history.attrs["required_accuracy"]
-        bottom.axhline(required, color="#444444", linestyle=":", label="required, $a_0$")
+        bottom.axhline(required, color="#444444", linestyle=":", label="required, a₀")
         bottom.set_ylabel("accuracy")
         bottom.set_xlabel("training step")
         bottom.set_ylim(min(0.5, float(history.batch_accuracy.min())) - 0.02, 1.02)
@@ -257,9 +258,11 @@ def plot_frontier(study: xr.DataTree) -> Figure:
             )  # fmt: skip
         axes.axhline(
             comparisons[0].attrs["required_accuracy"], color="#444444", linestyle=":",
-            label="required, $a_0$",
+            label="required, a₀",
         )  # fmt: skip
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("mean displacement: corners (widths) + colors (full range)")
         axes.set_ylabel("accuracy")
         axes.set_ylim(0, 1.02)
