@@ -2,6 +2,7 @@
 
 import itertools
 import statistics
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -181,7 +182,7 @@ def test_networks_without_a_shared_class_make_an_empty_table():
 
 
 @pytest.fixture
-def networks(monkeypatch, tmp_path):
+def networks(monkeypatch):
     """A profile whose networks are given, and a screening of SqueezeNet that knows a to f."""
 
     def given(own, squeezenet=SECOND):
@@ -190,11 +191,7 @@ def networks(monkeypatch, tmp_path):
         monkeypatch.setattr(comparison, "TRANSFORMATIONS", ["brightness"])
         obtain = lambda parameters, name: screening(own[parameters.network], name)  # noqa: E731
         monkeypatch.setattr(comparison, "obtain_screening", obtain)
-        archive = tmp_path / "squeezenet_brightness.nc"
-        monkeypatch.setattr(comparison, "archive_file", lambda *names: archive)
-        monkeypatch.setattr(comparison, "load_screening", lambda path: screening(squeezenet))
-        if squeezenet:
-            archive.touch()
+        monkeypatch.setattr(comparison, "archived_screening", lambda *_: screening(squeezenet))
         return FigureParameters(profile="mine")
 
     return given
@@ -222,9 +219,12 @@ def test_what_cannot_be_compared_is_said_in_one_line(networks):
         compare(networks({"squeezenet": FIRST}))
 
 
-def test_a_missing_archive_is_named(networks):
-    with pytest.raises(UsageError, match="no results/imagenet/squeezenet_brightness") as raised:
-        compare(networks({"mine": FIRST}, {}))
+def test_a_missing_archive_is_named(tmp_path, monkeypatch):
+    profiles = Path("profiles").absolute()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "profiles").symlink_to(profiles)
+    with pytest.raises(UsageError, match="no results/imagenet/squeezenet_rotation") as raised:
+        archived_screening(FigureParameters(profile="imagenet"), "rotation")
     assert "itn screen --profile imagenet" in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -442,7 +442,7 @@ def test_the_fill_control_is_read_at_its_angle_whichever_way_it_turns(monkeypatc
     )
     profile = load_profile("photos").model_copy(update={"networks": ("net",)})
     monkeypatch.setattr(symmetry, "load_profile", lambda name: profile)
-    monkeypatch.setattr(symmetry, "compute_screening", lambda parameters, name: known)
+    monkeypatch.setattr(symmetry, "obtain_screening", lambda parameters, name: known)
     parameters = FigureParameters(profile="photos")
     (row,) = fill_control(parameters, ["marked"], angle, ["zeros"]).to_dict("records")
     assert row["accuracy"] == pytest.approx(2 / 4)

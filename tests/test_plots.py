@@ -155,7 +155,7 @@ def test_names_are_drawn_as_they_are(name, tmp_path, monkeypatch):
         "accuracy": (itn.plot_accuracy(both), {name, f"second {name}"}),
     }
     for title, (figure, expected) in figures.items():
-        texts = ElementTree.parse(itn.save_figure(figure, title)).iter(f"{SVG_NAMESPACE}text")
+        texts = ElementTree.fromstring(itn.save_figure(figure, title)).iter(f"{SVG_NAMESPACE}text")
         assert expected <= {"".join(text.itertext()) for text in texts}
 
 
@@ -164,7 +164,7 @@ def test_a_name_that_is_no_text_is_drawn_all_the_same(tmp_path, monkeypatch):
     name = b"caf\xe9".decode("utf-8", "surrogateescape")
     (axes,) = itn.plot_softmax(turned([0, 30, 60], (name, "b", "c"))).axes
     assert axes.get_title() == "caf? (4 pictures)"
-    assert itn.save_figure(axes.figure, "broken").is_file()
+    assert "<svg" in itn.save_figure(axes.figure, "broken")
 
 
 def test_accuracy_figure_draws_all_pictures_with_their_interval(rotation):
