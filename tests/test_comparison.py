@@ -28,7 +28,7 @@ from itn.profiles import (
     project_folder,
     read_parameters,
 )
-from itn.screening_study import load_part
+from itn.screening_study import archived_screening, load_part
 from itn.symmetry import (
     exact_rank_test,
     fill_control,
