@@ -23,10 +23,9 @@ from typing import Any
 
 import platformdirs
 import xarray as xr
-from tqdm import tqdm
 
 from itn.files import one_at_a_time
-from itn.messages import UsageError
+from itn.messages import Progress, UsageError
 from itn.netcdf import read_attributes, read_netcdf, write_netcdf
 from itn.profiles import project_folder
 from itn.provenance import code_hash, computed_with
@@ -161,7 +160,7 @@ def obtain(request: Request) -> xr.DataTree:
         return _with_origin(read_netcdf(archived), "archived")
     where = tell_differences(request) if request.own else ""
     if where:
-        tqdm.write(f"{where}: computed anew; {request.command}")
+        Progress.write(f"{where}: computed anew; {request.command}")
     try:
         return _with_origin(read_netcdf(keep(request)), "computed")
     except UsageError as error:

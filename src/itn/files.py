@@ -7,9 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from tqdm import tqdm
-
-from itn.messages import UsageError
+from itn.messages import Progress, UsageError
 
 _HELD = ".held"  # in a scratch folder: locked for as long as its process lives
 
@@ -125,7 +123,7 @@ def one_at_a_time(path: Path, what: str) -> Iterator[None]:
         raise UsageError(f"{path} cannot be written to: {error.strerror}") from error
     with file:
         if not _lock(file, wait=False):
-            tqdm.write(f"itn: another process is at {what}; waiting for it")
+            Progress.write(f"itn: another process is at {what}; waiting for it")
             _lock(file, wait=True)
         yield
 
