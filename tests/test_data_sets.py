@@ -161,6 +161,22 @@ def test_tables():
         assert (classes[index].wnid, classes[index].label) == (row["wnid"], row["imagenet_label"])
 
 
+def test_the_cache_is_the_same_folder_from_everywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ITN_DATA", "data")
+    assert cache_directory() == tmp_path / "data"
+    folder = tmp_path / "data" / "imagenette" / "imagenette2-320" / "val"
+    (folder / "starfish").mkdir(parents=True)
+    (folder / "starfish" / "1.png").write_bytes(picture_bytes())
+    assert data_set_folder("imagenette").is_absolute()
+    pictures = load_images("imagenette", size=8, stream=True)
+    monkeypatch.chdir(folder)
+    assert pictures.images[:].shape == (1, 8, 8, 3)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ITN_DATA", "~/data")
+    assert cache_directory() == tmp_path / "data"
+
+
 def test_imagenet_class():
     for given in ["maillot", "crane"]:
         same = [entry for entry in imagenet_classes() if entry.label == given]

@@ -1,5 +1,6 @@
 """Reading pictures and loading folders of them; every file is made here."""
 
+import hashlib
 import io
 import os
 import struct
@@ -16,8 +17,10 @@ import tifffile
 from PIL import Image
 
 from itn import images
-from itn.images import Pictures, PicturesLeftOut, load_images, read_picture
+from itn.data_sets import DATA_SETS, read_table
+from itn.images import Pictures, PicturesLeftOut, files_hash, load_images, read_picture
 from itn.messages import UsageError
+from itn.screening import load_screening, save_screening, screen
 
 needs_data = pytest.mark.skipif(not os.environ.get("ITN_DATA"), reason="ITN_DATA is not set")
 LOSSY = 0.04  # what JPEG and WebP may change in a smooth picture
@@ -294,10 +297,13 @@ def test_many_pictures_keep_their_order(tmp_path):
 def test_paths_are_relative(two_classes, monkeypatch):
     by_absolute_path = load_images(str(two_classes))
     monkeypatch.chdir(two_classes)
+    streamed = load_images(".", size=8, stream=True)
     by_dot = load_images(".")
     assert by_dot.paths == by_absolute_path.paths
     assert by_dot.name == by_absolute_path.name == "set"
     assert by_dot.data_hash == by_absolute_path.data_hash
+    monkeypatch.chdir("a")
+    assert streamed.images[:].shape == (4, 8, 8, 3)
 
 
 def test_names_beyond_ascii(tmp_path):
@@ -377,6 +383,204 @@ def test_hidden_files_are_passed_over(two_classes):
         (two_classes / name).mkdir()
     (two_classes / "notes.txt").write_text("no class")
     assert load_images(two_classes).left_out == ()
+
+
+def test_what_is_left_out_is_named(two_classes):
+    links = {"a/0.png": "/not/mounted/0.png", "a/1.png": "1.png", "b/0.png": "../gone.png"}
+    for name, target in (links | {"c": "/not/mounted/c"}).items():
+        (two_classes / name).symlink_to(target)
+    os.mkfifo(two_classes / "b" / "pipe.png")
+    (two_classes / "b" / "more").mkdir()
+    save(two_classes, "loose.PNG", ramp())
+    (two_classes / "notes.txt").write_text("no picture")
+    with pytest.warns(PicturesLeftOut, match=r"^7 left out of set: a/0\.png \(a link to noth.*, …"):
+        pictures = load_images(two_classes, size=8)
+    assert pictures.paths == ("a/10.png", "a/9.png", "b/1.png", "b/2.png")
+    assert dict(pictures.left_out) == {
+        "a/0.png": "a link to nothing",
+        "a/1.png": "a link to itself",
+        "b/0.png": "a link to nothing",
+        "b/pipe.png": "not a file",
+        "b/more": "a folder in the folder of a class",
+        "loose.PNG": "a picture beside the folders of classes",
+        "c": "a link to nothing",
+    }
+    with pytest.warns(PicturesLeftOut):
+        alone = load_images(two_classes, classes="b", size=8)
+    assert alone.left_out == pictures.select("b").left_out
+    assert len(alone.left_out) == 3
+    with pytest.warns(PicturesLeftOut):
+        streamed = load_images(two_classes, size=8, stream=True)
+    assert streamed.left_out == pictures.left_out and streamed.data_hash == pictures.data_hash
+    chosen = load_images(two_classes, size=8, only=["a/9.png", "b/1.png"])
+    assert chosen.left_out == () and len(chosen) == 2
+    with pytest.raises(UsageError, match="class 'c' of set cannot be read: a link to nothing"):
+        load_images(two_classes, classes=["a", "c"])
+
+
+def test_a_class_that_leads_nowhere_is_explained(tmp_path, two_classes):
+    for name in ("1.png", "2.png"):
+        (two_classes / "a" / "x" / name).parent.mkdir(exist_ok=True)
+        (two_classes / "a" / "x" / name).symlink_to(f"/not/mounted/{name}")
+    (two_classes / "a" / "x").rename(two_classes / "x")
+    with pytest.raises(
+        UsageError, match=r"'x' in .* no readable picture; x/1\.png: a link to noth"
+    ):
+        load_images(two_classes)
+    with pytest.raises(
+        UsageError, match=r"'x' in .* no readable picture; x/1\.png: a link to noth"
+    ):
+        load_images(two_classes, size=8, stream=True)
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / "cat").symlink_to("/not/mounted/cat")
+    with pytest.raises(UsageError, match=r"no sub-folders \(cat is a link to nothing\): one for"):
+        load_images(tmp_path / "all")
+
+
+def test_folders_in_the_place_of_pictures_are_explained(tmp_path, two_classes):
+    for name in ("train/n01443537/1.JPEG", "val/n01443537/1.JPEG"):
+        save(tmp_path / "imagenet", name, ramp(), format="PNG")
+    message = (
+        r"imagenet has no pictures in its sub-folders train, val, but folders again, "
+        r"train/n01443537, val/n01443537: .*; did you mean .*imagenet/train\?"
+    )
+    with pytest.raises(UsageError, match=message):
+        load_images(tmp_path / "imagenet", size=8)
+    assert len(load_images(tmp_path / "imagenet" / "train", size=8)) == 1
+    save(two_classes, "deep/images/1.png", ramp())
+    message = r"'deep' in .* no readable picture; deep/images: a folder in the folder of a class$"
+    with pytest.raises(UsageError, match=message):
+        load_images(two_classes, size=8)
+
+
+DECOMPOSED, COMPOSED = "A\u0308pfel", "\u00c4pfel"
+
+
+@pytest.mark.parametrize("on_disk", [DECOMPOSED, COMPOSED])
+def test_letters_with_accents_are_the_same_however_they_are_written(tmp_path, on_disk):
+    save(tmp_path / "fruit", f"{on_disk}/{on_disk}.png", ramp())
+    save(tmp_path / "fruit", "Zitronen/1.png", ramp())
+    everything = load_images(tmp_path / "fruit")
+    assert everything.paths == ("Zitronen/1.png", f"{COMPOSED}/{COMPOSED}.png")
+    for typed in (DECOMPOSED, COMPOSED):
+        pictures = load_images(tmp_path / "fruit", classes=typed)
+        assert pictures.paths == everything.select(typed).paths == everything.paths[1:]
+        only = [f"{typed}/{typed}.png"]
+        assert load_images(tmp_path / "fruit", classes=typed, only=only).paths == pictures.paths
+    other = tmp_path / "other"
+    save(other, f"{COMPOSED}/{COMPOSED}.png", ramp())
+    assert load_images(other).data_hash == pictures.data_hash
+    by_hand = Pictures(
+        pictures.images, pictures.labels, (on_disk,), (f"{on_disk}/{on_disk}.png",), "fruit"
+    )
+    assert by_hand.class_named(COMPOSED) == by_hand.class_named(DECOMPOSED) == on_disk
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="there these are one file")
+def test_a_name_that_is_there_in_both_ways_is_refused(tmp_path):
+    for name in (DECOMPOSED, COMPOSED):
+        save(tmp_path / "fruit", f"{name}/1.png", ramp())
+    with pytest.raises(UsageError, match=f"fruit has '{COMPOSED}' twice"):
+        load_images(tmp_path / "fruit")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="there all names are UTF-8")
+def test_names_that_are_no_text_are_loaded_hashed_and_stored(tmp_path, color_classifier):
+    save(tmp_path / "set", os.fsdecode(b"caf\xe9/\xff\xfe.png"), ramp())
+    for stream in (False, True):
+        pictures = load_images(tmp_path / "set", size=8, stream=stream)
+        assert pictures.class_names == (r"caf\xe9",) and pictures.paths == (
+            r"caf\xe9/\xff\xfe.png",
+        )
+        assert len(pictures.data_hash) == 64
+    for given in (r"caf\xe9", "caf\udce9"):
+        assert load_images(tmp_path / "set", classes=[given], size=8).paths == pictures.paths
+    pictures.targets[r"caf\xe9"] = "green"
+    screening = screen(color_classifier, pictures, "zoom", [1, 2], progress=False)
+    save_screening(screening, tmp_path / "zoom.nc")
+    assert load_screening(tmp_path / "zoom.nc").image.values.tolist() == list(pictures.paths)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": np.eye(2)}, r"label each, .* got 2 paths and float64 labels of shape \[2, 2\]"),
+        ({"labels": np.array([0, 1, 1])}, r"got 2 paths and int64 labels of shape \[3\]"),
+        ({"labels": np.array([0.0, 1.0])}, r"float64 labels of shape \[2\]"),
+        ({"labels": np.array([0, 2])}, r"labels must be from 0 to 1, .* got 0 to 2"),
+        ({"labels": np.array([-1, 0])}, r"got -1 to 0"),
+        ({"paths": ("a/1.png",)}, r"got 1 paths"),
+    ],
+)
+def test_labels_and_paths_that_do_not_fit_are_refused(changes, message):
+    right = {
+        "images": np.zeros((2, 8, 8, 3), np.float32), "labels": np.array([0, 1]),
+        "class_names": ("a", "b"), "paths": ("a/1.png", "b/1.png"), "name": "mine",
+    }  # fmt: skip
+    assert len(Pictures(**right)) == 2
+    with pytest.raises(UsageError, match=message):
+        Pictures(**(right | changes))
+
+
+# What the files hold
+
+
+def test_the_hash_of_files_sees_every_byte_that_would_be_read(two_classes):
+    before = files_hash(two_classes)
+    assert before == files_hash(two_classes) == files_hash(str(two_classes), ["b", "a"])
+    assert files_hash(two_classes, ["a", "b"], limit=1) != before
+    path = two_classes / "a" / "10.png"
+    content = path.read_bytes()
+    path.write_bytes(content + b"\0")  # behind the picture: it looks the same
+    assert files_hash(two_classes) != before == files_hash_restored(path, content, two_classes)
+    replaced = two_classes / "b" / "2.png"
+    first_of_each = files_hash(two_classes, limit=1)
+    only = files_hash(two_classes, only=["a/9.png", "b/1.png"])
+    save(two_classes, "b/2.png", ramp())
+    assert files_hash(two_classes) != before
+    assert files_hash(two_classes, "a") == files_hash(two_classes, ["a"])
+    assert files_hash(two_classes, limit=1) == first_of_each
+    assert files_hash(two_classes, only=["a/9.png", "b/1.png"]) == only
+    replaced.rename(two_classes / "b" / "3.png")
+    assert files_hash(two_classes, "b") != before
+    # A file that cannot be read is replaced by the next, which then counts, too.
+    (two_classes / "b" / "0.png").write_bytes(b"text")
+    (two_classes / "b" / "00.png").symlink_to("/not/mounted/00.png")
+    with_replacement = files_hash(two_classes, "b", limit=1)
+    save(two_classes, "b/1.png", ramp())
+    assert files_hash(two_classes, "b", limit=1) != with_replacement
+    with pytest.raises(UsageError, match="unknown class 'c'"):
+        files_hash(two_classes, "c")
+
+
+def files_hash_restored(path, content, folder):
+    path.write_bytes(content)
+    return files_hash(folder)
+
+
+def test_the_hash_of_files_downloads_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("ITN_DATA", str(tmp_path))
+    for name in DATA_SETS:
+        assert files_hash(name) is None
+        assert files_hash(name, ["soccer_ball"]) is None
+    assert list(tmp_path.iterdir()) == []
+    save(tmp_path / "caltech-101" / "101_ObjectCategories", "lamp/1.png", ramp())
+    pictures = tmp_path / "caltech-101" / "101_ObjectCategories"
+    for given in ("lamp", "table_lamp", 846):
+        assert files_hash("caltech-101", given) == files_hash(pictures, "lamp")
+    sample = tmp_path / "imagenet-sample"
+    for row in read_table("imagenet_sample")[:2]:
+        save(sample, f"{row['file'].partition('_')[0]}/{row['file']}", ramp(), format="PNG")
+    assert len(files_hash("imagenet-sample")) == 64  # filled by other means: all that is there
+    assert len(files_hash("imagenet-sample", [0])) == 64
+    assert files_hash("imagenet-sample", [0, 5]) is None
+    (sample / ".incomplete").touch()  # by our own downloads: all would be wanted
+    assert files_hash("imagenet-sample") is None
+
+
+def test_the_hash_of_the_phantom_is_that_of_its_renderer():
+    module = Path(images.__file__).with_name("phantom.py")
+    assert files_hash("phantom") == f"phantom-{hashlib.sha256(module.read_bytes()).hexdigest()}"
 
 
 def test_different_sizes(two_classes):

@@ -629,7 +629,7 @@ def _find_source(
         return data_set_folder(source, classes, progress), source
     folder = Path(source).expanduser()
     if folder.is_dir():
-        return folder, plain_name(folder.resolve().name)
+        return folder.absolute(), plain_name(folder.resolve().name)
     if isinstance(source, Path) or folder.name != source:
         raise UsageError(f"there is no folder {folder}")
     possible = ("phantom", *DATA_SETS, "a folder with one sub-folder for each class")
