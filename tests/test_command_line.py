@@ -1,19 +1,27 @@
 """The command line, the Makefile and what README.md tells people to do."""
 
 import dataclasses
+import errno
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import keras
+import nbformat
 import pytest
 import typer.testing
 
 import itn
 from itn.command_line import app, main
 from itn.data_sets import CATALOG, File
+from itn.runner import NotebookError
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -102,28 +110,177 @@ def test_a_wrong_name_is_explained_in_one_line(
     assert "\n" not in str(code)
 
 
-def test_figures_runs_the_notebooks_of_a_profile(
+def test_figures_runs_the_notebooks_of_profiles(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    monkeypatch.setattr("itn.runner.run_profile", lambda *given: calls.append(given))
+    monkeypatch.setattr(
+        "itn.runner.run_profile", lambda *names, **options: calls.append((names, options))
+    )
     assert run_main(monkeypatch, "figures") == 0
-    arguments = ["figures", "--profile", "imagenet", "--force", "--only", "rotation"]
-    assert run_main(monkeypatch, *arguments) == 0
-    assert calls == [("phantom", False, None), ("imagenet", True, "rotation")]
+    arguments = ["--profile", "imagenet", "--profile", "phantom", "--force", "--only", "zoom"]
+    assert run_main(monkeypatch, "figures", *arguments, "--jobs", "3") == 0
+    assert calls == [
+        (("phantom",), {"force": False, "only": None, "jobs": None}),
+        (("imagenet", "phantom"), {"force": True, "only": "zoom", "jobs": 3}),
+    ]
+
+
+def failing(error: BaseException) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
 
 
 def test_a_failing_notebook_is_explained_in_one_line(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from itn.runner import NotebookError
-
-    def fail(*_: object) -> None:
-        raise NotebookError("rotation.ipynb, cell [3]: ValueError: no")
-
-    monkeypatch.setattr("itn.runner.run_profile", fail)
+    error = NotebookError("rotation.ipynb, cell [3]: ValueError: no")
+    monkeypatch.setattr("itn.runner.run_profile", failing(error))
     code = run_main(monkeypatch, "figures")
     assert code == "itn: rotation.ipynb, cell [3]: ValueError: no"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "itn: No space left on device"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "a.nc"),
+            "itn: a.nc: Permission denied",
+        ),
+        (OSError("truncated file"), "itn: truncated file"),
+    ],
+)
+def test_what_the_system_refuses_is_explained_in_one_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, line: str
+) -> None:
+    monkeypatch.setattr("itn.runner.run_profile", failing(error))
+    assert run_main(monkeypatch, "figures") == line
+
+
+def test_what_was_not_expected_shows_where(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("itn.runner.run_profile", failing(ZeroDivisionError("a fault")))
+    monkeypatch.setattr(sys, "argv", ["itn", "figures"])
+    with pytest.raises(ZeroDivisionError):
+        main()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["figures", "--profil", "phantom"], "No such option: --profil"),
+        (["train", "--seed", "-1"], "Invalid value for '--seed': "),
+        (["figures", "--jobs", "0"], "Invalid value for '--jobs': "),
+        (["scren"], "No such command 'scren'"),
+    ],
+)
+def test_a_wrong_option_is_explained_in_one_line(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    assert run_main(monkeypatch, *arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"itn: {said}")
+
+
+def run_itn(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """Start the command line in a process of its own."""
+    code = "from itn.command_line import main; main()"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], **(pipes | options))
+
+
+def test_output_that_nobody_reads_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with run_itn("data", "list", stdout=writing) as run:
+        os.close(writing)
+        _, said = run.communicate()
+    assert (run.returncode, said) == (1, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is full")
+def test_a_full_disk_is_explained_in_one_line() -> None:
+    with Path("/dev/full").open("w") as full, run_itn("data", "list", stdout=full) as run:
+        _, said = run.communicate()
+    assert (run.returncode, said) == (1, "itn: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept"),
+    [
+        (["figures", "--only", "endless"], "the notebooks that were executed are kept"),
+        (["screen"], "the screenings that were written are kept"),
+    ],
+)
+def test_ctrl_c_says_what_is_kept(project: Path, arguments: list[str], kept: str) -> None:
+    (project / "notebooks").mkdir()
+    (project / "requirements.lock").write_text("")
+    sources = ('profile = ""', "open('begun', 'w').close()\nimport time; time.sleep(600)")
+    endless = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, sources)])
+    endless.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(endless, project / "notebooks" / "endless.ipynb")
+    with run_itn(*arguments, start_new_session=True) as run:
+        while run.poll() is None and not (arguments == ["screen"] or Path("begun").exists()):
+            time.sleep(0.1)
+        time.sleep(2)
+        os.killpg(run.pid, signal.SIGINT)  # as a terminal does
+        _, said = run.communicate(timeout=60)
+    assert said == f"itn: stopped; {kept}; the same command goes on from there\n"
+    assert run.returncode == 130
+    assert list(project.glob("book/results/phantom/.*")) == []  # nothing unfinished
+
+
+def test_the_version_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main(monkeypatch, "--version") == 0
+    assert re.fullmatch(r"itn (\d+\.\d+\.\d+|unknown)\n", capsys.readouterr().out)
+
+
+def checked(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    lines = capsys.readouterr().out.splitlines()
+    return dict(line.split(": ", 1) for line in lines if ": " in line)
+
+
+def test_check_says_what_there_is(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ITN_DATA", str(project / "cache"))
+    caltech = CATALOG["caltech-101"]
+    (caltech.folder / (caltech.pictures or "")).mkdir(parents=True)
+    (project / "results").write_text("a file, in which there are no files")
+    assert run_main(monkeypatch, "check") == 0
+    found = checked(capsys)
+    assert found["backend"].startswith(f"{keras.backend.backend()} ")
+    assert keras.distribution.list_devices()[0] in found["backend"]
+    assert found["project"] == str(project)
+    assert found["cache"] == f"{project / 'cache'} (from ITN_DATA)"
+    assert found["data sets in it"] == "caltech-101"
+    assert found["weights in it"] == "none"
+    assert "phantom/alexnet_64.weights.h5" in found["weights in the package"]
+    assert found["writing to the cache"].startswith("possible")
+    assert found["writing to results"].startswith("not possible")
+    assert found["writing to book/results"].startswith("possible")  # it can be made
+
+
+def test_check_goes_on_where_something_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)  # outside of the project
+    assert run_main(monkeypatch, "check") == 0
+    found = checked(capsys)
+    assert found["project"].startswith("does not work: UsageError: no folder profiles/")
+    assert "writing to book/results" in found
+    monkeypatch.setattr("keras.distribution.list_devices", failing(RuntimeError("no\ndevice")))
+    code = run_main(monkeypatch, "check")
+    assert code == "itn: no network can run: the backend does not work"
+    assert checked(capsys)["backend"] == "does not work: RuntimeError: no device"
 
 
 def test_screen_archives_what_is_missing(
@@ -163,16 +320,25 @@ def test_screen_archives_what_is_missing(
 @pytest.mark.parametrize(
     "block",
     [
-        pytest.param(block, marks=pytest.mark.data if "load_images" in block else ())
+        pytest.param(block, marks=pytest.mark.data if "caltech" in block else ())
         for block in blocks("python")
     ],
 )
-def test_readme_examples_run(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("ITN_FIGURES", str(tmp_path))
+def test_readme_examples_run_and_tell_something(
+    block: str, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ITN_FIGURES", raising=False)
+    shutil.copytree(ROOT / "results", project / "results")
     exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+    told = capsys.readouterr().out
+    assert told.strip()
+    assert "nan" not in told.lower()
     if "save_figure" in block:
-        assert "<svg" in (tmp_path / "starfish.svg").read_text(encoding="utf-8")
+        assert "<svg" in (project / "starfish.svg").read_text(encoding="utf-8")
+    if "data.cat()" in block:
+        assert told.startswith("['Egyptian_cat', 'espresso', ")
+    if '"contrast"' in block:
+        assert re.search(r"starfish +\S+ +0\.\d+× +not reached ", told)
 
 
 def test_readme_commands_exist(tmp_path: Path) -> None:

@@ -96,13 +96,13 @@ def test_holds_no_logic(path: Path) -> None:
     assert [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, logic)] == []
 
 
-def run_papermill(folder: Path, values: str) -> subprocess.CompletedProcess[str]:
-    """Run the rotation notebook as the README does; its figures go to `folder`."""
+def run_papermill(folder: Path, values: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the rotation notebook as the README does, where nothing keeps its figures."""
     command = ["papermill", "notebooks/rotation.ipynb", str(folder / "out.ipynb"), "-y", values]
     return subprocess.run(
         [sys.executable, "-m", *command],
         cwd=ROOT,
-        env=os.environ | {"ITN_FIGURES": str(folder)},
+        env={name: os.environ[name] for name in os.environ if name != "ITN_FIGURES"} | variables,
         capture_output=True,
         text=True,
         check=False,
@@ -129,12 +129,47 @@ def test_misspelt_parameter_is_explained_in_one_line(
     assert run.returncode != 0
     assert run.stderr.strip().splitlines()[-1].startswith(f"UsageError: {message}"), run.stderr
     assert "site-packages/itn" not in run.stderr
-    assert not (tmp_path / "rotation.svg").exists()
 
 
-def test_readme_command_makes_the_figure(tmp_path: Path) -> None:
-    run = run_papermill(tmp_path, "classes: [starfish]")
+def test_readme_command_makes_the_figure_and_nothing_else(tmp_path: Path) -> None:
+    """A variable of the user's start-up file is no parameter."""
+    start = tmp_path / "ipython" / "profile_default" / "startup"
+    start.mkdir(parents=True)
+    (start / "00.py").write_text("DEBUG = True\nclasse = 'mine'\n")
+    before = set(ROOT.iterdir()) | set((ROOT / "notebooks").iterdir())
+    run = run_papermill(tmp_path, "classes: [starfish]", IPYTHONDIR=str(tmp_path / "ipython"))
     assert run.returncode == 0, run.stderr
     assert "unknown parameter" not in run.stderr
-    assert "<svg" in (tmp_path / "rotation.svg").read_text(encoding="utf-8")
-    assert "Starfish" in code(read(tmp_path / "out.ipynb")).title()
+    assert set(ROOT.iterdir()) | set((ROOT / "notebooks").iterdir()) == before
+    assert list(tmp_path.glob("*.svg")) == []
+    executed = read(tmp_path / "out.ipynb")
+    assert "Starfish" in code(executed).title()
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", ())]
+    pictures = [
+        each.data["image/svg+xml"] for each in outputs if "image/svg+xml" in each.get("data", ())
+    ]
+    assert len(pictures) == 2
+    assert all(picture.startswith("<svg") for picture in pictures)
+    assert [each.text for each in outputs if each.get("name") == "stderr"] == []
+
+
+def test_a_bar_is_one_output(tmp_path: Path) -> None:
+    imports = "import time\nfrom itn.messages import Progress"
+    bar = f"{imports}\nfor _ in Progress(range(20)):\n    time.sleep(0.1)"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(bar)])
+    nbformat.write(notebook, tmp_path / "bar.ipynb")
+    executed = papermill.execute_notebook(
+        tmp_path / "bar.ipynb", tmp_path / "out.ipynb", kernel_name="python3", progress_bar=False
+    )
+    (output,) = executed.cells[0].outputs
+    assert output.data["text/plain"].startswith("100%")
+    assert "20/20" in output.data["text/plain"]
+
+
+def test_what_a_later_cell_defines_is_no_parameter() -> None:
+    cells = ["", 'profile: str = "phantom"', "import itn", "first, second = 1, 2\nclases = ['x']"]
+    namespace = {"In": cells, "profile": "phantom", "first": 1, "clases": ["x"], "DEBUG": True}
+    assert itn.read_parameters(namespace).profile == "phantom"
+    for given in ("# Parameters\nclases = ['x']\n", "profile = 'phantom'\nclases: list = ['x']"):
+        with pytest.raises(itn.UsageError, match="unknown parameter 'clases'; closest: 'classes'"):
+            itn.read_parameters(namespace | {"In": [*cells, given]})

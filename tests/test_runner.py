@@ -5,13 +5,18 @@ The notebooks are small ones, in a project of their own.
 
 import json
 import os
+import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import jupytext
 import nbformat
 import pytest
 
 import itn
+from itn.files import one_at_a_time
 from itn.runner import NotebookError, run_notebook, run_profile
 
 PROFILE = Path(__file__).parents[1] / "profiles" / "imagenet.yaml"
@@ -26,10 +31,13 @@ figures = pathlib.Path(os.environ["ITN_FIGURES"])
 print("first", figures / "square.svg")"""
 
 # All that differs between runs, machines or moments.
-NOISE = """print("progress", file=sys.stderr)
+NOISE = """from itn.messages import Progress
+print("progress", file=sys.stderr)
 print("one", end="\\n", flush=True)
 time.sleep(0.5)  # a kernel sends what is printed in pieces
 print("two", object(), pathlib.Path("profiles").resolve(), pathlib.Path.home() / "x", sys.prefix)
+for _ in Progress(range(3), "bar"):
+    pass
 name = uuid.uuid4()
 display(HTML(f'<a href="#{name}">{name}</a> <b id="{uuid.uuid4()}">'))
 print({"a", "b", "c", "d"}, profile)
@@ -140,7 +148,7 @@ def test_runs_in_this_interpreter_whatever_kernels_are_installed(
         (
             "x = 1\nraise ValueError('it\\nwent wrong')",
             NotebookError,
-            r"broken.ipynb, cell \[3\] 'x = 1': ValueError: went wrong",
+            r"broken.ipynb, cell \[3\] 'x = 1': ValueError: it went wrong",
         ),
         (
             "from itn.messages import unknown\nraise unknown('class', 'starfich', ['starfish'])",
@@ -242,12 +250,16 @@ def test_run_profile_says_what_it_did(
 ) -> None:
     write_notebook(project / "notebooks" / "circle.ipynb", BODY)
     run_profile("demo", only="square")
-    assert capsys.readouterr().out == "square: executed\n"
-    run_profile("demo")
-    assert capsys.readouterr().out == "circle: executed\nsquare: up to date\n"
-    run_profile("demo", force=True)
-    assert capsys.readouterr().out == "circle: executed\nsquare: executed\n"
+    assert capsys.readouterr().out == "demo/square: executed\n"
+    run_profile("demo", jobs=1)
+    assert capsys.readouterr().out == "demo/circle: executed\ndemo/square: up to date\n"
+    run_profile("demo", jobs=1, force=True)
+    assert capsys.readouterr().out == "demo/circle: executed\ndemo/square: executed\n"
     assert executions == ["square", "circle", "circle", "square"]
+    (project / "profiles" / "other.yaml").write_text((project / "profiles/demo.yaml").read_text())
+    run_profile("demo", "other", only="circle")
+    said = sorted(capsys.readouterr().out.splitlines())
+    assert said == ["demo/circle: up to date", "other/circle: executed"]
 
 
 def test_a_profile_may_choose_its_notebooks(project: Path, executions: list[str]) -> None:
@@ -277,11 +289,11 @@ def test_a_profile_may_run_notebooks_for_each_of_its_networks(
     run_profile("demo", only="network")
     profile.write_text(f"{text}each_network: true\n")
     run_profile("demo")
-    assert capsys.readouterr().out.splitlines() == [
-        "network: executed",
-        "squeezenet/network: executed",
-        "alexnet_phantom/network: executed",
-        "square: executed",  # it takes no network
+    assert sorted(capsys.readouterr().out.splitlines()) == [
+        "demo/alexnet_phantom/network: executed",
+        "demo/network: executed",
+        "demo/square: executed",  # it takes no network
+        "demo/squeezenet/network: executed",
     ]
     results = project / "book" / "results" / "demo"
     for folder, shown in (("", "None"), ("squeezenet", None), ("alexnet_phantom", None)):
@@ -296,3 +308,135 @@ def test_run_profile_names_what_is_unknown(project: Path) -> None:
         run_profile("demo", only="sqare")
     with pytest.raises(itn.UsageError, match="unknown profile 'dmo'; closest: 'demo'"):
         run_profile("dmo")
+
+
+def test_several_run_at_once(project: Path) -> None:
+    """Each waits for a file that the other writes."""
+    for own, other in (("square", "circle"), ("circle", "square")):
+        write_notebook(
+            project / "notebooks" / f"{own}.ipynb",
+            f"import pathlib, time\npathlib.Path('{own}').touch()\nend = time.time() + 60\n"
+            f"while time.time() < end and not pathlib.Path('{other}').exists(): time.sleep(0.05)\n"
+            f"assert pathlib.Path('{other}').exists()",
+        )
+    run_profile("demo", jobs=2)
+    assert sorted(path.stem for path in (project / "book/results/demo").iterdir()) == [
+        "circle",
+        "square",
+    ]
+
+
+def test_one_that_fails_lets_the_others_finish(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_notebook(project / "notebooks" / "broken.ipynb", "raise ValueError('no')")
+    message = (
+        r"^1 of 2 notebooks failed: demo/broken: broken.ipynb, cell \[3\] "
+        r"\"raise ValueError\('no'\)\": ValueError: no$"
+    )
+    with pytest.raises(NotebookError, match=message):
+        run_profile("demo", jobs=1)
+    assert capsys.readouterr().out == "demo/broken: failed\ndemo/square: executed\n"
+    assert [path.name for path in (project / "book/results/demo").glob("*.ipynb")] == [
+        "square.ipynb"
+    ]
+
+
+def test_two_at_once_of_a_profile_take_turns(project: Path, executions: list[str]) -> None:
+    lock = project / "book" / "results" / ".locks" / "demo"
+    with ThreadPoolExecutor() as pool:
+        with one_at_a_time(lock, "the test"):
+            waiting = pool.submit(run_profile, "demo")
+            time.sleep(1)
+            assert (executions, waiting.running()) == ([], True)
+        waiting.result(timeout=60)
+    assert executions == ["square"]
+
+
+def test_what_does_not_apply_is_passed_over(
+    project: Path, executions: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for need in ("untaught", "pictures=phantom", "costs.json", "transformers"):
+        path = write_notebook(project / "notebooks" / f"{need}.ipynb", BODY)
+        notebook = nbformat.read(path, 4)
+        notebook.cells[0].metadata["tags"] += [f"needs-{need}"]
+        nbformat.write(notebook, path)
+    run_profile("demo", jobs=1)
+    assert capsys.readouterr().out.splitlines() == [
+        "demo/costs.json: passed over, needs results/demo/costs.json",
+        "demo/pictures=phantom: passed over, needs pictures: phantom",
+        "demo/untaught: passed over, needs untaught",
+        "demo/square: executed",
+        "demo/transformers: executed",  # the profile has them
+    ]
+    (project / "results" / "demo" / "costs.json").write_text("{}")
+    run_profile("demo", only="costs.json")
+    assert capsys.readouterr().out == "demo/costs.json: executed\n"
+    profile = project / "profiles" / "demo.yaml"
+    profile.write_text(profile.read_text() + "notebooks: [untaught]\n")
+    run_profile("demo")  # what is asked for by name is run
+    assert capsys.readouterr().out == "demo/untaught: executed\n"
+
+
+def test_a_pair_that_differs_is_not_run(project: Path, executions: list[str]) -> None:
+    source = project / "notebooks" / "square.ipynb"
+    notebook = nbformat.read(source, 4)
+    notebook.metadata["jupytext"] = {"formats": "ipynb,py:percent"}
+    jupytext.write(notebook, source)
+    script = source.with_suffix(".py")
+    jupytext.write(notebook, script, fmt="py:percent")
+    run_profile("demo")
+    script.write_text(script.read_text().replace("time, uuid", "time, uuid\n"))  # only a blank
+    script.write_text(script.read_text().replace('"blue"', '"green"'))
+    message = "demo/square: notebooks/square.py and square.ipynb differ; .*: jupytext --sync "
+    with pytest.raises(NotebookError, match=message) as raised:
+        run_profile("demo", force=True)
+    assert executions == ["square"]
+    command = str(raised.value).rpartition(": ")[2].split()
+    later = source.stat().st_mtime + 10
+    os.utime(script, (later, later))
+    subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
+    run_profile("demo")
+    assert executions == ["square", "square"]
+    assert "green" in (project / "book/results/demo/square.ipynb").read_text()
+    source.unlink()
+    with pytest.raises(NotebookError, match=r"square.py and square.ipynb differ"):
+        run_profile("demo")
+
+
+def test_a_script_beside_the_notebooks_is_no_notebook(project: Path, executions: list[str]) -> None:
+    (project / "notebooks" / "helper.py").write_text("x = 1\n")
+    (project / "notebooks" / "square.py").write_text("# notes on the notebook of that name\n")
+    run_profile("demo")
+    assert executions == ["square"]
+
+
+def test_settings_of_the_user_reach_no_notebook(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "mine").write_text("lines.linewidth: 5\n")
+    start = project / "ipython" / "profile_default" / "startup"
+    start.mkdir(parents=True)
+    (start / "00.py").write_text("started = True\n")
+    monkeypatch.setenv("IPYTHONDIR", str(project / "ipython"))
+    monkeypatch.setenv("MATPLOTLIBRC", str(project / "mine"))
+    (project / "notebooks" / "data").mkdir()
+    monkeypatch.chdir(project / "notebooks")
+    monkeypatch.setenv("ITN_DATA", "data")
+    source = write_notebook(
+        project / "notebooks" / "where.ipynb",
+        "import matplotlib, os, pathlib\n"
+        "assert 'started' not in globals()\n"
+        "assert matplotlib.rcParams['lines.linewidth'] == 1.5\n"
+        f"assert os.environ['ITN_DATA'] == {str(project / 'notebooks' / 'data')!r}",
+    )
+    assert run_notebook(source, project / "out.ipynb", {"profile": "demo"})
+
+
+def test_what_was_killed_is_cleared_away(project: Path, executions: list[str]) -> None:
+    results = project / "book" / "results" / "demo"
+    left = results / ".square.ipynb-killed"
+    left.mkdir(parents=True)
+    (left / ".held").touch()  # by nobody any more
+    run_profile("demo")
+    assert sorted(path.name for path in results.iterdir()) == ["square.ipynb", "square.svg"]

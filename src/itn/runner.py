@@ -4,6 +4,7 @@ A notebook is executed only if something it depends on has changed, which a hash
 contents tells, not file times. The same contents give the same bytes.
 """
 
+import asyncio
 import hashlib
 import json
 import os
@@ -327,7 +328,7 @@ def _execute(source: Path, parameters: Mapping[str, Any], figures: Path) -> Any:
     )
     _kernels.add(kernel)
     try:
-        return client.execute(env=os.environ | environment, cleanup_kc=True)
+        return asyncio.run(client.async_execute(env=os.environ | environment, cleanup_kc=True))
     except CellExecutionError as error:
         reason = _one_line(error.evalue)
         if error.ename == UsageError.__name__:
