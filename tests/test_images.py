@@ -1,6 +1,5 @@
 """Reading pictures and loading folders of them; every file is made here."""
 
-import hashlib
 import io
 import os
 import struct
@@ -18,8 +17,9 @@ from PIL import Image
 
 from itn import images
 from itn.data_sets import DATA_SETS, read_table
-from itn.images import Pictures, PicturesLeftOut, files_hash, load_images, read_picture
+from itn.images import Pictures, PicturesLeftOut, file_hashes, load_images, read_picture
 from itn.messages import UsageError
+from itn.provenance import code_hash
 from itn.screening import load_screening, save_screening, screen
 
 needs_data = pytest.mark.skipif(not os.environ.get("ITN_DATA"), reason="ITN_DATA is not set")
@@ -526,61 +526,64 @@ def test_labels_and_paths_that_do_not_fit_are_refused(changes, message):
 
 
 def test_the_hash_of_files_sees_every_byte_that_would_be_read(two_classes):
-    before = files_hash(two_classes)
-    assert before == files_hash(two_classes) == files_hash(str(two_classes), ["b", "a"])
-    assert files_hash(two_classes, ["a", "b"], limit=1) != before
+    before = file_hashes(two_classes)
+    assert before == file_hashes(two_classes) == file_hashes(str(two_classes), ["b", "a"])
+    assert list(before) == ["a", "b"] and before["a"] != before["b"]
+    assert file_hashes(two_classes, ["a", "b"], limit=1) != before
     path = two_classes / "a" / "10.png"
     content = path.read_bytes()
     path.write_bytes(content + b"\0")  # behind the picture: it looks the same
-    assert files_hash(two_classes) != before == files_hash_restored(path, content, two_classes)
+    assert file_hashes(two_classes) != before == file_hashes_restored(path, content, two_classes)
     replaced = two_classes / "b" / "2.png"
-    first_of_each = files_hash(two_classes, limit=1)
-    only = files_hash(two_classes, only=["a/9.png", "b/1.png"])
+    first_of_each = file_hashes(two_classes, limit=1)
+    only = file_hashes(two_classes, only=["a/9.png", "b/1.png"])
     save(two_classes, "b/2.png", ramp())
-    assert files_hash(two_classes) != before
-    assert files_hash(two_classes, "a") == files_hash(two_classes, ["a"])
-    assert files_hash(two_classes, limit=1) == first_of_each
-    assert files_hash(two_classes, only=["a/9.png", "b/1.png"]) == only
+    assert file_hashes(two_classes) != before
+    assert file_hashes(two_classes, "a") == file_hashes(two_classes, ["a"])
+    assert file_hashes(two_classes, limit=1) == first_of_each
+    assert file_hashes(two_classes, only=["a/9.png", "b/1.png"]) == only
     replaced.rename(two_classes / "b" / "3.png")
-    assert files_hash(two_classes, "b") != before
+    assert file_hashes(two_classes, "b") != before
     # A file that cannot be read is replaced by the next, which then counts, too.
     (two_classes / "b" / "0.png").write_bytes(b"text")
     (two_classes / "b" / "00.png").symlink_to("/not/mounted/00.png")
-    with_replacement = files_hash(two_classes, "b", limit=1)
+    with_replacement = file_hashes(two_classes, "b", limit=1)
     save(two_classes, "b/1.png", ramp())
-    assert files_hash(two_classes, "b", limit=1) != with_replacement
+    assert file_hashes(two_classes, "b", limit=1) != with_replacement
     with pytest.raises(UsageError, match="unknown class 'c'"):
-        files_hash(two_classes, "c")
+        file_hashes(two_classes, "c")
 
 
-def files_hash_restored(path, content, folder):
+def file_hashes_restored(path, content, folder):
     path.write_bytes(content)
-    return files_hash(folder)
+    return file_hashes(folder)
 
 
 def test_the_hash_of_files_downloads_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("ITN_DATA", str(tmp_path))
     for name in DATA_SETS:
-        assert files_hash(name) is None
-        assert files_hash(name, ["soccer_ball"]) is None
+        assert file_hashes(name) is None
+        assert file_hashes(name, ["soccer_ball"]) is None
     assert list(tmp_path.iterdir()) == []
     save(tmp_path / "caltech-101" / "101_ObjectCategories", "lamp/1.png", ramp())
     pictures = tmp_path / "caltech-101" / "101_ObjectCategories"
-    for given in ("lamp", "table_lamp", 846):
-        assert files_hash("caltech-101", given) == files_hash(pictures, "lamp")
+    for given in ("lamp", "table_lamp", 846):  # each is called as it was asked for
+        wanted = {str(given): file_hashes(pictures, "lamp")["lamp"]}
+        assert file_hashes("caltech-101", given) == wanted
     sample = tmp_path / "imagenet-sample"
     for row in read_table("imagenet_sample")[:2]:
         save(sample, f"{row['file'].partition('_')[0]}/{row['file']}", ramp(), format="PNG")
-    assert len(files_hash("imagenet-sample")) == 64  # filled by other means: all that is there
-    assert len(files_hash("imagenet-sample", [0])) == 64
-    assert files_hash("imagenet-sample", [0, 5]) is None
+    assert len(file_hashes("imagenet-sample")) == 2  # filled by other means: all that is there
+    assert list(file_hashes("imagenet-sample", [0])) == ["0"]
+    assert file_hashes("imagenet-sample", [0, 5]) is None
     (sample / ".incomplete").touch()  # by our own downloads: all would be wanted
-    assert files_hash("imagenet-sample") is None
+    assert file_hashes("imagenet-sample") is None
 
 
 def test_the_hash_of_the_phantom_is_that_of_its_renderer():
-    module = Path(images.__file__).with_name("phantom.py")
-    assert files_hash("phantom") == f"phantom-{hashlib.sha256(module.read_bytes()).hexdigest()}"
+    drawn = code_hash("itn.phantom")[:16]
+    assert file_hashes("phantom", ["disc", "mirror"]) == {"disc": drawn, "mirror": drawn}
+    assert len(file_hashes("phantom")) == 21
 
 
 def test_different_sizes(two_classes):
