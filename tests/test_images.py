@@ -16,11 +16,12 @@ import tifffile
 from PIL import Image
 
 from itn import images
+from itn.curves import load_screening, save_screening
 from itn.data_sets import DATA_SETS, read_table
 from itn.images import Pictures, PicturesLeftOut, file_hashes, load_images, read_picture
 from itn.messages import UsageError
 from itn.provenance import code_hash
-from itn.screening import load_screening, save_screening, screen
+from itn.screening import screen
 
 needs_data = pytest.mark.skipif(not os.environ.get("ITN_DATA"), reason="ITN_DATA is not set")
 LOSSY = 0.04  # what JPEG and WebP may change in a smooth picture
