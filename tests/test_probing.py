@@ -266,7 +266,14 @@ def test_what_fails_is_explained():
     assert "must return one array, got builtins.list" in refusal(network(), lambda x: [x])
     given = keras.Sequential([layers.Flatten(), layers.Dense(3)])
     given(np.zeros((1, 12)))
-    assert "fails with pictures [N, 8, 8, 3]" in refusal(given, input_size=8)
+    assert "takes [N, 12], but after preprocessing" in refusal(given, input_size=8)
+
+    class Broken(keras.Model):
+        def call(self, inputs):
+            raise RuntimeError("out of luck")
+
+    message = refusal(Broken(), input_size=8)
+    assert "mine fails with pictures [N, 8, 8, 3]: " in message and "out of luck" in message
     assert "must be a keras.Model, got builtins.function" in refusal(lambda x: x, input_size=8)
 
 

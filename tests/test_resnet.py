@@ -122,6 +122,47 @@ def test_what_is_no_checkpoint_is_refused(tmp_path):
         load_slim_checkpoint(network, tmp_path / "text.ckpt")
 
 
+@pytest.fixture
+def small_checkpoint(tensorflow, tmp_path):
+    """What TF-Slim writes of a small network, in two files."""
+    network = build_resnet_v1(3, seed=5, **SMALL)
+    slim = {"kernel": "weights", "bias": "biases"}
+    values = {
+        "/".join(["resnet", *layer.name.split("."), slim.get(each.name, each.name)]): each.numpy()
+        for layer in network.layers
+        for each in layer.variables
+    }
+    tensorflow.raw_ops.SaveV2(
+        prefix=str(tmp_path / "model.ckpt"),
+        tensor_names=list(values),
+        shape_and_slices=[""] * len(values),
+        tensors=list(values.values()),
+    )
+    return tmp_path / "model.ckpt", network
+
+
+@pytest.mark.parametrize("ending", ["", ".index", ".data-00000-of-00001"])
+def test_a_checkpoint_may_be_named_by_any_of_its_files(small_checkpoint, ending):
+    path, network = small_checkpoint
+    filled = build_resnet_v1(3, **SMALL)
+    load_slim_checkpoint(filled, f"{path}{ending}")
+    for found, wanted in zip(filled.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("ending", [".index", ".data-00000-of-00001"])
+def test_the_part_of_a_checkpoint_that_is_damaged_or_missing_is_named(small_checkpoint, ending):
+    path, network = small_checkpoint
+    part = path.with_name(f"{path.name}{ending}")
+    part.write_bytes(part.read_bytes()[:20])
+    with pytest.raises(UsageError, match=rf"model\.ckpt{ending}: damaged checkpoint"):
+        load_slim_checkpoint(network, path)
+    part.unlink()
+    missing = ending.partition("-")[0]
+    with pytest.raises(UsageError, match=rf"is there, but its {missing} file is missing"):
+        load_slim_checkpoint(network, path)
+
+
 def test_the_defaults_are_resnet_101():
     network = build_resnet_v1()
     widths = [network.get_layer(f"block{b}.unit_1.bottleneck_v1.conv3") for b in (1, 2, 3, 4)]

@@ -8,6 +8,7 @@ from .calibration import plot_symmetry as plot_symmetry
 from .classifiers import Classifier as Classifier
 from .classifiers import list_classifiers as list_classifiers
 from .classifiers import load_classifier as load_classifier
+from .classifiers import save_classifier as save_classifier
 from .comparison import compare as compare
 from .comparison import comparison_numbers as comparison_numbers
 from .comparison import plot_threshold_pairs as plot_threshold_pairs
@@ -81,3 +82,4 @@ from .transformer_study import study_transformers as study_transformers
 from .transformer_study import vary_transformers as vary_transformers
 from .transformer_training import train_transformers as train_transformers
 from .warp import affine_warp as affine_warp
+from .weight_recipes import network_recipe as network_recipe

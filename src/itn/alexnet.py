@@ -129,10 +129,8 @@ def load_bvlc_weights(network: keras.Model, path: str | Path) -> None:
     Raises
     ------
     UsageError
-        If the file has another ending.
-    ValueError
-        If it is damaged, asks for more than arrays, or does not fit; the message says what. The
-        network is then left as it was.
+        If the file has another ending, is damaged, asks for more than arrays, or does not fit;
+        the message says what. The network is then left as it was.
 
     Examples
     --------
@@ -155,7 +153,7 @@ def load_bvlc_weights(network: keras.Model, path: str | Path) -> None:
             arrays = _from_caffe(arrays, layer.kernel.shape, map_shape)
         shapes = [tuple(variable.shape) for variable in layer.weights]
         if (given := [array.shape for array in arrays]) != shapes:
-            raise ValueError(
+            raise UsageError(
                 f"{path} does not fit {network.name}: {layer.name} has the shapes "
                 f"{given} instead of {shapes}"
             )

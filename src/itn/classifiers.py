@@ -1,36 +1,49 @@
 """Classifiers: a Keras network together with what it needs to look at a picture."""
 
 import hashlib
+import importlib
 import inspect
+import json
 import tarfile
 import tempfile
 import textwrap
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import keras
 import numpy as np
+import pydantic
 from keras import ops
 
 from itn import training
 from itn.alexnet import build_alexnet, load_bvlc_weights
 from itn.data_sets import CATALOG, imagenet_classes, weight_file
-from itn.downloads import check_file, unpack_tar
+from itn.downloads import check_file, sha256_of, unpack_tar
+from itn.files import scratch_folder
 from itn.images import Images, Pictures
 from itn.keras_settings import check_settings
 from itn.messages import UsageError, unknown
+from itn.preprocessing import Preprocessing, describe_preprocessing
 from itn.probing import logits_of_network, reason
 from itn.resnet import build_resnet_v1, load_slim_checkpoint
 from itn.squeezenet import CHANNEL_MEANS_BGR, build_squeezenet, load_deep_compression
 from itn.warp import Tensor
-from itn.weight_recipes import OWN_PROFILES, PACKAGED, WEIGHTS_FOLDER
+from itn.weight_recipes import (
+    OWN_PROFILES,
+    PACKAGED,
+    WEIGHTS_FOLDER,
+    card_of,
+    is_function,
+    working_directory_first,
+)
 
 SLIM_MEANS_RGB = (123.68, 116.78, 103.94)  # on the scale 0 ... 255
 RESNET_UNITS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 MAX_CHECKPOINT_BYTES = 4 * 2**30  # of an unpacked archive
 
 
@@ -214,7 +227,7 @@ class Classifier:
 def load_classifier(
     name: str | Path, weights: str | Path | None = None, **options: Any
 ) -> Classifier:
-    """Load a classifier by name, or from a file. Nothing in a file is executed.
+    """Load a classifier by name, or from a file. Nothing in a file of weights is executed.
 
     Parameters
     ----------
@@ -229,7 +242,9 @@ def load_classifier(
           for the profiles `OWN_PROFILES`;
         - any classifier of `keras.applications`, e.g. ``"ResNet101"``;
 
-        or a ``.keras`` file, loaded in Keras' safe mode.
+        or a ``.keras`` file, loaded in Keras' safe mode; what `save_classifier` has written
+        beside it says the rest; or ``"module:function"``, a function of yours without arguments
+        that returns a `Classifier`: its module is imported, also from the working directory.
     weights : str or Path, optional
         Weight file; by default the published one, from the package, the cache or downloaded.
         For the networks trained by `itn train`, the folder of its result; for those of
@@ -239,7 +254,8 @@ def load_classifier(
         by default what belongs to the file. With "same" its preprocessing is that of the port,
         BGR less the mean over all values of the picture, otherwise BGR less the mean color.
         ``.keras`` file: ``class_names``, one per logit or ``"imagenet"``; ``preprocess``, by
-        default none: pictures in [0, 1]; ``input_size`` if the network fixes none.
+        default none: pictures in [0, 1]; ``input_size`` if the network fixes none. They go
+        before what is written beside it.
 
     Returns
     -------
@@ -249,9 +265,8 @@ def load_classifier(
     Raises
     ------
     UsageError
-        If there is no classifier or option of that name, or no such weight file.
-    ValueError
-        If the weight file is damaged, does not fit or is not to be trusted; the message names
+        If there is no classifier or option of that name, or no such weight file; if the file is
+        damaged, does not fit or is not to be trusted, or the function fails. The message names
         it and says why.
 
     Examples
@@ -265,14 +280,22 @@ def load_classifier(
 possible: conv1_padding
     """
     check_settings()
-    if str(name).endswith(".keras"):
-        build: Callable[..., Classifier] = partial(_keras_file, Path(name))
+    if Path(name).suffix == ".keras":
+        build: Callable[..., Classifier] = partial(_keras_file, Path(name).expanduser())
     elif name in _BUILDERS:
         build = _BUILDERS[str(name)]
+    elif is_function(str(name)):
+        build = partial(_function, str(name))
     elif name in _applications():
         build = partial(_application, str(name))
+    elif Path(name).suffix.lower() in MODEL_SUFFIXES or Path(name).expanduser().exists():
+        raise UsageError(
+            f"{name} is no .keras file (in small letters): save the network as one, by "
+            "itn.save_classifier or keras.Model.save"
+        )
     else:
-        raise unknown("classifier", name, [*list_classifiers(), "a .keras file"])
+        # What stands last in a long list is not shown.
+        raise unknown("classifier", name, ["a .keras file", "module:function", *list_classifiers()])
     possible = [
         parameter.name
         for parameter in inspect.signature(build).parameters.values()
@@ -286,7 +309,12 @@ possible: conv1_padding
         beside = weights.with_name(f"{weights.name}.index")  # a checkpoint of several files
         if not weights.exists() and not beside.exists():
             raise UsageError(f"no weight file {weights}")
-    return build(weights, **options)
+    try:
+        return build(weights, **options)
+    except UsageError:
+        raise
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{weights or name} cannot be read: {reason(error)}") from error
 
 
 def list_classifiers() -> tuple[str, ...]:
@@ -383,7 +411,7 @@ def _resnet_v1(depth: int, weights: Path | None) -> Classifier:
             found = {each.with_suffix("") for each in Path(folder).rglob("*.ckpt.index")}
             found |= set(Path(folder).rglob("*.ckpt"))
             if len(found) != 1:
-                raise ValueError(f"{path} holds {len(found)} checkpoints instead of one")
+                raise UsageError(f"{path} holds {len(found)} checkpoints instead of one")
             load_slim_checkpoint(network, found.pop())
     else:
         load_slim_checkpoint(network, path)
@@ -422,7 +450,7 @@ def _application(name: str, weights: Path | None) -> Classifier:
         try:
             network.load_weights(weights)
         except Exception as error:  # damaged files raise nearly anything
-            raise ValueError(f"{weights} was not read into {name}: {reason(error)}") from error
+            raise UsageError(f"{weights} was not read into {name}: {reason(error)}") from error
     return _imagenet(network, lambda images: preprocess_input(images * 255), name)
 
 
@@ -438,18 +466,161 @@ def _keras_file(
         raise UsageError(f"{path} has weights of its own, but {weights} is given, too")
     if not path.is_file():
         raise UsageError(f"no Keras file {path}")
+    card = card_of(path)
+    if card.is_file() and None in (class_names, preprocess, input_size):
+        described = _read_card(card, path)
+    else:
+        described = None
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras has no error of its own for a file it refuses
-        raise ValueError(f"{path} was not loaded: {reason(error)}") from error
-    ids: list[str] = []
+        raise UsageError(f"{path} was not loaded: {reason(error)}") from error
+    ids: Sequence[str] = ()
     if class_names == "imagenet":
         class_names = [each.label for each in imagenet_classes()]
         ids = [each.wnid for each in imagenet_classes()]
+    elif class_names is None and described:
+        class_names, ids = described.class_names, described.class_ids
     if class_names is None:
-        raise UsageError(f"{path} names no classes: give class_names, or class_names='imagenet'")
-    preprocess = preprocess or _unchanged
-    return Classifier(network, preprocess, input_size or 0, class_names, ids, path.stem)
+        raise UsageError(
+            f"{path} names no classes and there is no {card.name} beside it: give class_names, or "
+            "class_names='imagenet'"
+        )
+    if preprocess is None:
+        stored = described.preprocessing.model_dump() if described else {}
+        preprocess = Preprocessing.from_config(stored) if stored else Preprocessing()
+    if input_size is None:
+        input_size = described.input_size if described else 0
+    return Classifier(network, preprocess, input_size, class_names, ids, path.stem)
+
+
+class _Described(pydantic.BaseModel):
+    """A `Preprocessing` in a file."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    matrix: list[Annotated[list[float], pydantic.Field(min_length=3, max_length=3)]]
+    offset: list[float]
+    minus_mean: Literal["none", "picture", "channel"] = "none"
+
+
+class _Card(pydantic.BaseModel):
+    """What stands beside a ``.keras`` file: all of a classifier but its network."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+    class_names: list[str]
+    class_ids: list[str] = []
+    input_size: pydantic.PositiveInt
+    preprocessing: _Described
+    network_sha256: str | None = None
+
+
+def _read_card(card: Path, path: Path) -> _Card:
+    try:
+        described = _Card.model_validate_json(card.read_bytes())
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise UsageError(
+            f"{card} does not describe a classifier: {where}: {first['msg']}"
+        ) from error
+    if len(described.preprocessing.matrix) != len(described.preprocessing.offset):
+        raise UsageError(f"{card}: preprocessing needs as many rows of its matrix as offsets")
+    if described.network_sha256 not in (None, sha256_of(path)):
+        raise UsageError(
+            f"{card} describes another network than {path}: save it with itn.save_classifier, or "
+            "give class_names, preprocess and input_size"
+        )
+    return described
+
+
+def save_classifier(classifier: Classifier, path: str | Path) -> Path:
+    """Save a classifier as a ``.keras`` file, with a small file beside it that says the rest.
+
+    For ``mine.keras`` that is ``mine.itn.json``: names and ids of the classes, size of the
+    pictures and preprocessing, as a `itn.preprocessing.Preprocessing` in numbers. It holds no
+    code; `load_classifier` needs nothing but the two. What is there is replaced.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        What to save; its name becomes that of the file.
+    path : str or Path
+        The ``.keras`` file.
+
+    Returns
+    -------
+    Path
+        The ``.keras`` file.
+
+    Raises
+    ------
+    UsageError
+        If the preprocessing is not told by a few numbers, if the network cannot be loaded again
+        without running code from its file, or if nothing can be written there.
+
+    Examples
+    --------
+    >>> network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()])
+    >>> classifier = Classifier(network, lambda x: 5 * x, class_names=("red", "green", "blue"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save_classifier(classifier, Path(folder, "mine.keras"))
+    ...     load_classifier(path).class_names
+    ('red', 'green', 'blue')
+    """
+    path = Path(path).expanduser()
+    if path.suffix != ".keras":
+        raise UsageError(f"a classifier is saved as a .keras file, got {path}")
+    size, name = classifier.input_size, classifier.name
+    preprocessing = describe_preprocessing(classifier.preprocess, size, name)
+    with scratch_folder(path) as scratch:
+        unfinished = scratch / path.name
+        try:
+            classifier.network.save(unfinished)
+        except Exception as error:  # Keras has no error of its own for what it cannot save
+            raise UsageError(f"{name} was not saved: {reason(error)}") from error
+        described = _Card(
+            class_names=list(classifier.class_names),
+            class_ids=list(classifier.class_ids),
+            input_size=size,
+            preprocessing=_Described.model_validate_json(json.dumps(asdict(preprocessing))),
+            network_sha256=sha256_of(unfinished),
+        )
+        text = json.dumps(described.model_dump(), ensure_ascii=False, indent=1)
+        card_of(unfinished).write_text(f"{text}\n", "utf-8")
+        again = load_classifier(unfinished)  # which says what Keras will not load
+        images = np.random.default_rng(0).random((2, size, size, 3)).astype(np.float32)
+        if not np.allclose(again.predict(images), classifier.predict(images), atol=1e-4):
+            raise UsageError(f"{name} was not saved: loaded again, it gives other numbers")
+        card_of(unfinished).replace(card_of(path))
+        unfinished.replace(path)
+    return path
+
+
+def _function(name: str, weights: Path | None) -> Classifier:
+    """Call a function of the user's own."""
+    if weights is not None:
+        raise UsageError(f"{name} has weights of its own, but {weights} is given, too")
+    module_name, _, function_name = name.partition(":")
+    with working_directory_first():
+        try:
+            module = importlib.import_module(module_name)
+        except (Exception, SystemExit) as error:  # it is the user's own
+            if isinstance(error, ModuleNotFoundError) and error.name == module_name:
+                where = f"in {Path.cwd()} or among what is installed"
+                raise UsageError(f"no module '{module_name}' {where}") from error
+            why = f"{type(error).__name__}: {reason(error)}"
+            raise UsageError(f"module {module_name} was not imported: {why}") from error
+        function = getattr(module, function_name, None)
+        if not callable(function):
+            functions = [key for key, value in vars(module).items() if inspect.isfunction(value)]
+            raise unknown(f"function of {module_name}", function_name, functions)
+        try:
+            classifier = function()
+        except (Exception, SystemExit) as error:
+            raise UsageError(f"{name} fails: {type(error).__name__}: {reason(error)}") from error
+    if not isinstance(classifier, Classifier):
+        raise UsageError(f"{name} must return an itn.Classifier, got {type(classifier).__name__}")
+    return classifier
 
 
 def _by_logit(given: Any, what: str) -> tuple[str, ...]:
@@ -484,11 +655,6 @@ def _start_of(given: Mapping[Any, Any]) -> str:
 def _composed(name: str) -> str:
     """Return a name as it is mostly typed: letters and their accents in one (NFC)."""
     return unicodedata.normalize("NFC", name)
-
-
-@keras.saving.register_keras_serializable("itn")  # type: ignore[untyped-decorator]
-def _unchanged(images: Tensor) -> Tensor:
-    return images
 
 
 def _own(architecture: str, profile: str, weights: Path | None) -> Classifier:

@@ -113,12 +113,12 @@ def logits_of_network(
     return network, size, values.shape[1]
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     r"""Return in one line what Keras says, without the configurations that it puts around it.
 
     Parameters
     ----------
-    error : Exception
+    error : BaseException
         What was raised.
 
     Returns

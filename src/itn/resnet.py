@@ -5,6 +5,7 @@ References
 He et al. (2015), Deep Residual Learning for Image Recognition, arXiv:1512.03385.
 """
 
+import glob
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import numpy as np
 from keras import layers
 
 from itn.messages import UsageError
+from itn.probing import reason
 from itn.warp import Tensor
+from itn.weight_recipes import CHECKPOINT_PART
 
 EXPANSION = 4  # channels that leave a unit, per channel in its middle
 BATCH_NORM_EPSILON = 1e-5
@@ -136,15 +139,15 @@ def load_slim_checkpoint(network: keras.Model, path: str | Path) -> None:
     network : keras.Model
         From `build_resnet_v1`.
     path : str or Path
-        The checkpoint: one file, or the common beginning of its ``.index`` and ``.data`` files.
+        The checkpoint: one file, or the common beginning of its ``.index`` and ``.data`` files,
+        or one of these.
 
     Raises
     ------
     UsageError
-        If there is no such checkpoint.
-    ValueError
-        If it is damaged, misses a variable, has one of another shape, or has layers that the
-        network does not have; the message names them. The network is then left as it was.
+        If there is no such checkpoint, or it is damaged, misses a variable, has one of another
+        shape, or has layers that the network does not have; the message names them. The network
+        is then left as it was.
 
     Examples
     --------
@@ -154,12 +157,19 @@ def load_slim_checkpoint(network: keras.Model, path: str | Path) -> None:
     """
     import tensorflow as tf  # nothing else in the package does
 
+    path = Path(CHECKPOINT_PART.sub("", str(path)))
+    index = path.with_name(f"{path.name}.index")
+    data = sorted(path.parent.glob(f"{glob.escape(path.name)}.data-*-of-*"))
+    if not path.exists() and index.is_file() != bool(data):
+        there, missing = (index, "its .data file") if not data else (data[0], "its .index file")
+        raise UsageError(f"{there} is there, but {missing} is missing")
+    part = index if index.is_file() else path
     try:
         reader = tf.train.load_checkpoint(str(path))
         shapes = reader.get_variable_to_shape_map()
         roots = [name.removesuffix(LOGITS) for name in shapes if name.endswith(LOGITS)]
         if len(roots) != 1:
-            raise ValueError(f"{path}: not one ResNet of TF-Slim: {len(roots)} × *{LOGITS}")
+            raise UsageError(f"{path}: not one ResNet of TF-Slim: {len(roots)} × *{LOGITS}")
         variables = {
             "/".join([roots[0], *layer.name.split("."), SLIM_NAMES.get(each.name, each.name)]): each
             for layer in network.layers
@@ -179,11 +189,12 @@ def load_slim_checkpoint(network: keras.Model, path: str | Path) -> None:
         ]
         if problems:
             more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-            raise ValueError(f"{path} does not fit {network.name}: {'; '.join(problems[:3])}{more}")
+            raise UsageError(f"{path} does not fit {network.name}: {'; '.join(problems[:3])}{more}")
+        part = data[0] if data else path
         values = {name: reader.get_tensor(name) for name in variables}
     except tf.errors.NotFoundError as error:
         raise UsageError(f"no TensorFlow checkpoint {path}") from error
     except (tf.errors.OpError, IndexError) as error:  # the latter where data ends too early
-        raise ValueError(f"{path}: damaged checkpoint: {error}") from error
+        raise UsageError(f"{part}: damaged checkpoint: {reason(error)}") from error
     for name, variable in variables.items():
         variable.assign(values[name])

@@ -12,6 +12,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from itn.messages import UsageError
+
 INPUT_SIZE = 227
 SQUEEZE_WIDTHS = (16, 16, 32, 32, 48, 48, 64, 64)  # fire2 ... fire9
 EXPAND_WIDTHS = (64, 64, 128, 128, 192, 192, 256, 256)  # of each expand branch
@@ -78,7 +80,7 @@ def load_deep_compression(network: keras.Model, path: str | Path) -> None:
 
     Raises
     ------
-    ValueError
+    UsageError
         If the file is shorter or longer than its layers need, or an entry lies outside
         its layer. The network is then left as it was.
     """
@@ -90,7 +92,7 @@ def load_deep_compression(network: keras.Model, path: str | Path) -> None:
         nonlocal position
         start, position = position, position + count * np.dtype(dtype).itemsize
         if position > len(data):
-            raise ValueError(
+            raise UsageError(
                 f"{path}: truncated weight file: {what} ends at byte {position:,}, "
                 f"the file has {len(data):,}"
             )
@@ -108,7 +110,7 @@ def load_deep_compression(network: keras.Model, path: str | Path) -> None:
         positions = np.cumsum(gaps.astype(np.int64) + 1) - 1
         size = outputs * inputs * height * width
         if entry_count and positions[-1] >= size:
-            raise ValueError(
+            raise UsageError(
                 f"{path}: corrupt weight file: {layer.name} has {size:,} weights, "
                 f"an entry is stored for weight {positions[-1]:,}"
             )
@@ -117,7 +119,7 @@ def load_deep_compression(network: keras.Model, path: str | Path) -> None:
         kernel = codebook[dense].reshape(outputs, inputs, height, width)
         weights.append((kernel.transpose(2, 3, 1, 0), bias))
     if position != len(data):
-        raise ValueError(
+        raise UsageError(
             f"{path}: its layers end at byte {position:,}, the file has {len(data):,}: "
             f"not a weight file of {network.name}"
         )

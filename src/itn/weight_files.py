@@ -17,6 +17,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from itn.messages import UsageError
+
 Weights: TypeAlias = dict[str, list[npt.NDArray[np.float32]]]  # layer: arrays
 
 MAX_MEMO = 1_000_000  # objects of a pickle, for which memory is taken when one is numbered
@@ -49,7 +51,7 @@ def read_npy_dictionary(path: str | Path) -> Weights:
 
     Raises
     ------
-    ValueError
+    UsageError
         If it is damaged, or asks for anything else; the message names it, and nothing was done.
 
     Examples
@@ -93,7 +95,7 @@ def read_npy_dictionary(path: str | Path) -> Weights:
     except OSError:
         raise
     except Exception as error:  # unpickling and numpy raise nearly anything on damaged files
-        raise ValueError(f"{path} was not read: {error}") from error
+        raise UsageError(f"{path} was not read: {error}") from error
 
 
 def read_caffemodel(path: str | Path) -> Weights:
@@ -111,7 +113,7 @@ def read_caffemodel(path: str | Path) -> Weights:
 
     Raises
     ------
-    ValueError
+    UsageError
         If it is damaged or something else; the message names it.
 
     Examples
@@ -134,9 +136,9 @@ def read_caffemodel(path: str | Path) -> Weights:
             if blobs:
                 weights[name] = blobs
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"{path} was not read: {error}") from error
+        raise UsageError(f"{path} was not read: {error}") from error
     if not weights:
-        raise ValueError(f"{path} was not read: it has no layer with weights")
+        raise UsageError(f"{path} was not read: it has no layer with weights")
     return weights
 
 

@@ -1,0 +1,164 @@
+"""Preprocessing that is told by numbers, so that it can be stored beside a network without code."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from keras import ops
+
+from itn.messages import UsageError
+from itn.warp import Tensor
+
+TOLERANCE = 1e-5  # share of the largest value to which a description must reproduce a function
+MEANS: dict[str, tuple[int, ...]] = {"none": (), "picture": (1, 2, 3), "channel": (1, 2)}
+
+
+@keras.saving.register_keras_serializable("itn")
+@dataclass(frozen=True)
+class Preprocessing:
+    """A linear map of each pixel's color, less a mean over the picture where it is wanted.
+
+    Scaling, offsets, the order of the channels, a conversion to gray, and all that
+    `keras.applications` do are such maps.
+
+    Attributes
+    ----------
+    matrix : sequence of C rows of 3 float
+        What each channel of the result takes of red, green and blue in [0, 1].
+    offset : sequence of C float
+        What is added to each channel.
+    minus_mean : {"none", "picture", "channel"}
+        Whether the mean over all values of the picture, or over each of its channels, is
+        subtracted in the end.
+
+    Examples
+    --------
+    >>> blue_green_red = Preprocessing(((0, 0, 255), (0, 255, 0), (255, 0, 0)), (-104, -117, -123))
+    >>> np.asarray(blue_green_red(np.float32([[[[1, 0, 0]]]]))).ravel().tolist()
+    [-104.0, -117.0, 132.0]
+    """
+
+    matrix: tuple[tuple[float, float, float], ...] = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+    offset: tuple[float, ...] = (0, 0, 0)
+    minus_mean: Literal["none", "picture", "channel"] = "none"
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Preprocess pictures.
+
+        Parameters
+        ----------
+        images : tensor [N, H, W, 3]
+            Pictures in [0, 1].
+
+        Returns
+        -------
+        tensor [N, H, W, C]
+            What the network takes.
+        """
+        # No matrix product, which rounds on some devices: mostly a row has one entry.
+        channels = []
+        for row, offset in zip(self.matrix, self.offset, strict=True):
+            taken = [share * images[..., color] for color, share in enumerate(row) if share]
+            channels.append(sum(taken[1:], taken[0]) if taken else ops.zeros_like(images[..., 0]))
+            channels[-1] = channels[-1] + offset
+        mapped = ops.stack(channels, axis=-1)
+        if self.minus_mean == "none":
+            return mapped
+        return mapped - ops.mean(mapped, axis=MEANS[self.minus_mean], keepdims=True)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that rebuild it.
+
+        Returns
+        -------
+        dict of str to object
+            Numbers and text.
+        """
+        return asdict(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Preprocessing":
+        """Rebuild it.
+
+        Parameters
+        ----------
+        config : dict of str to object
+            From `get_config`; lists do in place of tuples.
+
+        Returns
+        -------
+        Preprocessing
+            The same.
+        """
+        matrix = tuple(tuple(row) for row in config["matrix"])
+        return cls(matrix, tuple(config["offset"]), config["minus_mean"])
+
+
+def describe_preprocessing(
+    preprocess: Callable[[Tensor], Tensor], input_size: int, name: str
+) -> Preprocessing:
+    """Tell by a few pixels what a preprocessing does, and try it on pictures.
+
+    Parameters
+    ----------
+    preprocess : callable
+        Pictures [N, H, W, 3] in [0, 1] -> what a network takes.
+    input_size : int
+        Height and width of the pictures, pixels.
+    name : str
+        What messages call the classifier.
+
+    Returns
+    -------
+    Preprocessing
+        Does the same, to rounding.
+
+    Raises
+    ------
+    UsageError
+        If it does something else than a `Preprocessing` can.
+
+    Examples
+    --------
+    >>> describe_preprocessing(lambda x: 2 * x - 1, 8, "mine").offset
+    (-1.0, -1.0, -1.0)
+    """
+    if isinstance(preprocess, Preprocessing):
+        return preprocess
+
+    def run(function: Callable[[Tensor], Tensor], images: np.ndarray) -> np.ndarray:
+        return np.asarray(ops.convert_to_numpy(function(ops.convert_to_tensor(images))), float)
+
+    random = np.random.default_rng(0)
+    shape = (3, max(input_size, 2), max(input_size, 2), 3)
+    trials = [random.random(shape), random.normal(0, 3, shape), random.random((3, 1, 1, 3))]
+    images = [(trial + np.zeros(shape)).astype(np.float32) for trial in trials]
+    pixels = random.random(shape).astype(np.float32)
+    pixels.reshape(3, -1, 3)[0, :4] = np.vstack([np.zeros(3), np.eye(3)])
+    found = run(preprocess, pixels)
+    if found.ndim == 4 and found.shape[:3] == shape[:3]:
+        black, *colors = found.reshape(3, -1, found.shape[-1])[0, :4]
+        matrix = _rounded(np.stack(colors, axis=1) - black[:, None])
+        expected = [run(preprocess, each) for each in images]
+        tolerances = [TOLERANCE * max(1, np.abs(each).max()) for each in expected]
+        offsets = {"none": black, "picture": black - black.mean(), "channel": 0 * black}
+        for minus_mean, offset in offsets.items():
+            config = {"matrix": matrix, "offset": _rounded(offset), "minus_mean": minus_mean}
+            candidate = Preprocessing.from_config(config)
+            if all(
+                np.abs(run(candidate, given) - wanted).max() <= tolerance
+                for given, wanted, tolerance in zip(images, expected, tolerances, strict=True)
+            ):
+                return candidate
+    raise UsageError(
+        f"the preprocessing of {name} is no scale, offset, order of channels or mean of a picture, "
+        "which can be stored without code: put it into the network as layers, e.g. "
+        "keras.layers.Rescaling or Normalization"
+    )
+
+
+def _rounded(values: np.ndarray) -> Any:
+    """Return as lists what float32 was meant to be: 255 where it says 255.00002."""
+    return np.vectorize(lambda value: float(f"{value:.7g}") + 0.0, otypes=[float])(values).tolist()
