@@ -48,8 +48,9 @@ def scratch_folder(target: Path) -> Iterator[Path]:
     except OSError as error:
         raise UsageError(f"{target.parent} cannot be written to: {error.strerror}") from error
     try:
-        with (scratch / _HELD).open("w") as held:
+        with (scratch / f"{_HELD}-not-yet").open("w") as held:
             _lock(held, wait=False)
+            Path(held.name).rename(scratch / _HELD)  # nobody else can lock it before us
             for left in target.parent.glob(f"{prefix}*"):
                 if left != scratch:
                     _remove_unless_held(left)
