@@ -26,13 +26,12 @@ def main() -> None:
     for seed in SEEDS:
         folder = RESULTS / ".seeds" / str(seed)
         card = folder / f"{ARCHITECTURE}.json"
-        if not card.is_file():
-            train_profile(PROFILE, [ARCHITECTURE], folder, seed)
+        train_profile(PROFILE, [ARCHITECTURE], folder, seed)  # if it is not there
         classifier = itn.load_classifier(NETWORK, folder)
         pictures = load_part(profile, "test", size=classifier.input_size)
         for name in itn.TRANSFORMATIONS:
             path = folder / f"{name}.nc"
-            if not path.is_file():
+            if not path.is_file() or not _is_of(path, classifier):
                 found = itn.screen(classifier, pictures, name, fill=profile.fill, seed=profile.seed)
                 itn.save_screening(found, path)
             own = itn.load_screening(itn.archive_file(PROFILE, NETWORK, name))
@@ -41,6 +40,10 @@ def main() -> None:
         shutil.copyfile(card, RESULTS / f"{ARCHITECTURE}_seed_{seed}.json")
     table = pd.concat(tables, ignore_index=True)
     table.to_csv(RESULTS / "seeds.tsv", sep="\t", index=False, float_format="%.6g")
+
+
+def _is_of(path: Path, classifier: itn.Classifier) -> bool:
+    return bool(itn.load_screening(path).attrs["weights_sha256"] == classifier.weights_hash())
 
 
 if __name__ == "__main__":

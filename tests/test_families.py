@@ -14,7 +14,9 @@ from itn.families import (
     FACTORS,
     MatrixLook,
     compare_families,
+    displacement_at_required,
     displacement_ratios,
+    family_accuracy,
     largest_factor,
     sliders,
     survey,
@@ -67,6 +69,51 @@ def test_matrix_look_agrees_with_the_transformations(classifier, pictures):
         moved = transform(pictures.images, "zoom", 2**0.5, fill="edge")
         expected = classifier.predict(np.asarray(transform(moved, "brightness", -0.2)))
         np.testing.assert_allclose(said, expected, atol=1e-5)
+
+
+def test_a_softmax_that_is_no_number_names_its_picture(classifier, pictures):
+    look = MatrixLook(classifier)
+    color = np.eye(3, 4)[None].repeat(30, 0)
+    color[7, 0, 0] = np.inf
+    with pytest.raises(UsageError, match=r"rgb gives no number for picture 7 under \[\[1"):
+        look.predicted(pictures.images, np.eye(2, 3)[None], color)
+
+
+class Streamed:
+    """Pictures that are never there all at once, and how many were asked for at a time."""
+
+    ndim, dtype = 4, np.dtype("float32")
+
+    def __init__(self, images):
+        self.images, self.shape, self.asked = images, images.shape, []
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, rows):
+        found = self.images[rows]
+        self.asked.append(len(found))
+        return found
+
+
+def test_streamed_pictures_are_looked_at_in_batches_and_alike(net, pictures, comparison):
+    """Of 210 pictures no more than 96 are ever in memory."""
+    many = Pictures(
+        np.concatenate([pictures.images] * 7),
+        np.tile(pictures.labels, 7),
+        pictures.class_names,
+        tuple(f"{i}/{path}" for i in range(7) for path in pictures.paths),
+        "rgb",
+    )
+    streamed = dataclasses.replace(many, images=Streamed(many.images))
+    members = sliders(net, steps=2)
+    xr.testing.assert_identical(survey(net, members, streamed), survey(net, members, many))
+    passes = 250 * len(FACTORS)
+    found = compare_families(net, streamed, passes, seed=2)
+    xr.testing.assert_identical(found, compare_families(net, many, passes, seed=2))
+    assert found.attrs["pictures"] == 210
+    assert comparison.attrs["pictures"] == 30
+    assert max(streamed.images.asked) == 96
 
 
 def test_sliders_move_one_value_at_a_time_and_all_together(net):
@@ -148,12 +195,12 @@ def test_passes_that_are_used_up_leave_the_identity(classifier, pictures):
         compare_families(net, pictures, passes=3)
 
 
-def made(right):
+def made(right, learned=(100, 100, 80, 0)):
     return xr.Dataset(
         {
-            "right": (("family", "factor"), [[100] * 4, right]),
-            "spatial_displacement": (("family", "factor"), np.ones((2, 4))),
-            "color_displacement": (("family", "factor"), np.ones((2, 4))),
+            "right": (("family", "factor"), [learned, right]),
+            "spatial_displacement": (("family", "factor"), [[0.5, 1, 2, 4]] * 2),
+            "color_displacement": (("family", "factor"), [[0.5, 1, 2, 4]] * 2),
         },
         coords={"family": ["learned", "random"], "factor": [0.5, 1, 2, 4]},
         attrs={"passes_each": 100, "required_accuracy": 0.8, "grid_displacement": 0.5},
@@ -166,7 +213,7 @@ def made(right):
         ([100, 90, 70, 0], np.sqrt(2)),  # halfway between 1 and 2 on a logarithmic scale
         ([100, 80, 0, 0], 1),
         ([90, 70, 90, 0], np.sqrt(0.5)),  # the first loss counts
-        ([100, 100, 100, 100], 4),
+        ([100, 100, 100, 100], np.inf),
         ([70, 90, 0, 0], np.nan),
     ],
 )
@@ -175,9 +222,69 @@ def test_largest_factor_is_where_the_accuracy_is_lost_first(right, expected):
 
 
 def test_ratios_compare_displacements_at_the_same_accuracy():
-    ratios = displacement_ratios(made([100, 90, 70, 0]))
-    assert ratios["to_random"] == pytest.approx(1 / np.sqrt(2))
-    assert ratios["to_grid"] == pytest.approx(4)
+    """Learned: 80 of 100 at the factor 2, a displacement of 2 + 2; random: at the root of 2."""
+    comparison = made([100, 90, 70, 0])
+    assert displacement_at_required(comparison, "learned") == pytest.approx(4)
+    assert displacement_at_required(comparison, "random") == pytest.approx(2 * np.sqrt(2))
+    ratios = displacement_ratios(comparison)
+    assert ratios["to_random"] == pytest.approx(np.sqrt(2))
+    assert ratios["to_grid"] == pytest.approx(8)
+
+
+def test_what_is_not_reached_is_no_number():
+    never, at_once, some = [100] * 4, [70, 0, 0, 0], [100, 90, 70, 0]
+    assert displacement_ratios(made(some, learned=never)) == {
+        "to_random": np.inf,
+        "to_grid": np.inf,
+    }
+    for random in (never, at_once):
+        assert np.isnan(displacement_ratios(made(random))["to_random"])
+    study = xr.DataTree.from_dict(
+        {
+            f"seed_{seed}/comparison": made(some, learned=learned).assign_attrs(
+                grid_spatial="zoom 2", grid_color="identity"
+            )
+            for seed, learned in enumerate((never, some, at_once))
+        }
+    )
+    table = itn.comparison_table(study)
+    assert table["learned"].tolist()[:2] == ["not reached", f"{2 * np.sqrt(2):.3f}"]
+    assert table["learned / random"].tolist()[:2] == ["not reached", "1.000"]
+    assert table[["learned", "learned / random", "learned / grid"]].loc[2].isna().all()
+    assert table["random"].tolist() == pytest.approx([2 * np.sqrt(2)] * 3)
+
+
+def test_an_interval_over_pictures_holds_what_it_promises():
+    """Each of 40 pictures has a chance of its own to be right, and is looked at three times."""
+    rng = np.random.default_rng(0)
+    chances = rng.beta(1.5, 0.5, (1000, 40))  # on average 3/4
+    right = rng.binomial(3, chances).sum(axis=1)
+    comparison = xr.Dataset(
+        {"right": (("family", "factor"), right[None])},
+        coords={"family": ["random"], "factor": np.arange(1000)},
+        attrs={"passes_each": 120, "pictures": 40},
+    )
+    accuracy, low, high = family_accuracy(comparison, "random")
+    np.testing.assert_allclose(accuracy, right / 120)
+    assert ((low <= 0.75) & (high >= 0.75)).mean() >= 0.95
+    of_passes = accuracy_interval(right, 120)
+    assert ((of_passes[0] <= 0.75) & (of_passes[1] >= 0.75)).mean() < 0.95  # what was wrong
+    # An older comparison does not say how many pictures there were; without any it is passes.
+    del comparison.attrs["pictures"]
+    np.testing.assert_array_equal(family_accuracy(comparison, "random", 40)[1], low)
+    exact = stats.binomtest(int(right[0]), 120).proportion_ci(0.95, method="exact")
+    assert family_accuracy(comparison, "random")[2][0] == pytest.approx(exact.high)
+
+
+def test_pictures_that_are_seen_more_often_count_as_fewer():
+    """Of 10 pictures 6 are seen twice and 4 once: (6·2 + 4)² / (6·4 + 4) = 9.1 trials."""
+    comparison = xr.Dataset(
+        {"right": (("family", "factor"), [[16]])},
+        coords={"family": ["random"], "factor": [1.0]},
+        attrs={"passes_each": 16, "pictures": 10},
+    )
+    expected = stats.binomtest(9, 9).proportion_ci(0.95, method="exact").low
+    assert family_accuracy(comparison, "random")[1][0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("right", "count"), [(0, 12), (5, 12), (12, 12), (300, 336)])
@@ -219,7 +326,10 @@ def test_numbers_and_tables_are_those_of_the_parts(study):
     assert numbers["to_random_mean"] == pytest.approx(expected, nan_ok=True)
     table = itn.comparison_table(study)
     assert table.index.tolist() == [3, 5]
-    np.testing.assert_allclose(table["learned"], table["corners"] + table["colors"])
+    for seed, ratio in zip((3, 5), ratios, strict=True):
+        if np.isfinite(ratio["to_grid"]):
+            row = table.loc[seed].replace("not reached", np.inf)
+            assert float(row["learned"]) / row["grid"] == pytest.approx(ratio["to_grid"], rel=1e-2)
     surveyed = itn.first_of(study, "survey")
     lowest = surveyed.right.values[surveyed.slider.values == "alpha"].min() / 6
     text = itn.survey_table(study).loc["all α", "lowest accuracy"]

@@ -1,17 +1,20 @@
 """Training: accurate, the same for the same seed, resumable, never half-written."""
 
+import dataclasses
 import hashlib
 import importlib.util
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 from itn import training
+from itn.files import _lock
 from itn.images import Pictures
 from itn.messages import UsageError
 from itn.training import build_network, center, load_trained, train
@@ -57,6 +60,11 @@ class StopAfter(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if self.done == self.epochs and self.batches == batch + 1:
             raise InterruptionError
+
+
+def shown(folder):
+    """Names of what a user sees in a folder."""
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
 
 
 def run(folder, architecture="alexnet_64", **options):
@@ -115,24 +123,22 @@ def test_a_resumed_training_ends_as_if_never_stopped(
     card = run(tmp_path, architecture, callbacks=[count])
     assert epochs == list(range(stop, 3))  # none twice
     assert card == uninterrupted[1][architecture]  # history and checksum of the weights, too
-    assert {path.name for path in tmp_path.iterdir()} == {
-        f"{architecture}.json",
-        f"{architecture}.weights.h5",
-    }
+    assert shown(tmp_path) == {f"{architecture}.json", f"{architecture}.weights.h5"}
+    assert not list(tmp_path.rglob("*.state"))
 
 
 def test_a_stop_while_the_state_is_written_loses_one_epoch_at_most(
     uninterrupted, tmp_path, monkeypatch
 ):
-    save = keras.Model.save_weights
+    write, written = Path.write_bytes, []
 
-    def half(network, path, *args, **kwargs):
-        save(network, path, *args, **kwargs)
-        if int(network.optimizer.iterations) > 7:  # the second epoch's
-            path.write_bytes(path.read_bytes()[:1000])
+    def half(path, content):
+        written.append(path)
+        write(path, content if len(written) < 2 else content[:1000])
+        if len(written) == 2:  # the second epoch's
             raise InterruptionError
 
-    monkeypatch.setattr(keras.Model, "save_weights", half)
+    monkeypatch.setattr(Path, "write_bytes", half)
     with pytest.raises(InterruptionError):
         run(tmp_path)
     monkeypatch.undo()
@@ -159,7 +165,79 @@ def test_what_was_there_before_stays_until_the_new_is_complete(tmp_path, monkeyp
     assert {(tmp_path / name).read_text() for name in FILES} == {"old"}
     monkeypatch.undo()
     run(tmp_path, epochs=1)
-    assert {path.name for path in tmp_path.iterdir()} == FILES
+    assert shown(tmp_path) == FILES
+
+
+def test_what_is_finished_is_not_trained_again_unless_it_is_forced(tmp_path):
+    card = run(tmp_path, epochs=1, command="one")
+    before = {name: (tmp_path / name).stat().st_mtime_ns for name in FILES}
+    stop = [StopAfter(0, batches=1)]
+    assert run(tmp_path, epochs=1, command="another", callbacks=stop) == card
+    assert {name: (tmp_path / name).stat().st_mtime_ns for name in FILES} == before
+    for change in ({"force": True}, {"seed": 5}, {"epochs": 2}):
+        with pytest.raises(InterruptionError):
+            run(tmp_path, **{"epochs": 1} | change, callbacks=stop)
+    assert run(tmp_path, epochs=1, command="one", force=True) == card
+    for damaged in FILES:
+        content = (tmp_path / damaged).read_bytes()
+        (tmp_path / damaged).write_bytes(content[:-9])
+        with pytest.raises(InterruptionError):
+            run(tmp_path, epochs=1, callbacks=stop)
+        (tmp_path / damaged).write_bytes(content)
+
+
+def test_a_damaged_state_is_named_in_one_line(tmp_path):
+    with pytest.raises(InterruptionError):
+        run(tmp_path, callbacks=[StopAfter(1)])
+    (state,) = tmp_path.rglob("*.state")
+    content = bytearray(state.read_bytes())
+    content[len(content) // 2] ^= 4
+    state.write_bytes(content)
+    with pytest.raises(UsageError, match=r"is damaged: delete .*state to start anew") as caught:
+        run(tmp_path)
+    assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
+    state.unlink()
+    assert len(run(tmp_path)["history"]["loss"]) == 3
+
+
+def test_only_one_trains_a_network_in_a_folder_at_a_time(tmp_path):
+    found = []
+
+    def look(epoch, logs):
+        for name in ("alexnet_64", "resnet_64"):
+            with (tmp_path / ".locks" / name).open("a") as lock:
+                found.append(_lock(lock, wait=False))
+
+    run(tmp_path, epochs=1, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=look)])
+    assert found == [False, True]
+
+
+def test_streamed_pictures_are_learned_from_alike(tmp_path):
+    class Streamed:
+        ndim = 4
+
+        def __init__(self, images):
+            self.images, self.shape = images, images.shape
+
+        def __len__(self):
+            return len(self.images)
+
+        def __getitem__(self, rows):
+            assert np.ndim(rows) == 1 or isinstance(rows, int)  # as files are asked for
+            return self.images[rows]
+
+    cards = [
+        train(
+            "alexnet_64",
+            *(dataclasses.replace(each, images=kind(each.images)) for each in sets),
+            folder=tmp_path / kind.__name__,
+            epochs=1,
+            progress=False,
+        )
+        for kind in (np.asarray, Streamed)
+        for sets in [(large_blobs(20, 0), blobs(8, 1))]
+    ]
+    assert cards[0] == cards[1]
 
 
 def numbered(count=12, side=72):

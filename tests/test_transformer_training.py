@@ -1,5 +1,6 @@
 """Training of the transformers: recorded, judged, resumable, the farthest that holds is kept."""
 
+import dataclasses
 import json
 
 import keras
@@ -7,11 +8,17 @@ import numpy as np
 import pytest
 
 from itn.classifiers import Classifier
+from itn.files import _lock
 from itn.images import Pictures
 from itn.invariant_transformer import InvariantTransformerNet
 from itn.matrices import color_displacement, spatial_displacement
 from itn.messages import UsageError
-from itn.transformer_training import EPOCH_LOGS, STEP_LOGS, train_transformers
+from itn.transformer_training import (
+    EPOCH_LOGS,
+    STEP_LOGS,
+    SharedPictures,
+    train_transformers,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -124,6 +131,152 @@ def test_a_stopped_training_ends_as_one_that_was_not(classifier, tmp_path):
     assert history.attrs == whole.attrs
     for one, other in zip(net.get_weights()[:8], whole_net.get_weights()[:8], strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_same_net_goes_on_after_a_stop(classifier, tmp_path):
+    """As in a notebook: the cell that trains is run again, not the one that makes the net."""
+    net = InvariantTransformerNet(classifier, seed=3, color_weight=1.0)
+    how = {"epochs": 3, "batch_size": 6, "learning_rate": 0.02, "folder": tmp_path}
+    sets = pictures(24, 0), pictures(30, 1)
+    with pytest.raises(InterruptionError):
+        train_transformers(net, *sets, **how, callbacks=[StopAfter(2)], progress=False)
+    begun = []
+    count = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: begun.append(epoch))
+    history = train_transformers(net, *sets, **how, callbacks=[count], progress=False)
+    assert begun == [2]
+    assert history.equals(train(classifier, epochs=3)[1])
+    # What is finished is not done again.
+    assert train(classifier, 3, tmp_path, [StopAfter(0)])[1].equals(history)
+
+
+def other_pixels(pictures):
+    images = pictures.images.copy()
+    images[0] *= 0.99
+    return dataclasses.replace(pictures, images=images)
+
+
+OTHER_RECIPES = {
+    "seed": {"seed": 99},
+    "color_weight": {"color_weight": 0.0},
+    "fill": {"fill": "reflect"},
+    "epochs": {"epochs": 1},
+    "more epochs": {"epochs": 3},
+    "batch_size": {"batch_size": 8},
+    "learning_rate": {"learning_rate": 0.01},
+    "rounds": {"rounds": 2},
+    "pictures": {"pictures": other_pixels(pictures(24, 0))},
+    "held_out": {"held_out": other_pixels(pictures(30, 1))},
+    "start": {"start": 0.01},
+    "weights": {"weights": 1.01},
+}
+
+
+def test_another_recipe_starts_afresh(tmp_path, monkeypatch):
+    kernel = keras.layers.Dense(3, use_bias=False)
+    layers = [keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D(), kernel]
+    network = keras.Sequential(layers)
+    classifier = Classifier(network, lambda x: 5 * x, 8, ("red", "green", "blue"), name="rgb")
+
+    def trained(seed=3, color_weight=1.0, fill="zeros", start=0.0, weights=1.0, **given):
+        net = InvariantTransformerNet(classifier, seed=seed, color_weight=color_weight, fill=fill)
+        net.spatial.entries.bias.assign(net.spatial.entries.bias + start)
+        kernel.set_weights([weights * np.eye(3)])
+        how = {"epochs": 2, "batch_size": 6, "learning_rate": 0.02, "progress": False} | given
+        sets = {"pictures": pictures(24, 0), "held_out": pictures(30, 1)}
+        return train_transformers(net, **sets | how, folder=tmp_path)
+
+    first = trained()
+
+    def begun(*_, initial_epoch, **__):
+        raise InterruptionError(initial_epoch)
+
+    monkeypatch.setattr(keras.Model, "fit", begun)
+    for what, change in OTHER_RECIPES.items():
+        with pytest.raises(InterruptionError) as caught:
+            trained(**change)
+        assert caught.value.args == (0,), what
+    assert trained().identical(first)  # its state is still there
+
+
+def test_fewer_epochs_than_before_are_trained_for_themselves(classifier, tmp_path):
+    train(classifier, 2, tmp_path)
+    assert train(classifier, 1, tmp_path)[1].identical(train(classifier, 1)[1])
+
+
+def flipped(content, bit):
+    changed = bytearray(content)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def test_a_damaged_state_is_named_in_one_line(classifier, tmp_path):
+    with pytest.raises(InterruptionError):
+        train(classifier, 2, tmp_path, [StopAfter(1)])
+    (state,) = tmp_path.glob("*.state")
+    whole = state.read_bytes()
+    bits = np.random.default_rng(0).integers(8 * len(whole), size=2)
+    for damaged in (b"", whole[:20], whole[:-1], *(flipped(whole, bit) for bit in bits.tolist())):
+        state.write_bytes(damaged)
+        with pytest.raises(UsageError, match=r"is damaged: delete .*state to start anew") as caught:
+            train(classifier, 2, tmp_path)
+        assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
+    state.write_bytes(whole)
+    assert train(classifier, 2, tmp_path)[1].equals(train(classifier, 2)[1])
+
+
+def test_only_one_trains_in_a_folder_at_a_time(classifier, tmp_path):
+    found = []
+
+    def look(epoch, logs):
+        with (tmp_path / "lock").open() as lock:
+            found.append(_lock(lock, wait=False))
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=look)
+    train(classifier, 1, tmp_path, [callback])
+    assert found == [False]
+
+
+class Streamed:
+    ndim, dtype = 4, np.dtype("float32")
+
+    def __init__(self, images):
+        self.images, self.shape, self.asked = images, images.shape, []
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, rows):
+        found = self.images[rows]
+        self.asked.append(len(found) if found.ndim == 4 else 1)
+        return found
+
+
+def test_streamed_pictures_are_learned_from_and_judged_by_in_batches(classifier):
+    sets = pictures(24, 0), pictures(150, 1)
+    streamed = [dataclasses.replace(each, images=Streamed(each.images)) for each in sets]
+    how = {"epochs": 2, "batch_size": 6, "learning_rate": 0.02, "progress": False}
+    found = [
+        train_transformers(InvariantTransformerNet(classifier, seed=3), *given, **how)
+        for given in (sets, streamed)
+    ]
+    assert found[0].identical(found[1])
+    assert max(streamed[0].images.asked) == 6
+    assert max(streamed[1].images.asked) == 64
+
+
+def test_pictures_of_both_sets_are_counted_and_warned_of(classifier):
+    """Two of the same pixels under other names; nine under their own."""
+    learned, judged = pictures(24, 0), pictures(30, 1)
+    judged.images[:2] = learned.images[:2]
+    with pytest.warns(SharedPictures, match="2 held-out pictures are learned from as well, e.g. "):
+        net = InvariantTransformerNet(classifier)
+        history = train_transformers(net, learned, judged, epochs=1, progress=False)
+    assert history.attrs["shared_pictures"] == 2
+    paths = (*learned.paths[:9], *judged.paths[9:])
+    judged = dataclasses.replace(pictures(30, 1), paths=paths)
+    with pytest.warns(SharedPictures, match="9 held-out pictures"):
+        train_transformers(net, learned, judged, epochs=1, progress=False)
+    assert train(classifier, 1)[1].attrs["shared_pictures"] == 0
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,11 @@
 
 A *family* is a set of members, each an affine and a color matrix. The learned family of an
 `itn.InvariantTransformerNet` has a member for each pair of control vectors. It is compared with
-random matrices that displace as much, and with the package's own transformations.
+random matrices that displace as much, and with the package's own transformations. Pictures are
+looked at in batches, so that streamed ones never are in memory all at once.
 """
+
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -12,7 +15,7 @@ import xarray as xr
 from keras import ops
 
 from itn.classifiers import Classifier, batches
-from itn.images import Pictures
+from itn.images import Images, Pictures
 from itn.invariant_transformer import InvariantTransformerNet, in_pixels, recolor
 from itn.matrices import (
     Matrix,
@@ -22,6 +25,7 @@ from itn.matrices import (
     spatial_displacement,
 )
 from itn.messages import Progress, UsageError
+from itn.thresholds import accuracy_interval
 from itn.warp import Tensor, affine_warp, fused
 
 FACTORS = 2.0 ** np.arange(-3, 2.51, 0.5)  # by which families are shrunk and stretched
@@ -50,8 +54,8 @@ class MatrixLook(keras.Model):
     """
 
     def __init__(self, classifier: Classifier, fill: str = "zeros") -> None:
-        super().__init__(name="matrix_look")
-        self.network = classifier.network
+        super().__init__(name="matrix_look", dtype="float32")
+        self.classifier, self.network = classifier, classifier.network
 
         def prepare(images: Tensor, spatial: Tensor, color: Tensor) -> Tensor:
             warped = affine_warp(images, in_pixels(spatial, images.shape), fill)
@@ -73,16 +77,17 @@ class MatrixLook(keras.Model):
         tensor [N, K]
             Softmax.
         """
-        return ops.softmax(self.network(self.prepare(**inputs), training=False))
+        logits = self.network(self.prepare(**inputs), training=False)
+        return ops.softmax(ops.cast(logits, "float32"))
 
     def softmax(
-        self, images: np.ndarray, spatial: npt.ArrayLike, color: npt.ArrayLike
+        self, images: Images, spatial: npt.ArrayLike, color: npt.ArrayLike
     ) -> npt.NDArray[np.float32]:
         """Return the softmax of many transformed pictures.
 
         Parameters
         ----------
-        images : ndarray [N, H, W, 3], float32
+        images : array [N, H, W, 3], float32, or PictureFiles
             Pictures.
         spatial : array [N or 1, 2, 3]
             Affine matrices, see `itn.matrices`.
@@ -93,20 +98,65 @@ class MatrixLook(keras.Model):
         -------
         ndarray [N, K], float32
             Softmax.
+
+        Raises
+        ------
+        UsageError
+            If it is not a number.
         """
+        return np.concatenate(list(self._batches(images, spatial, color)))
+
+    def predicted(
+        self, images: Images, spatial: npt.ArrayLike, color: npt.ArrayLike
+    ) -> npt.NDArray[np.int64]:
+        """Return the logits that win for many transformed pictures.
+
+        Parameters
+        ----------
+        images, spatial, color : array
+            As for `softmax`, of which only one batch is held at a time.
+
+        Returns
+        -------
+        ndarray [N], int
+            Indices of logits.
+
+        Raises
+        ------
+        UsageError
+            If a softmax is not a number.
+        """
+        parts = self._batches(images, spatial, color)
+        return np.concatenate([softmax.argmax(axis=1) for softmax in parts])
+
+    def _batches(
+        self, images: Images, spatial: npt.ArrayLike, color: npt.ArrayLike
+    ) -> Iterator[npt.NDArray[np.float32]]:
         count = len(images)
-        size = min(BATCH_SIZE, count)
         matrices = {
             name: np.broadcast_to(np.asarray(given, np.float32), (count, *np.shape(given)[1:]))
             for name, given in (("spatial", spatial), ("color", color))
         }
-        parts = []
-        for start, stop in batches(count, size):
-            # A last batch that is not full is filled up, so that nothing is compiled twice.
-            rows = np.resize(np.arange(start, stop), size)
+        for rows, number in _full_batches(count):
             inputs = {"images": images[rows]} | {n: m[rows] for n, m in matrices.items()}
-            parts.append(self.predict_on_batch(inputs)[: stop - start])
-        return np.concatenate(parts)
+            softmax = self.predict_on_batch(inputs)[:number]
+            if not np.isfinite(softmax).all():
+                wrong = rows[np.flatnonzero(~np.isfinite(softmax).all(axis=1))[0]]
+                raise UsageError(
+                    f"{self.classifier.name} gives no number for picture {wrong} under "
+                    f"{matrices['spatial'][wrong].tolist()} and {matrices['color'][wrong].tolist()}"
+                )
+            yield softmax
+
+
+def _full_batches(count: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Split rows into batches of one size, so that nothing is compiled twice.
+
+    With each comes how many of its rows count: the last batch is filled up with some twice.
+    """
+    size = min(BATCH_SIZE, count)
+    for start, stop in batches(count, size):
+        yield np.resize(np.arange(start, stop), size), stop - start
 
 
 def sliders(net: InvariantTransformerNet, steps: int = 5) -> xr.Dataset:
@@ -177,15 +227,18 @@ def survey(
     """
     look = MatrixLook(net.classifier, net.options["fill"])
     labels = net.classifier.logits_of(pictures)[pictures.labels]
-    clean = net.classifier.predict(pictures.images).argmax(axis=1)
-    spatial, color = _matrices(net, members.alpha.values, members.beta.values)
-    images, counts = pictures.images[:], []
-    for pair in Progress(
-        zip(spatial, color, strict=True), total=len(spatial), delay=2, disable=not progress
-    ):
-        said = look.softmax(images, *(matrix[None] for matrix in pair)).argmax(axis=1)
-        counts.append(((said == labels).sum(), (said == clean).sum()))
-    right, consistent = np.array(counts).T
+    spatial, color = family_matrices(net, members.alpha.values, members.beta.values)
+    right, consistent = np.zeros((2, len(spatial)), int)
+    whole = list(_full_batches(len(pictures)))
+    with Progress(total=len(whole) * len(spatial), delay=2, disable=not progress) as bar:
+        for rows, number in whole:  # outside, so that each picture is read once
+            images, true = pictures.images[rows], labels[rows[:number]]
+            clean = net.classifier.predict(images, BATCH_SIZE)[:number].argmax(axis=1)
+            for member, pair in enumerate(zip(spatial, color, strict=True)):
+                said = look.predicted(images, *(matrix[None] for matrix in pair))[:number]
+                right[member] += (said == true).sum()
+                consistent[member] += (said == clean).sum()
+                bar.update()
     return members.assign(
         spatial_matrix=(("member", "row", "column"), spatial),
         color_matrix=(("member", "channel", "channel_or_1"), color),
@@ -217,12 +270,13 @@ def compare_families(
     Returns
     -------
     xarray.Dataset
-        ``right`` (family, factor): how many of ``passes_each`` (an attribute) pictures are
-        classified correctly; ``spatial_displacement`` and ``color_displacement`` (family,
-        factor), means. As attributes the largest member of the grid, a spatial and a color
-        transformation of `itn.matrices.known_matrices`, whose accuracy on all pictures is the
-        required one: ``grid_spatial``, ``grid_color``, ``grid_displacement`` (spatial plus
-        color), ``grid_accuracy``, ``grid_passes``; the identity if these were used up before.
+        ``right`` (family, factor): how many of ``passes_each`` (an attribute) passes, over so
+        many different ``pictures`` (an attribute), are classified correctly;
+        ``spatial_displacement`` and ``color_displacement`` (family, factor), means. As
+        attributes the largest member of the grid, a spatial and a color transformation of
+        `itn.matrices.known_matrices`, whose accuracy on all pictures is the required one:
+        ``grid_spatial``, ``grid_color``, ``grid_displacement`` (spatial plus color),
+        ``grid_accuracy``, ``grid_passes``; the identity if these were used up before.
 
     Examples
     --------
@@ -233,9 +287,9 @@ def compare_families(
     if each < 1:
         raise UsageError(f"passes must be at least {len(FACTORS)}, got {passes}")
     rows = np.resize(np.arange(len(pictures)), each)
-    images, labels = pictures.images[rows], net.classifier.logits_of(pictures)[pictures.labels]
+    labels = net.classifier.logits_of(pictures)[pictures.labels]
     controls = map(ops.convert_to_numpy, net.draw_controls(each, seed))
-    learned = _matrices(net, *controls)
+    learned = family_matrices(net, *controls)
     rng = np.random.default_rng(seed)
     random = [
         scaled_to(rng.standard_normal(matrix.shape), measure(matrix))
@@ -243,17 +297,23 @@ def compare_families(
     ]
     right = np.zeros((len(FAMILIES), len(FACTORS)), int)
     displacement = np.zeros((2, *right.shape))
-    for family, matrices in enumerate((learned, random)):
-        for position, factor in enumerate(FACTORS):
-            spatial, color = (
-                np.eye(*m.shape[1:]) + factor * (m - np.eye(*m.shape[1:])) for m in matrices
-            )
-            said = look.softmax(images, spatial, color).argmax(axis=1)
-            right[family, position] = (said == labels[rows]).sum()
-            displacement[:, family, position] = (
-                spatial_displacement(spatial).mean(),
-                color_displacement(color).mean(),
-            )
+    moved = {
+        (family, position): [
+            np.eye(*m.shape[1:]) + factor * (m - np.eye(*m.shape[1:])) for m in matrices
+        ]
+        for family, matrices in enumerate((learned, random))
+        for position, factor in enumerate(FACTORS)
+    }
+    for member, (spatial, color) in moved.items():
+        displacement[:, *member] = (
+            spatial_displacement(spatial).mean(),
+            color_displacement(color).mean(),
+        )
+    for places, number in _full_batches(each):  # outside, so that each picture is read once
+        images, true = pictures.images[rows[places]], labels[rows[places]]
+        for member, matrices in moved.items():
+            said = look.predicted(images, *(matrix[places] for matrix in matrices))
+            right[member] += (said == true)[:number].sum()
     return xr.Dataset(
         {
             "right": (("family", "factor"), right),
@@ -263,10 +323,56 @@ def compare_families(
         coords={"family": list(FAMILIES), "factor": FACTORS},
         attrs={
             "passes_each": each,
+            "pictures": min(each, len(pictures)),
             "required_accuracy": float(net.required_accuracy.value),
             **_best_of_grid(look, pictures, labels, passes, float(net.required_accuracy.value)),
         },
     )
+
+
+def family_accuracy(
+    comparison: xr.Dataset, family: str, pictures: int | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    r"""Return the accuracy of a family at each factor, with its 95 % interval over pictures.
+
+    Parameters
+    ----------
+    comparison : xarray.Dataset
+        From `compare_families`.
+    family : {"learned", "random"}
+        Which.
+    pictures : int, optional
+        How many different pictures there were, where an older comparison does not say.
+
+    Returns
+    -------
+    accuracy, low, high : ndarray [factors]
+        In [0, 1].
+
+    Notes
+    -----
+    Passes over one picture are no independent witnesses. The interval is Clopper and Pearson's
+    for as many trials as there are pictures (where some are looked at more often than others,
+    for :math:`(\sum w)^2 / \sum w^2` for looks w), as if all passes over a picture agreed. That
+    is the widest it can be: a mean of values in [0, 1] varies at most as one of zeros and ones.
+
+    Examples
+    --------
+    >>> comparison = xr.Dataset(
+    ...     {"right": (("family", "factor"), [[16]])},
+    ...     coords={"family": ["random"], "factor": [1.0]},
+    ...     attrs={"passes_each": 20, "pictures": 10},
+    ... )
+    >>> [limit.round(3).tolist() for limit in family_accuracy(comparison, "random")]
+    [[0.8], [0.444], [0.975]]
+    """
+    passes = int(comparison.attrs["passes_each"])
+    different = int(comparison.attrs.get("pictures", pictures or passes))
+    often, more_often = divmod(passes, min(different, passes))
+    squares = (min(different, passes) - more_often) * often**2 + more_often * (often + 1) ** 2
+    accuracy = comparison.right.sel(family=family).values / passes
+    trials = passes**2 // squares
+    return accuracy, *accuracy_interval(accuracy * trials, trials)
 
 
 def largest_factor(comparison: xr.Dataset, family: str) -> float:
@@ -282,8 +388,8 @@ def largest_factor(comparison: xr.Dataset, family: str) -> float:
     Returns
     -------
     float
-        The factor, interpolated over its logarithm; NaN if already the smallest one loses it,
-        the largest one looked at if none does.
+        The factor, interpolated over its logarithm; infinite if it is not lost as far as was
+        looked, NaN if already the smallest factor loses it.
 
     Examples
     --------
@@ -302,12 +408,37 @@ def largest_factor(comparison: xr.Dataset, family: str) -> float:
     position = np.log(comparison.factor.values)
     failed = np.flatnonzero(margin < 0)
     if not len(failed):
-        return float(comparison.factor.values[-1])
+        return float("inf")
     if failed[0] == 0:
         return float("nan")
     outside, inside = failed[0], failed[0] - 1
     share = margin[inside] / (margin[inside] - margin[outside])
     return float(np.exp(position[inside] + share * (position[outside] - position[inside])))
+
+
+def displacement_at_required(comparison: xr.Dataset, family: str) -> float:
+    """Return how far a family displaces where it holds just the required accuracy.
+
+    Parameters
+    ----------
+    comparison : xarray.Dataset
+        From `compare_families`.
+    family : {"learned", "random"}
+        Which.
+
+    Returns
+    -------
+    float
+        Spatial plus color displacement, which grow in proportion to the factor; infinite or
+        NaN as `largest_factor`.
+
+    Examples
+    --------
+    >>> displacement_at_required(comparison, "learned")  # doctest: +SKIP
+    """
+    own = comparison.sel(family=family, factor=1)
+    as_learned = float(own.spatial_displacement + own.color_displacement)
+    return largest_factor(comparison, family) * as_learned
 
 
 def displacement_ratios(comparison: xr.Dataset) -> dict[str, float]:
@@ -321,26 +452,45 @@ def displacement_ratios(comparison: xr.Dataset) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``to_random``: the mean displacement of the learned family over that of the random one,
-        stretched or shrunk until it holds just the required accuracy; ``to_grid``: over that of
-        the grid's largest member, NaN if none was found. Above 1 the learned family goes farther.
+        Of the mean displacements, all at the required accuracy: ``to_random``, the learned
+        family over the random one, ``to_grid``, over the grid's largest member that holds it.
+        Above 1 the learned family goes farther. Infinite where the learned family does not lose
+        the accuracy as far as was looked, NaN where there is nothing to compare it with.
 
     Examples
     --------
     >>> displacement_ratios(comparison)  # doctest: +SKIP
     """
-    learned = comparison.sel(family="learned", factor=1)
-    displacement = float(learned.spatial_displacement + learned.color_displacement)
+    learned = displacement_at_required(comparison, "learned")
+    random = displacement_at_required(comparison, "random")
     grid = comparison.attrs["grid_displacement"]
     return {
-        "to_random": 1 / largest_factor(comparison, "random"),
-        "to_grid": displacement / grid if grid else float("nan"),
+        "to_random": learned / random if np.isfinite(random) else float("nan"),
+        "to_grid": learned / grid if grid else float("nan"),
     }
 
 
-def _matrices(
+def family_matrices(
     net: InvariantTransformerNet, alpha: np.ndarray, beta: np.ndarray
 ) -> tuple[Matrix, Matrix]:
+    """Return the matrices of a net's learned family.
+
+    Parameters
+    ----------
+    net : InvariantTransformerNet
+        Net.
+    alpha, beta : ndarray [M, p] and [M, q]
+        Control vectors of the members.
+
+    Returns
+    -------
+    spatial, color : ndarray [M, 2, 3] and [M, 3, 4]
+        See `itn.matrices`.
+
+    Examples
+    --------
+    >>> spatial, color = family_matrices(net, alpha, beta)  # doctest: +SKIP
+    """
     spatial, color = net.spatial.matrix(alpha), net.color.matrix(beta)
     return np.asarray(spatial, float), np.asarray(color, float)
 
@@ -353,15 +503,16 @@ def _best_of_grid(
     mixed = np.random.default_rng(0).permutation(count)
     spatial, color, spatial_names, color_names = known_matrices()
     sizes = spatial_displacement(spatial)[:, None] + color_displacement(color)
+    few = pictures.images[mixed[:96]]  # in memory: they are looked at again and again
     # The largest first, each on more and more pictures for as long as it may still hold.
     for member in np.argsort(-sizes, axis=None, kind="stable").tolist():
         pair = np.unravel_index(member, sizes.shape)
         for number in (min(6, count), min(24, count), min(96, count), count):
-            rows = mixed[:number]
             left -= number
             matrices = spatial[pair[0]][None], color[pair[1]][None]
-            said = look.softmax(pictures.images[rows], *matrices).argmax(axis=1)
-            accuracy = float((said == labels[rows]).mean())
+            part = few[:number] if number < count else pictures.images
+            true = labels[mixed[:number]] if number < count else labels
+            accuracy = float((look.predicted(part, *matrices) == true).mean())
             spread = np.sqrt(required * (1 - required) / number) if number < count else 0.0
             if accuracy < required - 2 * spread:
                 break

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import io
 import json
 import platform
 import shutil
@@ -14,6 +15,7 @@ import numpy as np
 
 from itn.alexnet import build_alexnet
 from itn.downloads import sha256_of
+from itn.files import one_at_a_time, whole_file
 from itn.images import Pictures
 from itn.messages import Progress, UsageError, unknown
 from itn.provenance import installed_version, source_hash
@@ -128,6 +130,7 @@ def train(
     seed: int = 0,
     data: Mapping[str, Any] | None = None,
     command: str | None = None,
+    force: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: bool = True,
 ) -> dict[str, Any]:
@@ -137,7 +140,8 @@ def train(
     training pictures larger than the network's input a random part is seen each time. The
     same arguments give the same weights on one machine; no global seed is read or set. A
     training that was stopped goes on after its last complete epoch when it is called again
-    with the same arguments, sources and versions, and ends with the same weights.
+    with the same arguments, sources and versions, and ends with the same weights; one that was
+    finished is not done again. Who trains the same network in the same folder meanwhile, waits.
 
     Parameters
     ----------
@@ -173,6 +177,8 @@ def train(
         Where the pictures come from, for the card: profile, seeds.
     command : str, optional
         What reproduces this, for the card.
+    force : bool, default False
+        Whether to train anew what was finished with the same arguments.
     callbacks : sequence of keras.callbacks.Callback, optional
         More callbacks for `keras.Model.fit`.
     progress : bool, default True
@@ -186,7 +192,8 @@ def train(
     Raises
     ------
     UsageError
-        If the pictures do not fit the network or each other.
+        If the pictures do not fit the network or each other, or a stopped training's state is
+        damaged.
 
     Examples
     --------
@@ -213,7 +220,6 @@ def train(
         "zoom": zoom,
         "dropout": dropout,
         "seed": seed,
-        "command": command,
         "versions": {
             package: installed_version(package)
             for package in ("itn", "keras", keras.backend.backend(), "numpy")
@@ -222,32 +228,56 @@ def train(
         "device": f"{keras.distribution.list_devices()[0]} ({platform.machine()})",
     }
     folder = Path(folder)
-    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
-    state = folder / f".{architecture}-{digest[:16]}"  # another recipe starts afresh
-    state.mkdir(parents=True, exist_ok=True)
+    doing = f"the training of {architecture} in {folder}"
+    with one_at_a_time(folder / ".locks" / architecture, doing):
+        if not force and (finished := _finished(architecture, folder, recipe)):
+            return finished
+        state = folder / f".{architecture}"
+        history = _fit(network, training, validation, recipe, state, callbacks, progress)
+        card = recipe | {"command": command, "history": history}
+        card = _write(network, architecture, validation, folder, card)
+        shutil.rmtree(state)
+    return card
 
-    history = _fit(network, training, validation, recipe, state, callbacks, progress)
+
+def _finished(architecture: str, folder: Path, recipe: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the card of a network that was trained by this recipe, if it is there and whole."""
+    try:
+        card = load_trained(architecture, folder)[1]
+    except (ValueError, KeyError):  # not there, not whole, or not of this card
+        return None
+    wanted = json.loads(json.dumps(recipe))
+    return card if wanted == {name: card.get(name) for name in wanted} else None
+
+
+def _write(
+    network: keras.Model,
+    architecture: str,
+    validation: Pictures,
+    folder: Path,
+    card: dict[str, Any],
+) -> dict[str, Any]:
+    """Test a trained network and write its weights and its card, which is returned complete."""
     # The optimizer's state would be in the file, too, and triple it; a new network has none.
-    trained = build_network(architecture, len(training.class_names))
+    trained = build_network(architecture, len(card["class_names"]))
     trained.set_weights(network.get_weights())
-    logits = trained.predict(Batches(validation, batch_size), verbose=0)
+    logits = trained.predict(Batches(validation, card["batch_size"]), verbose=0)
     right = logits.argmax(axis=1) == validation.labels
-    weights = state / f"{architecture}.weights.h5"
-    trained.save_weights(weights)
-    card = recipe | {
+    card = card | {
         "parameters": trained.count_params(),
         "accuracy": float(right.mean()),
         "accuracy_per_class": {
             name: float(right[validation.labels == label].mean())
             for label, name in enumerate(validation.class_names)
         },
-        "history": history,
-        "weights_sha256": sha256_of(weights),
     }
-    written = _write_json(state / f"{architecture}.json", card)
-    weights.replace(folder / weights.name)
-    written.replace(folder / written.name)
-    shutil.rmtree(state)
+    with (
+        whole_file(folder / f"{architecture}.json") as described,
+        whole_file(folder / f"{architecture}.weights.h5") as weights,
+    ):
+        trained.save_weights(weights)
+        card["weights_sha256"] = sha256_of(weights)
+        described.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
     return card
 
 
@@ -322,7 +352,7 @@ def _fit(
         metrics=["accuracy"],
         jit_compile=keras.backend.backend() == "jax",  # TensorFlow's takes long to compile
     )
-    checkpoint = Checkpoint(network, state, batches.num_batches)
+    checkpoint = Checkpoint(network, network, state, recipe)
     with Progress(
         total=steps,
         initial=checkpoint.epochs_done * batches.num_batches,
@@ -331,7 +361,7 @@ def _fit(
         disable=not progress,
     ) as bar:
         conductor = keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: batches.shuffle(epoch),
+            on_epoch_begin=lambda epoch, logs: _begin(network, batches, epoch),
             on_train_batch_end=lambda batch, logs: bar.update(),
             on_epoch_end=lambda epoch, logs: bar.set_postfix(logs),
         )
@@ -345,6 +375,15 @@ def _fit(
             verbose=0,
         )
     return checkpoint.history
+
+
+def _begin(network: keras.Model, batches: "Batches", epoch: int) -> None:
+    """Draw the order of an epoch, and put the draws of dropout where they belong."""
+    batches.shuffle(epoch)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
+            # Keras writes no count of its draws: it is the number of steps until here.
+            layer.seed_generator.state.assign([layer.seed, epoch * batches.num_batches])
 
 
 class Batches(keras.utils.PyDataset):
@@ -398,10 +437,11 @@ class _Varied(Batches):
         random = np.random.default_rng([self.seed, self.epoch, index])
         count, margin = len(rows), self.pictures.images.shape[1] - INPUT_SIZE
         corners = random.integers(0, margin + 1, (count, 2))
+        whole = self.pictures.images[rows]
         images = np.stack(
             [
-                self.pictures.images[row, top : top + INPUT_SIZE, left : left + INPUT_SIZE]
-                for row, (top, left) in zip(rows, corners, strict=True)
+                image[top : top + INPUT_SIZE, left : left + INPUT_SIZE]
+                for image, (top, left) in zip(whole, corners, strict=True)
             ]
         )
         if self.mirror:
@@ -421,43 +461,115 @@ class _Varied(Batches):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Keep what is needed to go on after the last complete epoch, and the history.
+    """Keep what is needed to go on after the last complete epoch of the same recipe.
+
+    All of it lies in one file, which is replaced at once: the recipe, by whose hash the file is
+    called, the history, the weights and the optimizer's variables, behind a checksum. Another
+    recipe has a file of its own and starts afresh.
 
     `keras.callbacks.BackupAndRestore` writes the weights and the number of the epoch one after
-    the other; stopped in between it would train an epoch twice. Here the optimizer's count of
-    steps, in one file with the weights, tells the epoch, and the file is replaced at once.
+    the other; stopped in between it would train an epoch twice.
     """
 
-    def __init__(self, network: keras.Model, folder: Path, steps_per_epoch: int) -> None:
+    def __init__(
+        self,
+        network: keras.Model,
+        trained: keras.Model,  # the network, or the part of it that has weights to train
+        folder: Path | None,
+        recipe: Mapping[str, Any],
+    ) -> None:
         super().__init__()
-        self.weights, self.logs = folder / "last.weights.h5", folder / "history.json"
+        self.trained, self.optimizer = trained, network.optimizer
+        self.optimizer.build(network.trainable_variables)
+        self.recipe = json.dumps(recipe, sort_keys=True)
+        digest = hashlib.sha256(self.recipe.encode()).hexdigest()
+        self.path = folder / f"{digest[:16]}.state" if folder else None
         self.history: dict[str, list[float]] = {}
-        network.optimizer.build(network.trainable_variables)
-        if self.weights.is_file():
-            network.load_weights(self.weights)
-            self.history = json.loads(self.logs.read_text())
-        self.steps = steps_per_epoch
-        self.epochs_done = int(network.optimizer.iterations) // steps_per_epoch
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Put the draws of dropout where they were."""
-        for layer in self.model.layers:
-            if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
-                # Keras writes no count of its draws: it is the number of steps until here.
-                layer.seed_generator.state.assign([layer.seed, epoch * self.steps])
+        self.epochs_done = 0
+        self.kept: list[np.ndarray] = []  # weights to return to, if any are kept
+        if self.path and self.path.exists():
+            self._load(self.path)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Note what was logged, and save."""
         for name, value in (logs or {}).items():
-            self.history[name] = [*self.history.get(name, [])[:epoch], round(float(value), 6)]
-        self.save()
+            self.history.setdefault(name, []).append(round(float(value), 6))
+        self.save(epoch + 1)
 
-    def save(self) -> None:
-        """Write the history and the state of the model, each at once."""
-        _write_json(self.logs, self.history)  # first: an epoch too many in it is cut off
-        unfinished = self.weights.with_name("unfinished.weights.h5")
-        self.model.save_weights(unfinished)
-        unfinished.replace(self.weights)
+    def save(self, epochs_done: int) -> None:
+        """Write the state, if there is a folder for it."""
+        self.epochs_done = epochs_done
+        if self.path is None:
+            return
+        described = {
+            "recipe": self.recipe,
+            "history": self.history,
+            "epochs_done": epochs_done,
+            "kept": len(self.kept),
+        }
+        variables = list(map(keras.ops.convert_to_numpy, self.optimizer.variables))
+        content = io.BytesIO()
+        np.savez(
+            content, np.array(json.dumps(described)),
+            *self.kept, *variables, *self.trained.get_weights(),
+        )  # fmt: skip
+        with whole_file(self.path) as unfinished:
+            unfinished.write_bytes(_checksum(content.getvalue()) + content.getvalue())
+
+    def _load(self, path: Path) -> None:
+        found = path.read_bytes() if path.is_file() else b""
+        checksum, content = found[:32], found[32:]
+        if checksum != _checksum(content):
+            raise UsageError(
+                f"the state of a stopped training in {path} is damaged: delete {path} to start anew"
+            )
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            first, *arrays = (stored[name] for name in stored.files)
+        described = json.loads(first.item())
+        self.history, self.epochs_done = described["history"], described["epochs_done"]
+        kept = described["kept"]
+        behind = kept + len(self.optimizer.variables)
+        self.kept = arrays[:kept]
+        for variable, value in zip(self.optimizer.variables, arrays[kept:behind], strict=True):
+            variable.assign(value)
+        self.trained.set_weights(arrays[behind:])
+
+
+def _checksum(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
+
+
+def shared_pictures(one: Pictures, other: Pictures) -> list[str]:
+    """Return which pictures are in two sets: the same file of one data set, or the same pixels.
+
+    Parameters
+    ----------
+    one, other : Pictures
+        The sets; streamed ones are read once.
+
+    Returns
+    -------
+    list of str
+        Paths in the second, sorted.
+
+    Examples
+    --------
+    >>> from itn.images import render_phantom
+    >>> learned, judged = (render_phantom(["disc"], 3, seed) for seed in (0, 1))
+    >>> shared_pictures(learned, judged), len(shared_pictures(learned, learned))
+    ([], 3)
+    """
+
+    def pixels(pictures: Pictures) -> list[bytes]:
+        return [
+            _checksum(np.ascontiguousarray(image, "<f4").tobytes()) for image in pictures.images
+        ]
+
+    files = set(one.paths) if one.name == other.name else set()
+    alike = set(pixels(one)) if one.images.shape[1:] == other.images.shape[1:] else set()
+    contents = pixels(other) if alike else [b""] * len(other)
+    found = zip(other.paths, contents, strict=True)
+    return sorted(path for path, content in found if path in files or content in alike)
 
 
 def _check(training: Pictures, validation: Pictures, epochs: int, batch_size: int) -> None:
@@ -478,14 +590,7 @@ def _check(training: Pictures, validation: Pictures, epochs: int, batch_size: in
         for label, name in enumerate(given.class_names):
             if not np.any(given.labels == label):
                 raise UsageError(f"there is no {what} picture of class '{name}'")
-    shared = set(training.paths) & set(validation.paths)
-    if shared and training.name == validation.name:
-        raise UsageError(f"{len(shared)} pictures are in both sets, e.g. {min(shared)}")
+    if shared := shared_pictures(training, validation):
+        raise UsageError(f"{len(shared)} pictures are in both sets, e.g. {shared[0]}")
     if epochs < 1 or batch_size < 1:
         raise UsageError(f"epochs and batch_size must be 1 or more, got {epochs}, {batch_size}")
-
-
-def _write_json(path: Path, content: object) -> Path:
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    return unfinished.replace(path)

@@ -9,10 +9,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
-from itn.families import FAMILIES
+from itn.families import FAMILIES, family_accuracy
 from itn.matrices import decompose_color, decompose_spatial
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, STYLE, Figure, readable
-from itn.thresholds import accuracy_interval
 from itn.transformer_reports import first_of
 from itn.transformer_study import transformed_samples
 
@@ -220,42 +219,44 @@ def plot_frontier(study: xr.DataTree) -> Figure:
     -------
     matplotlib.figure.Figure
         Lines are families, shrunk and stretched by common factors, one for each seed, with
-        95 % Clopper-Pearson intervals; rings are the families as learned; crosses the largest
-        members of the grid of known transformations that hold the required accuracy.
+        95 % Clopper-Pearson intervals over pictures; rings are the families as learned; crosses
+        the largest members of the grid of known transformations that hold the required accuracy.
 
     Examples
     --------
     >>> plot_frontier(study)  # doctest: +SKIP
     """
-    comparisons = [node["comparison"].to_dataset() for node in study.children.values()]
+    nodes = list(study.children.values())
+    comparisons = [node["comparison"].to_dataset() for node in nodes]
     styles = dict(zip(FAMILIES, RIVAL_STYLES, strict=False))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(2 * PANEL_WIDTH, PANEL_HEIGHT), layout="constrained")
         axes = figure.subplots()
         for index, comparison in enumerate(comparisons):
-            passes = comparison.attrs["passes_each"]
+            pictures = int(nodes[index]["history"].attrs["held_out_pictures"])
             for family, style in styles.items():
                 own = comparison.sel(family=family)
                 displacement = (own.spatial_displacement + own.color_displacement).values
-                right = own.right.values
-                low, high = accuracy_interval(right, passes)
+                accuracy, low, high = family_accuracy(comparison, family, pictures)
                 axes.fill_between(
                     displacement, low, high, color=style["color"], alpha=0.12, linewidth=0
                 )
                 label = family if index == 0 else None
-                axes.plot(displacement, right / passes, linewidth=1.5, label=label, **style)
+                axes.plot(displacement, accuracy, linewidth=1.5, label=label, **style)
                 if family == "learned":
                     one = int(np.argmin(np.abs(own.factor.values - 1)))
                     axes.plot(
-                        displacement[one], right[one] / passes, "o", markersize=9,
+                        displacement[one], accuracy[one], "o", markersize=9,
                         markerfacecolor="none", markeredgewidth=1.8, color=style["color"],
                         label="as learned" if index == 0 else None,
                     )  # fmt: skip
-            axes.plot(
-                comparison.attrs["grid_displacement"], comparison.attrs["grid_accuracy"], "x",
-                color="#000000", markersize=8, markeredgewidth=1.8,
-                label="largest of the grid" if index == 0 else None,
-            )  # fmt: skip
+        found = [each.attrs for each in comparisons if each.attrs["grid_displacement"]]
+        axes.plot(
+            [each["grid_displacement"] for each in found],
+            [each["grid_accuracy"] for each in found],
+            "x", color="#000000", markersize=8, markeredgewidth=1.8,
+            label="largest of the grid" if found else "none found in the grid",
+        )  # fmt: skip
         axes.axhline(
             comparisons[0].attrs["required_accuracy"], color="#444444", linestyle=":",
             label="required, a₀",

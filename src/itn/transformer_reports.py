@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from itn.families import displacement_ratios, largest_factor
+from itn.families import displacement_at_required, displacement_ratios
 from itn.matrices import decompose_color, decompose_spatial
 from itn.plots import readable
-from itn.thresholds import accuracy_interval
+from itn.thresholds import NOT_REACHED, accuracy_interval
 
 
 def first_of(study: xr.DataTree, kind: str) -> xr.Dataset:
@@ -52,11 +52,14 @@ def describe_study(study: xr.DataTree) -> str:
     >>> describe_study(study)  # doctest: +SKIP
     """
     attrs = first_of(study, "history").attrs
+    shared = attrs.get("shared_pictures", 0)
+    seen = f", {shared} of them learned from as well" if shared else ""
     return (
         f"{attrs['network']} (weights {attrs['weights_sha256'][:12]}) on {attrs['pictures']} "
         f"pictures of {attrs['data']} (data {attrs['data_sha256'][:12]}), judged on "
-        f"{attrs['held_out_pictures']} others, {len(study.children)} seeds, {attrs['epochs']} "
-        f"epochs, {study.attrs['origin']} with {attrs['versions']} on {attrs['device']}"
+        f"{attrs['held_out_pictures']} others{seen}, {len(study.children)} seeds, "
+        f"{attrs['epochs']} epochs, {study.attrs['origin']} with {attrs['versions']} on "
+        f"{attrs['device']}"
     )
 
 
@@ -71,9 +74,11 @@ def comparison_table(study: xr.DataTree) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Mean displacements, corners plus colors, of the learned family and of the random one at
-        the required accuracy, the largest member of the grid and its displacement, and the
-        ratios of `itn.families.displacement_ratios`.
+        Of the learned family as learned, accuracy and mean displacement of corners and
+        colors. At the required accuracy the displacements, corners plus colors, of the
+        learned family, the random one and the largest member of the grid, and the ratios of
+        `itn.families.displacement_ratios`; "not reached" where the accuracy is not lost as far
+        as was looked, missing where there is nothing to compare with.
 
     Examples
     --------
@@ -83,14 +88,13 @@ def comparison_table(study: xr.DataTree) -> pd.DataFrame:
     for name, node in study.children.items():
         comparison = node["comparison"].to_dataset()
         learned = comparison.sel(family="learned", factor=1)
-        displacement = float(learned.spatial_displacement + learned.color_displacement)
         ratios = displacement_ratios(comparison)
         rows[int(name.removeprefix("seed_"))] = {
             "accuracy as learned": int(learned.right) / comparison.attrs["passes_each"],
-            "corners": float(learned.spatial_displacement),
-            "colors": float(learned.color_displacement),
-            "learned": displacement,
-            "random": displacement * largest_factor(comparison, "random"),
+            "corners as learned": float(learned.spatial_displacement),
+            "colors as learned": float(learned.color_displacement),
+            "learned": displacement_at_required(comparison, "learned"),
+            "random": displacement_at_required(comparison, "random"),
             "grid": comparison.attrs["grid_displacement"],
             "grid member": ", ".join(
                 readable(comparison.attrs[kind]) for kind in ("grid_spatial", "grid_color")
@@ -98,7 +102,11 @@ def comparison_table(study: xr.DataTree) -> pd.DataFrame:
             "learned / random": ratios["to_random"],
             "learned / grid": ratios["to_grid"],
         }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("seed")
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("seed")
+    for name in table.columns[(table == np.inf).any()]:
+        texts = table[name].map("{:.3f}".format).mask(table[name].isna())
+        table[name] = texts.mask(table[name] == np.inf, NOT_REACHED)
+    return table
 
 
 def survey_table(study: xr.DataTree) -> pd.DataFrame:
@@ -154,7 +162,8 @@ def transformer_numbers(study: xr.DataTree) -> dict[str, float | str]:
         ``last_cross_entropy``, means over the first and last tenth of the steps; and
         ``<component>_lowest`` and ``_highest`` of the decomposed matrices along all sliders.
         Over the seeds mean, lowest and highest of ``to_random_…`` and ``to_grid_…``, see
-        `itn.families.displacement_ratios`.
+        `itn.families.displacement_ratios`, and of how many seeds it is ``…_not_reached``: then
+        the mean is infinite, and the lowest is a number only if some are reached.
 
     Examples
     --------
@@ -183,6 +192,7 @@ def transformer_numbers(study: xr.DataTree) -> dict[str, float | str]:
             values = [ratio[name] for ratio in ratios]
             numbers[f"{name}_mean"] = float(np.mean(values))
             numbers[f"{name}_lowest"], numbers[f"{name}_highest"] = min(values), max(values)
+            numbers[f"{name}_not_reached"] = int(np.isinf(values).sum())
         for kind in ("grid_spatial", "grid_color"):
             numbers[kind] = readable(nodes[0].attrs[kind])
     return numbers

@@ -1,16 +1,20 @@
 """Training of the Invariant Transformer Net: seeded, resumable, keeping the farthest that holds."""
 
+import hashlib
 import json
-import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import xarray as xr
 
 from itn import training
+from itn.families import MatrixLook, family_matrices
+from itn.files import one_at_a_time
 from itn.images import Pictures
 from itn.invariant_transformer import InvariantTransformerNet
 from itn.matrices import color_displacement, spatial_displacement
@@ -20,6 +24,10 @@ from itn.provenance import environment
 STEP_LOGS = ("cross_entropy", "spatial_loss", "color_loss", "batch_accuracy", "outward")
 EPOCH_LOGS = ("held_out_accuracy", "spatial_displacement", "color_displacement")
 JUDGE_SEED = 1  # of the control vectors at which held-out pictures are judged, always the same
+
+
+class SharedPictures(UserWarning):
+    """Pictures were judged by that were learned from; ``shared_pictures`` of the result counts."""
 
 
 def train_transformers(
@@ -44,7 +52,9 @@ def train_transformers(
     accuracy was at least the required one.
 
     The same arguments give the same history on one machine. A training that was stopped goes
-    on after its last complete epoch when it is called again with the same arguments.
+    on after its last complete epoch when it is called again with the same arguments, sources
+    and versions, in the same folder; with others it starts afresh beside it. One that was
+    finished there is not done again. Who trains in the same folder meanwhile, waits.
 
     Parameters
     ----------
@@ -59,7 +69,7 @@ def train_transformers(
     rounds : int, default 1
         How many control vectors each held-out picture is looked at under.
     folder : str or Path, optional
-        Where the state is kept for resuming; by default it is not.
+        Where the state is kept for resuming, one file for each training; by default it is not.
     callbacks : sequence of keras.callbacks.Callback, optional
         More callbacks for `keras.Model.fit`.
     progress : bool, default True
@@ -71,13 +81,19 @@ def train_transformers(
         Over ``step``: ``cross_entropy``, ``spatial_loss``, ``color_loss``, ``batch_accuracy``
         and ``outward`` of each batch. Over ``epoch``, from 0, before the first:
         ``held_out_accuracy``, ``spatial_displacement``, ``color_displacement``. Its attributes
-        say how it was made, and ``kept_epoch`` which state was kept.
+        say how it was made, ``kept_epoch`` which state was kept, and ``shared_pictures`` how
+        many of the held-out pictures were learned from as well.
 
     Raises
     ------
     UsageError
-        If the pictures do not fit, or the required accuracy is above that of the classifier on
-        the untouched pictures.
+        If the pictures do not fit, the required accuracy is above that of the classifier on
+        the untouched pictures, or the state in the folder is damaged.
+
+    Warns
+    -----
+    SharedPictures
+        If held-out pictures are learned from as well: what is said of them is then no judgment.
 
     Examples
     --------
@@ -90,7 +106,7 @@ def train_transformers(
     batches = _LabeledBatches(pictures, batch_size, net.seed)
     batches.labels = net.classifier.logits_of(pictures)[pictures.labels]
     net.compile(keras.optimizers.Adam(learning_rate))
-    clean = net.check(batches)
+    clean = net.check(batches[index] for index in range(batches.num_batches))
     judge = _Judge(net, held_out, rounds)
     required = float(net.required_accuracy.value)
     untouched = judge.untouched_accuracy()
@@ -99,10 +115,36 @@ def train_transformers(
             f"the required accuracy {required:.3g} is above that of {net.classifier.name} on the "
             f"untouched held-out pictures, {untouched:.3g}; set required_accuracy"
         )
+    shared = training.shared_pictures(pictures, held_out)
+    if shared:
+        message = f"{len(shared)} held-out pictures are learned from as well, e.g. {shared[0]}"
+        warnings.warn(message, SharedPictures, stacklevel=2)
+    start = net.transformers.get_weights()
+    recipe = {
+        "network": net.classifier.name,
+        "weights_sha256": net.classifier.weights_hash(),
+        "data": pictures.name,
+        "data_sha256": pictures.data_hash,
+        "pictures": len(pictures),
+        "held_out_sha256": held_out.data_hash,
+        "held_out_pictures": len(held_out),
+        "shared_pictures": len(shared),
+        "clean_accuracy": clean,
+        "held_out_clean_accuracy": untouched,
+        "required_accuracy": required,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "rounds": rounds,
+        "options": json.dumps(net.options),
+        "start_sha256": _hash(start),
+        **environment(),
+    }
     with ExitStack() as stack:
-        folder = Path(folder or stack.enter_context(tempfile.TemporaryDirectory()))
-        folder.mkdir(parents=True, exist_ok=True)
-        recorder = _Recorder(net, folder, batches.num_batches, judge)
+        if folder is not None:
+            folder = Path(folder)
+            stack.enter_context(one_at_a_time(folder / "lock", f"the training in {folder}"))
+        recorder = _Recorder(net, folder, recipe, batches.num_batches, judge)
         bar = stack.enter_context(
             Progress(
                 total=epochs * batches.num_batches,
@@ -118,41 +160,34 @@ def train_transformers(
             on_train_batch_end=lambda batch, logs: bar.update(),
             on_epoch_end=lambda epoch, logs: bar.set_postfix(recorder.last()),
         )
-        keras.Model.fit(
-            net,
-            batches,
-            epochs=epochs,
-            initial_epoch=recorder.epochs_done,
-            callbacks=[recorder, conductor, *callbacks],
-            shuffle=False,  # the batches do it
-            verbose=0,
-        )
-        kept = recorder.kept_epoch()
-        net.transformers.load_weights(recorder.kept_weights)
+        try:
+            if recorder.epochs_done < epochs:
+                keras.Model.fit(
+                    net,
+                    batches,
+                    epochs=epochs,
+                    initial_epoch=recorder.epochs_done,
+                    callbacks=[recorder, conductor, *callbacks],
+                    shuffle=False,  # the batches do it
+                    verbose=0,
+                )
+        except BaseException:  # also Ctrl-C: the same net is to go on from its state, not from here
+            net.transformers.set_weights(start)
+            raise
+        net.transformers.set_weights(recorder.kept)
     return xr.Dataset(
         {name: ("step", np.array(recorder.history[name], "float32")) for name in STEP_LOGS}
         | {name: ("epoch", np.array(recorder.history[name])) for name in EPOCH_LOGS},
         coords={"step": np.arange(1, epochs * batches.num_batches + 1)},
-        attrs={
-            "network": net.classifier.name,
-            "weights_sha256": net.classifier.weights_hash(),
-            "data": pictures.name,
-            "data_sha256": pictures.data_hash,
-            "pictures": len(pictures),
-            "held_out_sha256": held_out.data_hash,
-            "held_out_pictures": len(held_out),
-            "clean_accuracy": clean,
-            "held_out_clean_accuracy": untouched,
-            "required_accuracy": required,
-            "kept_epoch": kept,
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "learning_rate": learning_rate,
-            "rounds": rounds,
-            "options": json.dumps(net.options),
-            **environment(),
-        },
+        attrs=recipe | {"kept_epoch": recorder.kept_epoch()},
     )
+
+
+def _hash(weights: Sequence[np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for weight in weights:
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()
 
 
 class _LabeledBatches(training.Batches):
@@ -178,6 +213,7 @@ class _Judge:
     def __init__(self, net: InvariantTransformerNet, held_out: Pictures, rounds: int) -> None:
         net.classifier.check_size(held_out.images.shape)
         self.net, self.held_out = net, held_out
+        self.look = MatrixLook(net.classifier, net.options["fill"])
         self.labels = net.classifier.logits_of(held_out)[held_out.labels]
         self.controls = [
             tuple(
@@ -187,19 +223,19 @@ class _Judge:
         ]
 
     def untouched_accuracy(self) -> float:
-        softmax = self.net.classifier.predict(self.held_out.images)
-        return float((softmax.argmax(axis=1) == self.labels).mean())
+        said = self.look.predicted(self.held_out.images, np.eye(2, 3)[None], np.eye(3, 4)[None])
+        return float((said == self.labels).mean())
 
     def __call__(self) -> dict[str, float]:
         found = []
         for alpha, beta in self.controls:
-            inputs = {"images": self.held_out.images, "alpha": alpha, "beta": beta}
-            logits = self.net.predict(inputs, verbose=0)
+            spatial, color = family_matrices(self.net, alpha, beta)
+            said = self.look.predicted(self.held_out.images, spatial, color)
             found.append(
                 (
-                    (logits.argmax(axis=1) == self.labels).mean(),
-                    spatial_displacement(self.net.spatial.matrix(alpha)).mean(),
-                    color_displacement(self.net.color.matrix(beta)).mean(),
+                    (said == self.labels).mean(),
+                    spatial_displacement(spatial).mean(),
+                    color_displacement(color).mean(),
                 )
             )
         return dict(zip(EPOCH_LOGS, np.mean(found, axis=0).tolist(), strict=True))
@@ -209,17 +245,17 @@ class _Recorder(training.Checkpoint):
     """Record every step, judge every epoch, keep the best state, and be able to go on."""
 
     def __init__(
-        self, net: InvariantTransformerNet, folder: Path, steps_per_epoch: int, judge: _Judge
+        self,
+        net: InvariantTransformerNet,
+        folder: Path | None,
+        recipe: Mapping[str, Any],
+        steps_per_epoch: int,
+        judge: _Judge,
     ) -> None:
-        super().__init__(net, folder, steps_per_epoch)
-        self.kept_weights = folder / "kept.weights.h5"
-        self.judge = judge
-        done = self.epochs_done
-        for name in STEP_LOGS:
-            self.history[name] = self.history.get(name, [])[: done * steps_per_epoch]
-        for name in EPOCH_LOGS:
-            self.history[name] = self.history.get(name, [])[: done + 1 if done else 0]
-        self.required = float(net.required_accuracy.value)
+        super().__init__(net, net.transformers, folder, recipe)
+        self.judge, self.steps, self.required = judge, steps_per_epoch, recipe["required_accuracy"]
+        for name in (*STEP_LOGS, *EPOCH_LOGS):
+            self.history.setdefault(name, [])
 
     def kept_epoch(self) -> int:
         """Return the state with the largest displacement whose accuracy holds; 0 is the first."""
@@ -250,12 +286,10 @@ class _Recorder(training.Checkpoint):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         self._judge(epoch + 1)
-        self.save()
+        self.save(epoch + 1)
 
     def _judge(self, state: int) -> None:
         for name, value in self.judge().items():
             self.history[name].append(value)
         if self.kept_epoch() == state:
-            unfinished = self.kept_weights.with_name("unfinished_kept.weights.h5")
-            self.judge.net.transformers.save_weights(unfinished)
-            unfinished.replace(self.kept_weights)
+            self.kept = self.trained.get_weights()
