@@ -18,7 +18,7 @@ import nbformat
 import pytest
 import typer.testing
 
-import itn
+from itn import screening
 from itn.command_line import app, main
 from itn.data_sets import CATALOG, File
 from itn.runner import NotebookError
@@ -286,34 +286,34 @@ def test_check_goes_on_where_something_is_broken(
 def test_screen_archives_what_is_missing(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    computed = []
+    computed: list[str] = []
+    screen = screening.screen
 
-    def compute(parameters: object, name: str) -> str:
+    def counted(classifier: object, pictures: object, name: str, *rest: object, **more: Any) -> Any:
         computed.append(name)
-        return name
+        return screen(classifier, pictures, name, *rest, **more)
 
-    def save(screening: str, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(screening)
-
-    monkeypatch.setattr(itn, "compute_screening", compute)
-    monkeypatch.setattr(itn, "save_screening", save)
-    blur, zoom = ["--transformation", "blur"], ["--transformation", "zoom"]
-    command = ["screen", "--profile", "imagenet"]
-    assert run_main(monkeypatch, *command, *blur) == 0
-    assert run_main(monkeypatch, *command, *blur, *zoom) == 0
-    assert run_main(monkeypatch, *command, *blur, "--force") == 0
-    assert computed == ["blur", "zoom", "blur"]
-    archive = project / "results" / "imagenet"
+    monkeypatch.setattr(screening, "screen", counted)
+    (project / "profiles" / "tiny.yaml").write_text(
+        "description: tiny\nnetworks: [alexnet_phantom]\npictures: phantom\n"
+        "classes: [disc]\nhighlights: [disc]\nlimit: 1\n"
+    )
+    gray, zoom = ["--transformation", "grayscale"], ["--transformation", "zoom"]
+    command = ["screen", "--profile", "tiny"]
+    assert run_main(monkeypatch, *command, *gray) == 0
+    assert run_main(monkeypatch, *command, *gray, *zoom) == 0
+    assert run_main(monkeypatch, *command, *gray, "--force") == 0
+    assert computed == ["grayscale", "zoom", "grayscale"]
+    archive = project / "results" / "tiny"
     assert sorted(path.name for path in archive.iterdir()) == [
-        "squeezenet_blur.nc",
-        "squeezenet_zoom.nc",
+        "alexnet_phantom_grayscale.nc",
+        "alexnet_phantom_zoom.nc",
     ]
     assert capsys.readouterr().out.splitlines() == [
-        "squeezenet_blur.nc written",
-        "squeezenet_blur.nc is there already",
-        "squeezenet_zoom.nc written",
-        "squeezenet_blur.nc written",
+        "alexnet_phantom_grayscale.nc written",
+        "alexnet_phantom_grayscale.nc is there already",
+        "alexnet_phantom_zoom.nc written",
+        "alexnet_phantom_grayscale.nc written",
     ]
 
 

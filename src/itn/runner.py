@@ -440,11 +440,19 @@ def _inputs_of(name: str) -> list[Any]:
     folder = project_folder() / "profiles"
     return [
         profile.model_dump_json(),
-        [_sha256(folder / each) for each in lists],
-        [network_recipe(each, profile.weights.get(each)) for each in profile.networks],
-        [file_hashes(each) for each in sources],
+        [_sha256(folder / each) if (folder / each).is_file() else "" for each in lists],
+        [_or_why_not(network_recipe, each, profile.weights.get(each)) for each in profile.networks],
+        [_or_why_not(file_hashes, each) for each in sources],
         _inputs_of(profile.untaught) if profile.untaught else None,
     ]
+
+
+def _or_why_not(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return a result or why there is none, which only a notebook that needs it has to know."""
+    try:
+        return function(*arguments)
+    except UsageError as error:
+        return str(error)
 
 
 def _is_up_to_date(target: Path, wanted: str) -> bool:
