@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from itn.archive import find_archived
 from itn.classifiers import load_classifier
 from itn.curves import load_screening
 from itn.profiles import archive_file, load_profile
+from itn.results import archived_results, request_of
 from itn.screening import screen
 from itn.screening_study import load_part
 from itn.splits import read_split
@@ -46,6 +48,13 @@ def test_pictures():
 
 
 test_pictures.__test__ = False
+
+
+@pytest.mark.parametrize("name", [name for name, _ in archived_results()])
+def test_every_archive_is_what_its_profile_asks_for(name):
+    """With the pictures at hand their files are compared, too."""
+    path = ROOT / "results" / name
+    assert find_archived(request_of(path)) == path
 
 
 @each_archive

@@ -49,7 +49,7 @@ def list_results(profile: str | None = None) -> Iterator[str]:
     """
     for name, path in archived_results(profile):
         try:
-            request = _request_of(path)
+            request = request_of(path)
             state = "as its profile asks for" if request.archive == path else "beside its profile"
             state = tell_differences(request).partition(": ")[2] or state
             yield f"{name}: {describe_recipe(recipe_of(path))}; {state}"
@@ -155,7 +155,7 @@ def verify_result(path: Path) -> str:
     """
     path = path.absolute()
     stored = read_netcdf(path)
-    request = _request_of(path)
+    request = request_of(path)
     if differs := tell_differences(request):
         raise UsageError(differs)
     if UNKNOWN in _values(request.recipe):
@@ -225,8 +225,19 @@ def _verify_transformers(
     return f"comes out again: {len(held_out)} pictures under one learned transformation"
 
 
-def _request_of(path: Path) -> Request:
-    """Return what would make an archived result today."""
+def request_of(path: Path) -> Request:
+    """Return what would make an archived result today.
+
+    Parameters
+    ----------
+    path : Path
+        File under ``results/<profile>``.
+
+    Returns
+    -------
+    Request
+        With the recipe as the profile, networks and pictures are now.
+    """
     recipe = recipe_of(path)
     if recipe["kind"] == "transformers":
         parameters = TransformerParameters(
