@@ -31,6 +31,7 @@ from itn.preprocessing import Preprocessing, describe_preprocessing
 from itn.probing import logits_of_network, reason
 from itn.resnet import build_resnet_v1, load_slim_checkpoint
 from itn.squeezenet import CHANNEL_MEANS_BGR, build_squeezenet, load_deep_compression
+from itn.transformations import check_pictures
 from itn.warp import Tensor
 from itn.weight_recipes import (
     OWN_PROFILES,
@@ -118,16 +119,20 @@ class Classifier:
         Raises
         ------
         UsageError
-            If the pictures have another size.
+            If the pictures have another size, or `itn.transformations.check_pictures` refuses
+            them.
         """
         self.check_size(images.shape)
-        parts = [
+        check_pictures(images)
+        parts = [np.empty((0, len(self.class_names)), np.float32)]
+        for start, stop in batches(len(images), batch_size):
+            part = images[start:stop]
+            check_pictures(part)  # those that are not in memory
             # A tensor, since a preprocessing may change an array of the user's in its place.
-            ops.softmax(self.network(self.preprocess(ops.convert_to_tensor(part)), training=False))
-            for part in (images[i:j] for i, j in batches(len(images), batch_size))
-        ]
-        none = np.empty((0, len(self.class_names)), np.float32)
-        return np.concatenate([*map(ops.convert_to_numpy, parts), none])
+            prepared = self.preprocess(ops.convert_to_tensor(part))
+            softmax = ops.softmax(self.network(prepared, training=False))
+            parts.append(ops.convert_to_numpy(softmax))
+        return np.concatenate(parts)
 
     def check_size(self, shape: Sequence[int]) -> None:
         """Raise a UsageError unless pictures of this shape fit.

@@ -101,6 +101,7 @@ def train_profile(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of the training. Default: the profile's.")
     ] = None,
+    force: Annotated[bool, typer.Option(help="Also what is trained already.")] = False,
 ) -> None:
     """Train a profile's own networks, each with a card that says how; resumes if stopped."""
     import itn
@@ -129,6 +130,7 @@ def train_profile(
             data={"profile": profile},
             command=f"itn train --profile {profile} --architecture {each}"
             + (f" --seed {seed}" if seed is not None else ""),
+            force=force,
             **how.options(each) | ({"seed": seed} if seed is not None else {}),
         )
         typer.echo(f"{each}: {card['accuracy']:.1%} of {len(others)} right")
