@@ -354,6 +354,7 @@ def test_a_file_that_breaks_off_is_found_before_the_first_pass(folders, tmp_path
     network = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.GlobalAveragePooling2D()])
     passes = []
     classifier = Classifier(network, lambda x: passes.append(x) or x, 16, ("r", "g", "b"))
+    passes.clear()  # of the call that tells what the network takes
     streamed.targets.update(dict(zip(streamed.class_names, "rgbr", strict=True)))
     with pytest.raises(UsageError, match=rf"{folders.paths[-1]}: .*remove the file"):
         screen(classifier, streamed, "rotation", [0, 30], batch_size=2, progress=False)

@@ -51,7 +51,7 @@ def load_screening(path: str | Path) -> xr.Dataset:
     Raises
     ------
     UsageError
-        If there is no such file, it is damaged, or it is no screening.
+        If there is no such file, it is damaged, no screening, or holds what is not a number.
 
     Examples
     --------
@@ -62,6 +62,8 @@ def load_screening(path: str | Path) -> xr.Dataset:
     screening = read_netcdf(path).to_dataset()
     if "mean_softmax" not in screening:
         raise UsageError(f"{path} is not a screening: it has no mean_softmax")
+    if screening.mean_softmax.isnull().any():
+        raise UsageError(f"{path} holds softmax that is not a number: screen again")
     return screening
 
 

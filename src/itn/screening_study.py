@@ -150,7 +150,7 @@ def compute_screening(parameters: FigureParameters, transformation: str) -> xr.D
     >>> compute_screening(parameters, "grayscale").sizes["image"]
     2
     """
-    with tempfile.TemporaryDirectory(prefix="itn-") as state:
+    with tempfile.TemporaryDirectory() as state:
         made = make(screening_request(parameters, transformation), Path(state))
     assert isinstance(made, xr.Dataset)
     return made
