@@ -241,12 +241,9 @@ def test_a_network_that_answers_differently_every_time_is_refused(two_kinds):
         screen(random, two_kinds, "rotation", [0, 90])
 
 
-def test_a_network_that_answers_with_no_number_is_refused(color_classifier, two_kinds):
-    broken = dataclasses.replace(
-        color_classifier, preprocess=lambda x: x * float("nan"), class_names=("a", "b", "c")
-    )
-    with pytest.raises(UsageError, match=r"color answers with nan to c/0\.png, contrast by 1: its"):
-        screen(broken, two_kinds, "contrast", [1, 2])
+def test_a_network_that_answers_with_no_number_is_refused(color_classifier):
+    with pytest.raises(UsageError, match=r"color gives \[nan nan nan\] for a black picture"):
+        dataclasses.replace(color_classifier, preprocess=lambda x: x * float("nan"))
 
 
 def test_no_number_for_one_picture_at_one_magnitude_is_named(color_classifier, two_kinds):
