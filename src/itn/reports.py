@@ -132,7 +132,9 @@ def glue_numbers(numbers: dict[str, float | str], prefix: str = "") -> None:
     from myst_nb import glue
 
     for key, value in numbers.items():
-        glue(f"{prefix}{key}", value, display=False)
+        # A number of numpy's would be stored as a text that no page can format.
+        plain = value.item() if isinstance(value, np.generic) else value
+        glue(f"{prefix}{key}", plain, display=False)
 
 
 def show_table(table: pd.DataFrame, name: str) -> pd.DataFrame:
