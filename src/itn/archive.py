@@ -24,7 +24,7 @@ from typing import Any
 import platformdirs
 import xarray as xr
 
-from itn.files import one_at_a_time
+from itn.files import one_at_a_time, whole_file
 from itn.messages import Progress, UsageError
 from itn.netcdf import read_attributes, read_netcdf, write_netcdf
 from itn.profiles import project_folder
@@ -180,9 +180,13 @@ def find_archived(request: Request) -> Path | None:
     Path or None
         The file.
     """
-    for path in archived_files(request.archive.parent):
-        if not differences(recipe_of(path), request.recipe):
-            return path
+    own = request.archive
+    if own.is_file() and not differences(recipe_of(own), request.recipe):
+        return own
+    for path in archived_files(own.parent):
+        with suppress(UsageError):  # a damaged file is a matter of those who ask for it
+            if not differences(recipe_of(path), request.recipe):
+                return path
     return None
 
 
@@ -225,8 +229,22 @@ def archive(request: Request, force: bool = False) -> bool:
     if there and not force:
         return False
     check_writable(request.archive.parent)
-    write_netcdf(_without_origin(read_netcdf(keep(request, force))), request.archive)
+    put_in_archive(keep(request, force), request.archive)
     return True
+
+
+def put_in_archive(kept: Path, target: Path) -> None:
+    """Copy a result from the cache to the archive.
+
+    Parameters
+    ----------
+    kept : Path
+        Its file in the cache.
+    target : Path
+        The file under ``results/<profile>``.
+    """
+    with whole_file(target) as unfinished:
+        shutil.copyfile(kept, unfinished)
 
 
 def keep(request: Request, force: bool = False) -> Path:
@@ -416,9 +434,4 @@ def describe_recipe(recipe: Mapping[str, Any]) -> str:
 
 def _with_origin(result: xr.DataTree, origin: str) -> xr.DataTree:
     result.attrs["origin"] = origin
-    return result
-
-
-def _without_origin(result: xr.DataTree) -> xr.DataTree:
-    result.attrs.pop("origin", None)
     return result

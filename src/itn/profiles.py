@@ -281,6 +281,31 @@ class VariationParameters(TransformerParameters):
 Parameters = TypeVar("Parameters", FigureParameters, TransformerParameters, VariationParameters)
 
 
+def chosen_network(parameters: FigureParameters | TransformerParameters) -> tuple[str, str | None]:
+    """Return the network that parameters name, or the first of their profile.
+
+    Parameters
+    ----------
+    parameters : FigureParameters or TransformerParameters
+        From `read_parameters`.
+
+    Returns
+    -------
+    name : str
+        For `itn.load_classifier`.
+    weights : str or None
+        What the profile says of its weights.
+
+    Examples
+    --------
+    >>> chosen_network(FigureParameters(profile="photos"))
+    ('alexnet_photos', None)
+    """
+    profile = load_profile(parameters.profile)
+    network = parameters.network or profile.networks[0]
+    return network, profile.weights.get(network)
+
+
 def project_folder() -> Path:
     """Return the project's top folder: the closest one around here that has ``profiles/``.
 

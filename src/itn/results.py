@@ -1,6 +1,5 @@
 """Stored results: which there are, whether their profile asks for them, and made once more."""
 
-import shutil
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,15 +13,20 @@ from itn.archive import (
     Request,
     archived_files,
     cached_files,
-    check_writable,
     describe_recipe,
+    put_in_archive,
     recipe_of,
     tell_differences,
 )
-from itn.files import whole_file
 from itn.messages import UsageError, unknown
 from itn.netcdf import read_attributes, read_netcdf
-from itn.profiles import FigureParameters, TransformerParameters, load_profile, project_folder
+from itn.profiles import (
+    FigureParameters,
+    TransformerParameters,
+    chosen_network,
+    load_profile,
+    project_folder,
+)
 from itn.screening_study import pictures_of, screening_request
 from itn.transformer_study import study_request, transformer_pictures
 
@@ -120,9 +124,7 @@ def keep_result(key: str) -> Path:
     if len(found) != 1:
         raise unknown("result", key, [path.stem[:12] for path in paths] or ["none"])
     target = project_folder() / "results" / str(read_attributes(found[0])["archive"])
-    check_writable(target.parent)
-    with whole_file(target) as unfinished:
-        shutil.copyfile(found[0], unfinished)
+    put_in_archive(found[0], target)
     return target
 
 
@@ -173,9 +175,7 @@ def _verify_screening(
     from itn.screening import screen
 
     parameters = _figure_parameters(path, recipe)
-    profile = load_profile(parameters.profile)
-    network = parameters.network or profile.networks[0]
-    classifier = load_classifier(network, profile.weights.get(network))
+    classifier = load_classifier(*chosen_network(parameters))
     rows = np.sort(random.choice(stored.sizes["image"], min(2, stored.sizes["image"]), False))
     magnitudes = random.choice(stored.magnitude.values, min(3, stored.sizes["magnitude"]), False)
     paths = [str(name) for name in stored.image.values[rows]]
@@ -206,10 +206,8 @@ def _verify_transformers(
     seed = recipe["seeds"][0]
     survey = stored[f"seed_{seed}/survey"].to_dataset()
     member = survey.isel(member=int(random.integers(survey.sizes["member"])))
-    parameters = TransformerParameters(profile=path.parent.name, network=_network_of(path, recipe))
-    profile = load_profile(parameters.profile)
-    network = parameters.network or profile.networks[0]
-    classifier = load_classifier(network, profile.weights.get(network))
+    parameters = _transformer_parameters(path, recipe)
+    classifier = load_classifier(*chosen_network(parameters))
     _, held_out = transformer_pictures(parameters)
     labels = classifier.logits_of(held_out)[held_out.labels]
     softmax = MatrixLook(classifier, recipe["options"]["fill"]).softmax(
@@ -240,11 +238,13 @@ def request_of(path: Path) -> Request:
     """
     recipe = recipe_of(path)
     if recipe["kind"] == "transformers":
-        parameters = TransformerParameters(
-            profile=path.parent.name, network=_network_of(path, recipe)
-        )
+        parameters = _transformer_parameters(path, recipe)
         return study_request(parameters, recipe["parts"], recipe["seeds"])
     return screening_request(_figure_parameters(path, recipe), recipe["transformation"])
+
+
+def _transformer_parameters(path: Path, recipe: Recipe) -> TransformerParameters:
+    return TransformerParameters(profile=path.parent.name, network=_network_of(path, recipe))
 
 
 def _figure_parameters(path: Path, recipe: Recipe) -> FigureParameters:

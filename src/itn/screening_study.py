@@ -23,7 +23,13 @@ from itn.archive import (
 from itn.curves import select_categories
 from itn.images import Pictures, file_hashes, load_images
 from itn.messages import UsageError
-from itn.profiles import FigureParameters, Profile, load_profile, project_folder
+from itn.profiles import (
+    FigureParameters,
+    Profile,
+    chosen_network,
+    load_profile,
+    project_folder,
+)
 from itn.splits import read_split
 from itn.transformations import find_transformation
 from itn.weight_recipes import network_recipe
@@ -180,7 +186,7 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
     """
     found = find_transformation(transformation)
     profile = load_profile(parameters.profile)
-    network = parameters.network or profile.networks[0]
+    network, weights = chosen_network(parameters)
     pictures = _chosen_pictures(parameters, profile)
     magnitudes: list[float] | str
     if parameters.magnitudes is None:
@@ -191,7 +197,7 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
     recipe: Recipe = {
         "kind": "screening",
         "protocol": PROTOCOL,
-        **network_recipe(network, profile.weights.get(network)),
+        **network_recipe(network, weights),
         **pictures_recipe(**pictures),
         "transformation": transformation,
         "magnitudes": magnitudes,
@@ -206,7 +212,7 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
         from itn.classifiers import load_classifier  # which loads a backend
         from itn.screening import screen
 
-        classifier = load_classifier(network, profile.weights.get(network))
+        classifier = load_classifier(network, weights)
         loaded = pictures_of(parameters, classifier.input_size)
         screening = screen(
             classifier,

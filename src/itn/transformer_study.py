@@ -20,7 +20,13 @@ from itn.families import MatrixLook, compare_families, sliders, survey
 from itn.images import Pictures, load_images, read_picture, render_phantom
 from itn.invariant_transformer import InvariantTransformerNet, in_pixels, recolor
 from itn.messages import UsageError
-from itn.profiles import TransformerParameters, Transformers, load_profile, project_folder
+from itn.profiles import (
+    TransformerParameters,
+    Transformers,
+    chosen_network,
+    load_profile,
+    project_folder,
+)
 from itn.screening_study import file_name, pictures_recipe
 from itn.splits import read_split
 from itn.transformer_training import train_transformers
@@ -53,7 +59,7 @@ class _Chosen:
 def _chosen(parameters: TransformerParameters) -> _Chosen:
     profile, how = load_profile(parameters.profile), _how(parameters)
     given = how.model_dump() | {"fill": profile.fill} | parameters.model_dump(exclude_none=True)
-    network = parameters.network or profile.networks[0]
+    network, weights = chosen_network(parameters)
     limit = given["limit"]
     sources: list[dict[str, Any]] = [
         {
@@ -68,7 +74,7 @@ def _chosen(parameters: TransformerParameters) -> _Chosen:
         sources.append({"source": name, "classes": classes, "limit": limit, "only": only})
     return _Chosen(
         network,
-        profile.weights.get(network),
+        weights,
         tuple(sources),
         {name: given[name] for name in OPTIONS if given.get(name) is not None},
         given["epochs"],
