@@ -426,6 +426,15 @@ def as_tensors(images, labels):
     return keras.ops.convert_to_tensor(images), keras.ops.convert_to_tensor(labels)
 
 
+def of_unknown_rank(images, labels):
+    """What a generator brings about whose labels nothing is said, not even how many axes."""
+    import tensorflow as tf
+
+    kinds = (tf.TensorSpec((None, *images.shape[1:])), tf.TensorSpec(None, labels.dtype))
+    batches = list(in_batches(images, labels))
+    return tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=kinds)
+
+
 FORMS = {
     "lists": lambda x, y: (list(x), y.tolist()),
     "nested lists": lambda x, y: (x.tolist(), y.tolist()),
@@ -436,6 +445,9 @@ FORMS = {
     "PyDataset": lambda x, y: (Few(x, y),),
     "one-hot PyDataset": lambda x, y: (Few(x, np.eye(7, dtype="float32")[y]),),
     "tf.data": lambda x, y: (as_tf_data(x, y),),
+    "tf.data of unknown rank": lambda x, y: (of_unknown_rank(x, y),),
+    "tf.data of unknown rank, a column": lambda x, y: (of_unknown_rank(x, y[:, None]),),
+    "tf.data of unknown rank, one-hot": lambda x, y: (of_unknown_rank(x, np.eye(7)[y]),),
     "generator": lambda x, y: (in_batches(x, y),),
     "iterator": lambda x, y: (iter(list(in_batches(x, y))),),
 }

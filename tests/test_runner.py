@@ -435,7 +435,7 @@ def test_settings_of_the_user_reach_no_notebook(
 
 def test_what_was_killed_is_cleared_away(project: Path, executions: list[str]) -> None:
     results = project / "book" / "results" / "demo"
-    left = results / ".square.ipynb-killed"
+    left = results / ".square-killed"
     left.mkdir(parents=True)
     (left / ".held").touch()  # by nobody any more
     run_profile("demo")

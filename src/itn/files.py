@@ -37,11 +37,11 @@ def scratch_folder(target: Path) -> Iterator[Path]:
     --------
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with scratch_folder(Path(folder, "a.nc")) as scratch:
-    ...         inside = [path.name[:6] for path in Path(folder).iterdir()]
+    ...         inside = [path.name[:3] for path in Path(folder).iterdir()]
     ...     inside, list(Path(folder).iterdir())
-    (['.a.nc-'], [])
+    (['.a-'], [])
     """
-    prefix = f".{target.name}-"
+    prefix = f".{target.stem}-"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=prefix))

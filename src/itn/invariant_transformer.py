@@ -22,6 +22,7 @@ from keras import layers, ops
 
 from itn.classifiers import Classifier
 from itn.messages import UsageError
+from itn.transformations import check_pictures
 from itn.warp import Tensor, affine_warp, check_fill, fused
 
 NEAR_IDENTITY = 1e-6  # standard deviation of the last weights; at 0 the losses have no slope
@@ -639,9 +640,10 @@ class InvariantTransformerNet(keras.Model):
         """
         if sample_weight is not None:
             raise UsageError("an InvariantTransformerNet takes no weights of samples or classes")
-        if len(y.shape) == 2 and y.shape[1] > 1:
-            y = ops.argmax(y, axis=-1)  # one-hot
-        labels = ops.cast(ops.reshape(y, (-1,)), "int32")
+        # Of what a generator brings, neither rank nor size need be known.
+        given = ops.reshape(y, (ops.shape(y_pred)[0], -1))  # [N, 1], or [N, K] and one-hot
+        one_hot = ops.shape(given)[1] > 1
+        labels = ops.where(one_hot, ops.argmax(given, axis=-1), ops.cast(given[:, 0], "int32"))
         cross_entropy = ops.mean(
             keras.losses.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
         )
@@ -786,6 +788,7 @@ class InvariantTransformerNet(keras.Model):
         images = np.asarray(inputs["images"] if isinstance(inputs, Mapping) else inputs)
         labels, classes = np.asarray(given), len(self.classifier.class_names)
         self.classifier.check_size(images.shape)
+        check_pictures(images)
         if labels.shape not in [(len(images), *rest) for rest in ((), (1,), (classes,))]:
             raise UsageError(
                 f"{len(images)} pictures need labels of shape [{len(images)}], indices, or "

@@ -20,6 +20,7 @@ from itn.invariant_transformer import InvariantTransformerNet
 from itn.matrices import color_displacement, spatial_displacement
 from itn.messages import Progress, UsageError
 from itn.provenance import environment
+from itn.transformations import check_pictures
 
 STEP_LOGS = ("cross_entropy", "spatial_loss", "color_loss", "batch_accuracy", "outward")
 EPOCH_LOGS = ("held_out_accuracy", "spatial_displacement", "color_displacement")
@@ -212,6 +213,7 @@ class _Judge:
 
     def __init__(self, net: InvariantTransformerNet, held_out: Pictures, rounds: int) -> None:
         net.classifier.check_size(held_out.images.shape)
+        check_pictures(held_out.images, held_out.paths)
         self.net, self.held_out = net, held_out
         self.look = MatrixLook(net.classifier, net.options["fill"])
         self.labels = net.classifier.logits_of(held_out)[held_out.labels]
