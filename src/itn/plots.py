@@ -61,6 +61,8 @@ DATES: dict[str, dict[str, None]] = {
     "pdf": {"CreationDate": None},
 }
 PANEL_WIDTH, PANEL_HEIGHT = 3.5, 3.6  # inches
+LEFT, RIGHT, TOP = 0.6, 0.2, 0.5  # inches around the axes of a panel of softmax curves
+UNDER_AXES, LEGEND_ROW = 0.5, 0.17  # inches for ticks and label, and for each row of a legend
 
 
 class Drawing(str):
@@ -110,18 +112,36 @@ def plot_softmax(screening: xr.Dataset, columns: int = 2) -> Figure:
     """
     screening = screening.sortby("magnitude")
     found = thresholds(screening)
+    lead = margins(screening).sel(criterion="switch").values  # [C, M]
     count = screening.sizes["category"]
     columns = min(columns, count)
     rows = -(-count // columns)
+    entries = screening.sizes["rank"] + 2
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(PANEL_WIDTH * columns, PANEL_HEIGHT * rows), layout="constrained")
-        panels = figure.subplots(rows, columns, squeeze=False)
+        figure = Figure(figsize=(PANEL_WIDTH * columns, PANEL_HEIGHT * rows))
+        panels = figure.subplots(
+            rows, columns, squeeze=False, gridspec_kw=_frame(rows, columns, -(-entries // 2))
+        )
         for category, axes in enumerate(panels.flat):
             if category < count:
-                _draw_softmax(axes, screening, found, category)
+                _draw_softmax(axes, screening, found, lead[category], category)
             else:
                 axes.set_axis_off()
     return figure
+
+
+def _frame(rows: int, columns: int, legend_rows: int) -> dict[str, float]:
+    """Place panels; all have the same parts, so that measuring each text would be for nothing."""
+    bottom = UNDER_AXES + LEGEND_ROW * legend_rows
+    width, height = PANEL_WIDTH - LEFT - RIGHT, PANEL_HEIGHT - TOP - bottom
+    return {
+        "left": LEFT / (PANEL_WIDTH * columns),
+        "right": 1 - RIGHT / (PANEL_WIDTH * columns),
+        "top": 1 - TOP / (PANEL_HEIGHT * rows),
+        "bottom": bottom / (PANEL_HEIGHT * rows),
+        "wspace": (LEFT + RIGHT) / width,
+        "hspace": (TOP + bottom) / height,
+    }
 
 
 def plot_accuracy(screening: xr.Dataset) -> Figure:
@@ -300,7 +320,9 @@ def readable(name: object) -> str:
     return str(name).encode("utf-8", "replace").decode().replace("_", " ")
 
 
-def _draw_softmax(axes: Axes, screening: xr.Dataset, found: xr.Dataset, category: int) -> None:
+def _draw_softmax(
+    axes: Axes, screening: xr.Dataset, found: xr.Dataset, lead: np.ndarray, category: int
+) -> None:
     transformation = find_transformation(screening.attrs["transformation"])
     names = screening["class"].values
     magnitude = screening.magnitude.values
@@ -308,9 +330,8 @@ def _draw_softmax(axes: Axes, screening: xr.Dataset, found: xr.Dataset, category
     target, rivals = screening.target.values[category], screening.rival.values[category]
     others = np.delete(mean, [target, *rivals], axis=1)
 
-    margin = margins(screening).sel(criterion="switch").values[category]
     axes.axvspan(magnitude[0], magnitude[-1], color=LOST_COLOR, linewidth=0, zorder=0)
-    for start, end in safe_intervals(magnitude, margin, transformation):
+    for start, end in safe_intervals(magnitude, lead, transformation):
         axes.axvspan(start, end, color="white", linewidth=0, zorder=0.5)
     if others.size:
         axes.plot(magnitude, others.max(axis=1), label="others (highest)", **OTHERS_STYLE)
@@ -321,11 +342,15 @@ def _draw_softmax(axes: Axes, screening: xr.Dataset, found: xr.Dataset, category
     _mark_thresholds(axes, found.isel(category=category), magnitude, transformation)
     draw_axes(axes, transformation, magnitude)
     axes.set_ylabel("mean softmax")
+    # Where labels and titles are told their place, matplotlib does not look for it.
+    axes.xaxis.set_label_coords(0.5, -0.14)
+    axes.yaxis.set_label_coords(-0.15, 0.5)
     pictures = int((screening.label.values == category).sum())
-    axes.set_title(f"{readable(screening.category.values[category])} ({pictures} pictures)", pad=22)
+    title = f"{readable(screening.category.values[category])} ({pictures} pictures)"
+    axes.set_title(title, y=1, pad=22)
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(
-        handles[::-1], labels[::-1], loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2,
+        handles[::-1], labels[::-1], loc="upper center", bbox_to_anchor=(0.5, -0.21), ncols=2,
         columnspacing=1, handlelength=2.4,
     )  # fmt: skip
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import dctn
 
 from itn.images import Pictures
 from itn.messages import UsageError, unknown
@@ -45,6 +44,8 @@ def perceptual_hash(images: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     >>> int((perceptual_hash(images) != perceptual_hash(images * 0.5 + 0.2)).sum())
     0
     """
+    from scipy.fft import dctn  # a quarter of a second that few need to wait
+
     count, height, width, _ = images.shape
     gray = (images @ GRAY).reshape(
         count, HASH_SIDE, height // HASH_SIDE, HASH_SIDE, width // HASH_SIDE

@@ -14,7 +14,7 @@ output correct prediction results any more"); the criteria are ours.
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy import stats
+from scipy.special import betaincinv
 
 from itn.messages import UsageError
 from itn.transformations import Transformation, find_transformation
@@ -122,8 +122,8 @@ def accuracy_interval(right: np.ndarray, count: int) -> tuple[np.ndarray, np.nda
     >>> [limit.round(3).tolist() for limit in accuracy_interval(np.array([0, 10]), 10)]
     [[0.0, 0.692], [0.308, 1.0]]
     """
-    low = np.nan_to_num(stats.beta.ppf(0.025, right, count - right + 1), nan=0)
-    high = np.nan_to_num(stats.beta.ppf(0.975, right + 1, count - right), nan=1)
+    low = np.nan_to_num(betaincinv(right, count - right + 1, 0.025), nan=0)
+    high = np.nan_to_num(betaincinv(right + 1, count - right, 0.975), nan=1)
     return low, high
 
 
