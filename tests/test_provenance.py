@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 
 import itn
+from itn.provenance import notebook_hash, source_hash
 
 PACKAGE = Path(itn.__file__).parent
 MODULES = ("warp", "screening", "transformer_study", "plots", "thresholds")
 CODE = """
 import sys
-from itn.provenance import code_hash, source_hash
+from itn.provenance import code_hash, notebook_hash, source_hash
 print(source_hash(), *(code_hash(f"itn.{name}") for name in sys.argv[1:]))
+print(notebook_hash("import itn\\nitn.plot_softmax(itn.obtain_screening(parameters, 'blur'))"))
+print(notebook_hash("import itn\\nitn.plot_calibration(itn.calibrate(parameters))"))
 """
+NOTEBOOKS = ("a rotation", "a calibration")
 
 
 @pytest.fixture(scope="module")
@@ -34,21 +38,31 @@ def hashes(package):
         text=True,
         check=True,
     )
-    return dict(zip(("all", *MODULES), found.stdout.split(), strict=True))
+    return dict(zip(("all", *MODULES, *NOTEBOOKS), found.stdout.split(), strict=True))
 
 
 @pytest.mark.parametrize(
     ("file", "old", "new", "changed"),
     [
-        ("plots.py", '"color": "#000000"', '"color": "#000001"', {"all", "plots"}),
+        ("plots.py", '"color": "#000000"', '"color": "#000001"', {"all", "plots", *NOTEBOOKS}),
+        ("calibration.py", 'loc="upper', 'loc="lower', {"all", "a calibration"}),
         ("warp.py", '"""The one warp', '"""Another word: the one warp', set()),
         ("warp.py", "def affine_warp(", "# a comment\ndef affine_warp(", set()),
         ("warp.py", 'FILLS = ("zeros"', 'FILLS = ( "zeros"', set()),
-        ("warp.py", "width + 3, (width", "width + 4, (width", {"all", *MODULES}),
-        ("thresholds.py", '"half")', '"third")', {"all", "plots", "thresholds"}),
-        ("tables/caltech_imagenet.tsv", "accordion", "accordio", {"all"}),
+        ("warp.py", "width + 3, (width", "width + 4, (width", {"all", *MODULES, *NOTEBOOKS}),
+        ("thresholds.py", '"half")', '"third")', {"all", *MODULES[2:], *NOTEBOOKS}),
+        ("tables/caltech_imagenet.tsv", "accordion", "accordio", {"all", *NOTEBOOKS}),
     ],
-    ids=["color", "docstring", "comment", "layout", "formula", "criterion", "table"],
+    ids=[
+        "color",
+        "a page's plot",
+        "docstring",
+        "comment",
+        "layout",
+        "formula",
+        "criterion",
+        "table",
+    ],
 )
 def test_what_changes(package, file, old, new, changed):
     before, path = hashes(package), package / file
@@ -60,3 +74,27 @@ def test_what_changes(package, file, old, new, changed):
     finally:
         path.write_text(text, encoding="utf-8")
     assert {name for name in before if before[name] != after[name]} == changed
+
+
+@pytest.mark.parametrize(
+    ("code", "all_of_it"),
+    [
+        ("import itn\nitn.screen", False),
+        ("from itn import screen", False),
+        ("import itn.warp\nitn.warp.affine_warp", False),
+        ("1 + 1", False),
+        ("import itn\nname = itn", True),
+        ("import itn\ngetattr(itn, 'screen')", True),
+        ("import itn as tool\ntool.screen", True),
+        ("from itn import *", True),
+        ("import itn\nitn.of_tomorrow", True),
+        ("%time\nimport itn", True),
+    ],
+)
+def test_what_cannot_be_followed_depends_on_the_whole_package(code, all_of_it):
+    assert (notebook_hash(code) == source_hash()) == all_of_it
+
+
+def test_a_notebook_depends_on_what_its_names_import():
+    assert notebook_hash("import itn\nitn.screen") == notebook_hash("from itn import screen")
+    assert notebook_hash("import itn\nitn.screen") != notebook_hash("import itn\nitn.thresholds")

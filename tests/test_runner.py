@@ -228,7 +228,7 @@ def test_sources_and_parameters_make_a_notebook_run_again(
     assert run_notebook(source, target, {"profile": "demo"})
     assert run_notebook(source, target, {"profile": "demo", "color": "red"})
     assert not run_notebook(source, target, {"color": "red", "profile": "demo"})
-    monkeypatch.setattr("itn.runner.source_hash", lambda: "other sources")
+    monkeypatch.setattr("itn.runner.notebook_hash", lambda code: "other sources")
     assert run_notebook(source, target, {"profile": "demo", "color": "red"})
 
 

@@ -28,20 +28,79 @@ def source_hash() -> str:
     >>> len(source_hash())
     64
     """
-    tables = hash_of_files(PACKAGE.rglob("*.tsv"), PACKAGE)
-    return _digest([tables, *map(_statements, sorted(PACKAGE.rglob("*.py")))])
+    return _digest([_tables(), *map(_statements, sorted(PACKAGE.rglob("*.py")))])
+
+
+def _tables() -> str:
+    return hash_of_files(PACKAGE.rglob("*.tsv"), PACKAGE)
+
+
+def notebook_hash(code: str) -> str:
+    """Return the sha256 of what the package does for a notebook, in hexadecimal.
+
+    Parameters
+    ----------
+    code : str
+        Its cells of code.
+
+    Returns
+    -------
+    str
+        `code_hash` of the modules whose public names it uses and that it imports. Where it does
+        anything else with the package, and where it is not plain Python, `source_hash`.
+
+    Examples
+    --------
+    >>> notebook_hash("import itn; itn.transform") == notebook_hash("import itn; itn.screen")
+    False
+    """
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:  # e.g. for a line that only notebooks know
+        return source_hash()
+    package, nodes = PACKAGE.name, list(ast.walk(tree))
+    used = [
+        node.attr
+        for node in nodes
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == package
+    ]
+    mentions = sum(isinstance(node, ast.Name) and node.id == package for node in nodes)
+    renamed = any(
+        isinstance(node, ast.alias) and node.asname and node.name.split(".")[0] == package
+        for node in nodes
+    )
+    names = {name for name in _imports(tree) if name.startswith(f"{package}.")}
+    names |= {f"{package}.{name}" for name in used}
+    modules = {_public_names().get(name, name) for name in names} | {f"{package}.__init__"}
+    if renamed or mentions > len(used) or not all(map(_path_of, modules)):
+        return source_hash()
+    return _digest([_tables(), code_hash(*sorted(modules))])
 
 
 @cache
-def code_hash(module: str) -> str:
-    """Return the sha256 of what a module and all it imports from the package do.
+def _public_names() -> dict[str, str]:
+    """Return of each public name of the package in which module it is."""
+    tree = ast.parse((PACKAGE / "__init__.pyi").read_bytes())
+    return {
+        f"{PACKAGE.name}.{each.name}": f"{PACKAGE.name}.{node.module}"
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for each in node.names
+    }
+
+
+@cache
+def code_hash(*modules: str) -> str:
+    """Return the sha256 of what modules and all they import from the package do.
 
     Results that a module computes stay valid for as long as this stays the same.
 
     Parameters
     ----------
-    module : str
-        Full name, e.g. ``"itn.screening"``.
+    *modules : str
+        Full names, e.g. ``"itn.screening"``.
 
     Returns
     -------
@@ -54,7 +113,7 @@ def code_hash(module: str) -> str:
     False
     """
     found: dict[str, Path] = {}
-    waiting = [module]
+    waiting = list(modules)
     while waiting:
         name = waiting.pop()
         path = _path_of(name)

@@ -25,14 +25,19 @@ from itn.files import one_at_a_time, scratch_folder
 from itn.images import file_hashes
 from itn.messages import PROGRESS, Progress, UsageError, unknown
 from itn.profiles import Profile, project_folder, read_profile
-from itn.provenance import computed_with, hash_of_files, source_hash
+from itn.provenance import computed_with, hash_of_files, notebook_hash
 from itn.weight_recipes import WEIGHTS_FOLDER, network_recipe
 
 # What a kernel says about its language, less its version, which is not ours to store.
 LANGUAGE = ("name", "file_extension", "mimetype", "pygments_lexer")
 UUID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
-LONG = ("itn_variations", "calibration", "itn_training")  # begun last, they would end alone
+LONG = (
+    "itn_variations",
+    "calibration",
+    "itn_training",
+    "appendix",
+)  # begun last, they would end alone
 MOST_AT_ONCE = 4  # a kernel takes about 1 GB
 NEED = "needs-"  # begins the tags, beside ``parameters``, that say what a profile has to have
 
@@ -412,7 +417,7 @@ def _tidier(figures: Path) -> Callable[[Any], Any]:
 
 
 def _content_hash(source: Path, parameters: Mapping[str, Any], inputs: Sequence[Any] = ()) -> str:
-    """Hash all that decides what a notebook shows: itself, the package, results and `inputs`."""
+    """Hash all that decides what a notebook shows: it, what it uses of ours, results, `inputs`."""
     folder = project_folder()
     cells = [
         [cell["cell_type"], "".join(cell["source"]), cell["metadata"]]
@@ -424,7 +429,8 @@ def _content_hash(source: Path, parameters: Mapping[str, Any], inputs: Sequence[
     ]
     stored = hash_of_files(filter(Path.is_file, files), folder)
     weights = hash_of_files(filter(Path.is_file, WEIGHTS_FOLDER.glob("*/[!.]*")), WEIGHTS_FOLDER)
-    made_by = [source_hash(), weights, computed_with()]
+    code = "\n".join(text for kind, text, _ in cells if kind == "code")
+    made_by = [notebook_hash(code), weights, computed_with()]
     content = [dict(parameters), cells, made_by, stored, list(inputs)]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
