@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -190,7 +191,9 @@ def test_a_wrong_option_is_explained_in_one_line(
 
 def run_itn(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     """Start the command line in a process of its own."""
-    code = "from itn.command_line import main; main()"
+    # Where tests run in the background, a shell has made them and their children deaf to Ctrl-C.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heard}; from itn.command_line import main; main()"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([sys.executable, "-c", code, *arguments], **(pipes | options))
 
@@ -230,7 +233,10 @@ def test_ctrl_c_says_what_is_kept(project: Path, arguments: list[str], kept: str
             time.sleep(0.1)
         time.sleep(2)
         os.killpg(run.pid, signal.SIGINT)  # as a terminal does
-        _, said = run.communicate(timeout=60)
+        stop = threading.Timer(60, os.killpg, (run.pid, signal.SIGKILL))
+        stop.start()
+        _, said = run.communicate()
+        stop.cancel()
     assert said == f"itn: stopped; {kept}; the same command goes on from there\n"
     assert run.returncode == 130
     assert list(project.glob("book/results/phantom/.*")) == []  # nothing unfinished
