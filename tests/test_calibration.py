@@ -118,8 +118,8 @@ def test_table_finds_the_ideal_observer_at_its_known_thresholds(screenings):
 
 
 def test_numbers_name_the_worst(screenings, monkeypatch):
-    monkeypatch.setattr("itn.calibration._clean_accuracy", lambda network: 1.0)
-    numbers = calibration_numbers(screenings)
+    monkeypatch.setattr("itn.calibration._clean_accuracy", lambda parameters, network: 1.0)
+    numbers = calibration_numbers(screenings, itn.FigureParameters(profile="phantom"))
     assert numbers["missed_ideal"] == 0
     assert numbers["worst_ideal"] == pytest.approx(
         calibration_table(screenings)["ideal error"].max()

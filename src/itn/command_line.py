@@ -115,7 +115,7 @@ def train_profile(
     if how is None:
         raise UsageError(f"profile {profile} has no networks of its own to train")
     if how.pictures_per_class is not None:
-        pictures = itn.render_phantom(count=how.pictures_per_class, seed=how.seed)
+        pictures = itn.render_phantom(chosen.classes, how.pictures_per_class, how.seed)
     else:
         # Whole squares, of which the test pictures are the centers.
         side = round(training.INPUT_SIZE * SHORTER_SIDE_PER_SIZE)

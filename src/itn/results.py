@@ -151,9 +151,9 @@ def verify_result(path: Path) -> str:
 
     Examples
     --------
-    >>> verify_result(Path("results/photos/none.nc"))
+    >>> verify_result(Path("results/photos/none.nc"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    itn.messages.UsageError: no file results/photos/none.nc
+    itn.messages.UsageError: no file ...results/photos/none.nc
     """
     path = path.absolute()
     stored = read_netcdf(path)
