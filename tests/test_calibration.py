@@ -18,6 +18,7 @@ from itn.calibration import (
 )
 from itn.phantom import PHANTOM_CLASSES, PHANTOM_PAIRS, render
 from itn.plots import readable
+from itn.profiles import FigureParameters
 from itn.thresholds import NOT_REACHED, REACHED, thresholds
 from itn.transformations import find_transformation
 
@@ -119,7 +120,7 @@ def test_table_finds_the_ideal_observer_at_its_known_thresholds(screenings):
 
 def test_numbers_name_the_worst(screenings, monkeypatch):
     monkeypatch.setattr("itn.calibration._clean_accuracy", lambda parameters, network: 1.0)
-    numbers = calibration_numbers(screenings, itn.FigureParameters(profile="phantom"))
+    numbers = calibration_numbers(screenings, FigureParameters(profile="phantom"))
     assert numbers["missed_ideal"] == 0
     assert numbers["worst_ideal"] == pytest.approx(
         calibration_table(screenings)["ideal error"].max()
