@@ -19,7 +19,7 @@
 # Do two networks lose the same classes at the same magnitudes? And do symmetric objects survive
 # a rotation better than others?
 
-# %% tags=["parameters", "needs-split", "needs-groups", "needs-seeds.tsv"]
+# %% tags=["parameters", "needs-split", "needs-groups", "needs-seeds.nc"]
 profile: str = "photos"  # whose two networks are compared: a file in profiles/
 
 # %%
@@ -43,7 +43,7 @@ itn.glue_numbers(itn.training_numbers(parameters))
 # training.
 
 # %%
-seeds = itn.seed_table(itn.read_seeds(parameters))
+seeds = itn.seed_table(itn.read_seeds(parameters)[0])
 seeds
 
 # %%

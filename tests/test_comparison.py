@@ -21,11 +21,11 @@ from itn.comparison import (
 )
 from itn.curves import load_screening
 from itn.messages import UsageError
+from itn.own_networks import read_seeds
 from itn.profiles import (
     FigureParameters,
     archive_file,
     load_profile,
-    project_folder,
     read_parameters,
 )
 from itn.screening_study import archived_screening, load_part
@@ -38,7 +38,6 @@ from itn.symmetry import (
     turned_groups,
 )
 from itn.training_report import (
-    read_seeds,
     seed_numbers,
     seed_table,
     training_numbers,
@@ -410,7 +409,7 @@ def test_seeds_are_told_apart_by_their_medians():
 
 def test_the_seeds_were_compared_with_the_archived_training():
     parameters = read_parameters({"profile": "photos"})
-    seeds = read_seeds(parameters)
+    seeds, _ = read_seeds(parameters)
     for name, group in seeds.groupby("transformation"):
         archived = load_screening(archive_file("photos", "alexnet_photos", name))
         own = threshold_pairs(archived, archived).set_index(["direction", "category"])
@@ -474,13 +473,18 @@ def test_black_corners_are_what_turns_pictures_into_those_that_have_them():
     assert edge.taken == pytest.approx(np.isin(said[others], marked).mean())
 
 
-def test_further_seeds_are_counted_with_the_networks_own(tmp_path, monkeypatch):
-    (tmp_path / "profiles").symlink_to(project_folder() / "profiles")
-    (tmp_path / "results" / "photos").mkdir(parents=True)
-    for seed, accuracy in ((1, 0.25), (2, 0.75)):
-        path = tmp_path / "results" / "photos" / f"alexnet_64_seed_{seed}.json"
-        path.write_text(f'{{"accuracy": {accuracy}}}')
-    monkeypatch.chdir(tmp_path)
+def test_seeds_of_another_training_are_not_shown(monkeypatch):
+    """Were the package's network retrained, its old neighbors would say nothing of it."""
+    monkeypatch.setattr(
+        "itn.screening_study.network_recipe",
+        lambda network, weights: {"network": network, "weight_file_sha256": "0" * 64},
+    )
+    with pytest.raises(UsageError, match=r"seeds.nc was made otherwise: weight_file_sha256 \("):
+        read_seeds(read_parameters({"profile": "photos"}))
+
+
+def test_further_seeds_are_counted_with_the_networks_own(monkeypatch):
+    monkeypatch.setattr(training_report, "read_seeds", lambda parameters: (None, [0.25, 0.75]))
     numbers = training_numbers(read_parameters({"profile": "photos"}))
     assert numbers["alexnet_64_seeds"] == 3
     assert (numbers["alexnet_64_seeds_lowest"], numbers["alexnet_64_seeds_highest"]) == (

@@ -24,6 +24,7 @@ from .images import load_images as load_images
 from .images import render_phantom as render_phantom
 from .invariant_transformer import InvariantTransformerNet as InvariantTransformerNet
 from .messages import UsageError as UsageError
+from .own_networks import read_seeds as read_seeds
 from .plots import plot_accuracy as plot_accuracy
 from .plots import plot_softmax as plot_softmax
 from .plots import save_figure as save_figure
@@ -57,7 +58,6 @@ from .taught import taught_screenings as taught_screenings
 from .thresholds import accuracy as accuracy
 from .thresholds import margins as margins
 from .thresholds import thresholds as thresholds
-from .training_report import read_seeds as read_seeds
 from .training_report import seed_numbers as seed_numbers
 from .training_report import seed_table as seed_table
 from .training_report import training_numbers as training_numbers

@@ -190,6 +190,31 @@ def find_archived(request: Request) -> Path | None:
     return None
 
 
+def require_archived(request: Request) -> Path:
+    """Find the archived result that serves for a request, where it would take too long to compute.
+
+    Parameters
+    ----------
+    request : Request
+        What is wanted.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    UsageError
+        If it is not there, or was made otherwise; it says what archives it.
+    """
+    found = find_archived(request)
+    if found is None:
+        missing = f"there is no results/{request.archive.parent.name}/{request.archive.name}"
+        raise UsageError(f"{tell_differences(request) or missing}: {request.command}")
+    return found
+
+
 def tell_differences(request: Request) -> str:
     """Say what an archive of that name was made from otherwise.
 

@@ -104,35 +104,9 @@ def train_profile(
     force: Annotated[bool, typer.Option(help="Also what is trained already.")] = False,
 ) -> None:
     """Train a profile's own networks, each with a card that says how; resumes if stopped."""
-    import itn
-    from itn import training
-    from itn.images import SHORTER_SIDE_PER_SIZE
-    from itn.screening_study import load_part
-    from itn.weight_recipes import WEIGHTS_FOLDER
+    from itn.own_networks import train_networks
 
-    chosen = itn.load_profile(profile)
-    how = chosen.training
-    if how is None:
-        raise UsageError(f"profile {profile} has no networks of its own to train")
-    if how.pictures_per_class is not None:
-        pictures = itn.render_phantom(chosen.classes, how.pictures_per_class, how.seed)
-    else:
-        # Whole squares, of which the test pictures are the centers.
-        side = round(training.INPUT_SIZE * SHORTER_SIDE_PER_SIZE)
-        pictures = load_part(chosen, "training", size=side, shorter_side=side)
-    others = load_part(chosen, "test", size=training.INPUT_SIZE)
-    for each in architecture or training.BUILDERS:
-        card = training.train(
-            each,
-            pictures,
-            others,
-            folder=folder or WEIGHTS_FOLDER / profile,
-            data={"profile": profile},
-            command=f"itn train --profile {profile} --architecture {each}"
-            + (f" --seed {seed}" if seed is not None else ""),
-            force=force,
-            **how.options(each) | ({"seed": seed} if seed is not None else {}),
-        )
+    for each, card, others in train_networks(profile, architecture, folder, seed, force):
         typer.echo(f"{each}: {card['accuracy']:.1%} of {len(others)} right")
 
 

@@ -20,6 +20,7 @@ from itn.archive import (
 )
 from itn.messages import UsageError, unknown
 from itn.netcdf import read_attributes, read_netcdf
+from itn.own_networks import seeds_request
 from itn.profiles import (
     FigureParameters,
     TransformerParameters,
@@ -162,6 +163,8 @@ def verify_result(path: Path) -> str:
         raise UsageError(differs)
     if UNKNOWN in _values(request.recipe):
         return "not compared: its pictures are not here, see itn data list"
+    if request.recipe["kind"] == "trainings from other seeds":
+        return f"not compared: no part of it is quicker than the whole; {request.command}"
     random = np.random.default_rng(zlib.crc32(path.name.encode()))
     if request.recipe["kind"] == "screening":
         return _verify_screening(path, request.recipe, stored.to_dataset(), random)
@@ -237,6 +240,8 @@ def request_of(path: Path) -> Request:
         With the recipe as the profile, networks and pictures are now.
     """
     recipe = recipe_of(path)
+    if recipe["kind"] == "trainings from other seeds":
+        return seeds_request(FigureParameters(profile=path.parent.name))
     if recipe["kind"] == "transformers":
         parameters = _transformer_parameters(path, recipe)
         return study_request(parameters, recipe["parts"], recipe["seeds"])

@@ -15,14 +15,12 @@ from itn.archive import (
     Recipe,
     Request,
     digest_of,
-    find_archived,
     make,
     obtain,
-    tell_differences,
+    require_archived,
 )
 from itn.curves import select_categories
 from itn.images import Pictures, file_hashes, load_images
-from itn.messages import UsageError
 from itn.profiles import (
     FigureParameters,
     Profile,
@@ -118,9 +116,7 @@ def archived_screening(parameters: FigureParameters, transformation: str) -> xr.
     'archived'
     """
     request = screening_request(parameters, transformation)
-    if find_archived(request) is None:
-        missing = f"there is no results/{parameters.profile}/{request.archive.name}"
-        raise UsageError(f"{tell_differences(request) or missing}: {request.command}")
+    require_archived(request)
     return _selected(request)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from itn.comparison import outward, rank_correlations
 from itn.messages import UsageError
+from itn.own_networks import read_seeds
 from itn.plots import format_magnitude
 from itn.profiles import FigureParameters, load_profile, project_folder
 from itn.splits import PARTS, read_split
@@ -65,9 +66,9 @@ def training_numbers(parameters: FigureParameters) -> dict[str, float | str]:
     dict
         The entries of `training_table` as ``<column>_<class>`` and the sums of the pictures
         as ``<part>_pictures``; per network ``<network>_<key>`` for each of `TRAINED_WITH`.
-        From the cards ``results/<profile>/<architecture>_seed_<seed>.json`` of further
-        trainings together with the network's own, ``<architecture>_seeds``, how many, and
-        their ``_lowest``, ``_highest`` accuracy and ``_deviation`` (standard deviation).
+        Of the first network's own training and those from other seeds together,
+        ``<architecture>_seeds``, how many, and their ``_lowest``, ``_highest`` accuracy and
+        ``_deviation`` (standard deviation).
 
     Examples
     --------
@@ -81,49 +82,17 @@ def training_numbers(parameters: FigureParameters) -> dict[str, float | str]:
         for name, value in values.items()
     }
     numbers |= {f"{part}_pictures": int(table[part].sum()) for part in PARTS}
-    folder = project_folder() / "results" / parameters.profile
-    for name, card in _cards(parameters.profile, load_profile(parameters.profile).networks).items():
+    cards = _cards(parameters.profile, load_profile(parameters.profile).networks)
+    for name, card in cards.items():
         for key in TRAINED_WITH:
             numbers[f"{name}_{key}"] = card[key]
-        seeds = sorted(folder.glob(f"{card['architecture']}_seed_*.json"))
-        reached = [card["accuracy"], *(json.loads(p.read_text())["accuracy"] for p in seeds)]
-        if seeds:
-            start = f"{card['architecture']}_seeds"
-            numbers[start] = len(reached)
-            numbers[f"{start}_lowest"], numbers[f"{start}_highest"] = min(reached), max(reached)
-            numbers[f"{start}_deviation"] = float(np.std(reached, ddof=1))
+    first = next(iter(cards.values()))
+    reached = [first["accuracy"], *read_seeds(parameters)[1]]
+    start = f"{first['architecture']}_seeds"
+    numbers[start] = len(reached)
+    numbers[f"{start}_lowest"], numbers[f"{start}_highest"] = min(reached), max(reached)
+    numbers[f"{start}_deviation"] = float(np.std(reached, ddof=1))
     return numbers
-
-
-def read_seeds(parameters: FigureParameters) -> pd.DataFrame:
-    """Read the thresholds of further trainings of the smaller network, from other seeds.
-
-    Parameters
-    ----------
-    parameters : FigureParameters
-        From `itn.read_parameters`; results/<profile>/seeds.tsv is read, which
-        benchmarks/seeds.py writes.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The table of `threshold_pairs` for the profile's own training and each other one, whose
-        ``seed`` is another column.
-
-    Raises
-    ------
-    UsageError
-        If there is no such file.
-
-    Examples
-    --------
-    >>> from itn.profiles import read_parameters
-    >>> seeds = read_seeds(read_parameters({"profile": "photos"}))  # doctest: +SKIP
-    """
-    path = project_folder() / "results" / parameters.profile / "seeds.tsv"
-    if not path.is_file():
-        raise UsageError(f"no results/{parameters.profile}/seeds.tsv: run benchmarks/seeds.py")
-    return pd.read_csv(path, sep="\t")
 
 
 def seed_table(pairs: pd.DataFrame) -> pd.DataFrame:
