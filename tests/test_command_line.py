@@ -189,11 +189,11 @@ def test_a_wrong_option_is_explained_in_one_line(
     assert line.startswith(f"itn: {said}")
 
 
-def run_itn(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+def run_itn(*arguments: str, before: str = "", **options: Any) -> subprocess.Popen[str]:
     """Start the command line in a process of its own."""
     # Where tests run in the background, a shell has made them and their children deaf to Ctrl-C.
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    code = f"{heard}; from itn.command_line import main; main()"
+    code = f"{heard}\n{before}\nfrom itn.command_line import main; main()"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([sys.executable, "-c", code, *arguments], **(pipes | options))
 
@@ -240,6 +240,16 @@ def test_ctrl_c_says_what_is_kept(project: Path, arguments: list[str], kept: str
     assert said == f"itn: stopped; {kept}; the same command goes on from there\n"
     assert run.returncode == 130
     assert list(project.glob("book/results/phantom/.*")) == []  # nothing unfinished
+
+
+def test_ctrl_c_when_all_is_done_stops_nothing() -> None:
+    slow = "import atexit, time; atexit.register(time.sleep, 3)"  # as what backends leave behind
+    run = run_itn("--version", before=slow)
+    assert run.stdout is not None
+    assert run.stdout.readline().startswith("itn ")
+    time.sleep(1)
+    run.send_signal(signal.SIGINT)
+    assert (run.communicate()[1], run.returncode) == ("", 0)
 
 
 def test_the_version_is_shown(

@@ -1,7 +1,9 @@
 """The command line: data and networks, screenings that are archived, notebooks that run."""
 
+import atexit
 import errno
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -283,6 +285,8 @@ def main() -> None:
         print(f"itn: stopped{kept}", file=sys.stderr, flush=True)
         # At once: threads that download or wait have nothing to finish.
         os._exit(INTERRUPTED)
+    # All is done: who presses Ctrl-C while Python clears up has stopped nothing.
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     sys.exit(status or 0)
 
 
