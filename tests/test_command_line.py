@@ -237,7 +237,9 @@ def test_ctrl_c_says_what_is_kept(project: Path, arguments: list[str], kept: str
         stop.start()
         _, said = run.communicate()
         stop.cancel()
-    assert said == f"itn: stopped; {kept}; the same command goes on from there\n"
+    # TensorFlow writes lines of its own on some machines, whatever it is told (its issue 100442).
+    assert said.splitlines()[-1] == f"itn: stopped; {kept}; the same command goes on from there"
+    assert "Traceback" not in said
     assert run.returncode == 130
     assert list(project.glob("book/results/phantom/.*")) == []  # nothing unfinished
 
