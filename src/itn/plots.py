@@ -61,7 +61,7 @@ DATES: dict[str, dict[str, None]] = {
     "pdf": {"CreationDate": None},
 }
 PANEL_WIDTH, PANEL_HEIGHT = 3.5, 3.6  # inches
-LEFT, RIGHT, TOP = 0.6, 0.2, 0.5  # inches around the axes of a panel of softmax curves
+LEFT, RIGHT, TOP = 0.6, 0.36, 0.5  # inches around the axes of a panel of softmax curves
 UNDER_AXES, LEGEND_ROW = 0.5, 0.17  # inches for ticks and label, and for each row of a legend
 
 
