@@ -35,6 +35,10 @@ def stretched(images):
 @pytest.fixture
 def classifier(conv_classifier):
     """The network of the conv classifier, with a registered preprocessing; frozen by no test."""
+    return copy_of(conv_classifier)
+
+
+def copy_of(conv_classifier):
     network = keras.models.clone_model(conv_classifier.network)
     network.set_weights(conv_classifier.network.get_weights())
     return Classifier(network, stretched, 8, conv_classifier.class_names, name="conv")
@@ -454,8 +458,10 @@ FORMS = {
 
 
 @pytest.fixture(scope="module")
-def as_arrays(classifier, images, labels):
+def as_arrays(conv_classifier, images):
     """The cross-entropy of every step where the same pictures come as arrays."""
+    classifier = copy_of(conv_classifier)
+    labels = classifier.predict(images).argmax(axis=1)
     return {
         "plain": losses(classifier, images, labels, batch_size=6),
         "dictionary": losses(classifier, as_inputs(images), labels, batch_size=6),
