@@ -244,6 +244,29 @@ def test_ctrl_c_says_what_is_kept(project: Path, arguments: list[str], kept: str
     assert list(project.glob("book/results/phantom/.*")) == []  # nothing unfinished
 
 
+def test_ctrl_c_that_a_callback_swallows_stops_all_the_same() -> None:
+    """What Python raises in a callback, as in those of a garbage collection, is only printed."""
+    slow = """
+import itn.check, itn.command_line, sys, time
+itn.command_line.GRACE = 1
+class Swallows:
+    def __del__(self):
+        print("begun", flush=True)
+        time.sleep(60)
+def check():
+    Swallows()
+    time.sleep(60)
+    return []
+itn.check.check = check
+"""
+    run = run_itn("check", before=slow)
+    assert run.stdout is not None and run.stdout.readline() == "begun\n"
+    run.send_signal(signal.SIGINT)
+    said = run.communicate()[1].splitlines()
+    assert (said[-1], run.returncode) == ("itn: stopped", 130)
+    assert said[0].startswith("Exception ignored in: <function Swallows")
+
+
 def test_ctrl_c_when_all_is_done_stops_nothing() -> None:
     slow = "import atexit, time; atexit.register(time.sleep, 3)"  # as what backends leave behind
     run = run_itn("--version", before=slow)

@@ -5,8 +5,11 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -21,6 +24,7 @@ KEPT = {
     "data": "a download is kept as far as it came",
 }
 INTERRUPTED = 130  # exit status after Ctrl-C: 128 + SIGINT
+GRACE = 10  # seconds after Ctrl-C in which a command ends by itself
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -262,7 +266,8 @@ def main() -> None:
     """Run the command line; what was to be expected is one line and an exit status."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # else TensorFlow talks when it is imported
     try:
-        status = app(standalone_mode=False)
+        with _stoppable():
+            status = app(standalone_mode=False)
         sys.stdout.flush()  # here, where it is known what to say of a full disk
     except KeyboardInterrupt:
         status = INTERRUPTED
@@ -280,14 +285,41 @@ def main() -> None:
             error.show()  # type: ignore[attr-defined]  # the help, where there are no arguments
         sys.exit(error.exit_code)  # type: ignore[attr-defined]
     if status == INTERRUPTED:
-        command = next(iter(sys.argv[1:]), "")
-        kept = f"; {KEPT[command]}; the same command goes on from there" if command in KEPT else ""
-        print(f"itn: stopped{kept}", file=sys.stderr, flush=True)
-        # At once: threads that download or wait have nothing to finish.
-        os._exit(INTERRUPTED)
+        _leave()
     # All is done: who presses Ctrl-C while Python clears up has stopped nothing.
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     sys.exit(status or 0)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """See to it that Ctrl-C stops, also where a callback of some library swallows the exception."""
+    usual = signal.default_int_handler
+    if not hasattr(signal, "setitimer") or signal.getsignal(signal.SIGINT) is not usual:
+        yield  # on Windows; or in the background, where a shell makes deaf
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.setitimer(signal.ITIMER_REAL, GRACE)
+        usual(number, frame)
+
+    signal.signal(signal.SIGINT, stop)
+    before = signal.signal(signal.SIGALRM, lambda number, frame: _leave())
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGINT, usual)
+
+
+def _leave() -> NoReturn:
+    """Say that it was stopped and what is kept, and end."""
+    command = next(iter(sys.argv[1:]), "")
+    kept = f"; {KEPT[command]}; the same command goes on from there" if command in KEPT else ""
+    print(f"itn: stopped{kept}", file=sys.stderr, flush=True)
+    # At once: threads that download or wait have nothing to finish.
+    os._exit(INTERRUPTED)
 
 
 def _explained(error: OSError) -> str | int:
