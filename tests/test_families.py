@@ -25,6 +25,7 @@ from itn.images import Pictures
 from itn.invariant_transformer import InvariantTransformerNet
 from itn.matrices import color_displacement, known_matrices, spatial_displacement
 from itn.messages import UsageError
+from itn.netcdf import write_netcdf
 from itn.thresholds import accuracy_interval
 from itn.transformations import transform
 
@@ -369,3 +370,20 @@ def test_figures_show_every_part(study):
         "displacement",
     ]
     assert not any(titles[4:])
+
+
+def test_an_archive_serves_where_nothing_deviates(study, monkeypatch, tmp_path):
+    """One of more seeds is taken from the file; nothing is computed."""
+    from itn import transformer_study
+
+    write_netcdf(study, tmp_path / "results" / "phantom" / "alexnet_phantom_transformers.nc")
+    monkeypatch.setattr(transformer_study, "project_folder", lambda: tmp_path)
+    monkeypatch.setattr(transformer_study, "load_classifier", None)
+    parameters = itn.TransformerParameters(
+        profile="phantom", classes=("disc", "mirror", "zoom_small"), limit=4, epochs=2, seeds=(5,)
+    )
+    archived = itn.study_transformers(parameters)
+    assert archived.attrs["origin"] == "archived" and list(archived.children) == ["seed_5"]
+    xr.testing.assert_equal(
+        archived["seed_5/comparison"].to_dataset(), study["seed_5/comparison"].to_dataset()
+    )

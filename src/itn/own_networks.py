@@ -93,7 +93,7 @@ def seeds_request(parameters: FigureParameters) -> Request:
     Parameters
     ----------
     parameters : FigureParameters
-        From `itn.read_parameters`; of its profile the first network, or the one it names.
+        From `itn.read_parameters`; only its profile counts, of whose first network it is.
 
     Returns
     -------
@@ -108,8 +108,8 @@ def seeds_request(parameters: FigureParameters) -> Request:
     [1, 2]
     """
     profile = load_profile(parameters.profile)
-    network, _ = chosen_network(parameters)
-    plain = FigureParameters(profile=parameters.profile, network=network)
+    plain = FigureParameters(profile=parameters.profile)
+    network, _ = chosen_network(plain)
     architecture = f"{network.removesuffix(parameters.profile)}64"
     if profile.training is None or profile.split is None:
         raise UsageError(f"profile {parameters.profile} has no networks of its own to train")
@@ -146,7 +146,7 @@ def seeds_request(parameters: FigureParameters) -> Request:
         compute,
         "itn.own_networks",
         project_folder() / "results" / parameters.profile / "seeds.nc",
-        parameters == plain or parameters.network is None,
+        True,
         "benchmarks/seeds.py archives it",
     )
 

@@ -32,12 +32,8 @@ from itn.weight_recipes import WEIGHTS_FOLDER, network_recipe
 LANGUAGE = ("name", "file_extension", "mimetype", "pygments_lexer")
 UUID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
-LONG = (
-    "itn_variations",
-    "calibration",
-    "itn_training",
-    "appendix",
-)  # begun last, they would end alone
+# Begun last, they would end alone.
+LONG = ("itn_variations", "calibration", "itn_training", "appendix")
 MOST_AT_ONCE = 4  # a kernel takes about 1 GB
 NEED = "needs-"  # begins the tags, beside ``parameters``, that say what a profile has to have
 
