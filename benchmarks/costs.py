@@ -22,11 +22,12 @@ import keras
 import numpy as np
 
 import itn
-from itn.alexnet import build_alexnet
-from itn.classifiers import RESNET_UNITS, Classifier
+from itn.classifiers import Classifier
 from itn.provenance import installed_version
-from itn.resnet import build_resnet_v1
-from itn.squeezenet import build_squeezenet
+from itn.zoo.alexnet import build_alexnet
+from itn.zoo.networks import RESNET_UNITS
+from itn.zoo.resnet import build_resnet_v1
+from itn.zoo.squeezenet import build_squeezenet
 
 REFERENCE = "squeezenet"
 MEASURED = (REFERENCE, "alexnet", "resnet_v1_101", "MobileNetV2")

@@ -18,7 +18,7 @@ import numpy as np
 
 import itn
 from itn.classifiers import Classifier
-from itn.squeezenet import CHANNEL_MEANS_BGR, INPUT_SIZE, build_squeezenet
+from itn.zoo.squeezenet import CHANNEL_MEANS_BGR, INPUT_SIZE, build_squeezenet
 
 BATCH_SIZE = 16
 FEW, MANY = BATCH_SIZE, 3 * BATCH_SIZE  # pictures

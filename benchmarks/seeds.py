@@ -5,10 +5,10 @@ is screened on the same pictures as the network of the package. What was finishe
 not done again; half an hour on two cores.
 """
 
-import itn
-from itn.archive import archive
-from itn.own_networks import seeds_request
+from itn import study
+from itn.study.archive import archive
+from itn.study.seeds import seeds_request
 
 if __name__ == "__main__":
-    request = seeds_request(itn.read_parameters({"profile": "photos"}))
+    request = seeds_request(study.read_parameters({"profile": "photos"}))
     print(request.archive.name, "written" if archive(request) else "is there already")

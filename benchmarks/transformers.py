@@ -15,8 +15,8 @@ import numpy as np
 
 import itn
 from itn.classifiers import Classifier
-from itn.squeezenet import build_squeezenet
-from itn.training import build_network
+from itn.zoo.squeezenet import build_squeezenet
+from itn.zoo.training import build_network
 
 ROUNDS = 25
 NETWORKS: dict[str, tuple[Callable[[], keras.Model], int, int]] = {

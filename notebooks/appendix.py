@@ -31,151 +31,152 @@ limit: int = None  # at most that many pictures per class; None: all of them
 
 # %%
 import itn
+from itn import study
 
-parameters = itn.read_parameters(globals())
+parameters = study.read_parameters(globals())
 
 # %% [markdown]
 # ## Translation to the right
 
 # %%
-translation_x = itn.obtain_screening(parameters, "translation_x")
-itn.describe(translation_x)
+translation_x = study.obtain_screening(parameters, "translation_x")
+study.describe(translation_x)
 
 # %%
-itn.show_figure(itn.plot_softmax(translation_x, columns=3), "appendix_translation_x")
+study.show_figure(itn.plot_softmax(translation_x, columns=3), "appendix_translation_x")
 
 # %%
-itn.threshold_table(translation_x)
+study.threshold_table(translation_x)
 
 # %%
-itn.glue_numbers(itn.key_numbers(translation_x), prefix="translation_x_")
+study.glue_numbers(study.key_numbers(translation_x), prefix="translation_x_")
 
 # %% [markdown]
 # ## Translation downwards
 
 # %%
-translation_y = itn.obtain_screening(parameters, "translation_y")
-itn.show_figure(itn.plot_softmax(translation_y, columns=3), "appendix_translation_y")
+translation_y = study.obtain_screening(parameters, "translation_y")
+study.show_figure(itn.plot_softmax(translation_y, columns=3), "appendix_translation_y")
 
 # %%
-itn.threshold_table(translation_y)
+study.threshold_table(translation_y)
 
 # %%
-itn.glue_numbers(itn.key_numbers(translation_y), prefix="translation_y_")
+study.glue_numbers(study.key_numbers(translation_y), prefix="translation_y_")
 
 # %% [markdown]
 # ## Rotation
 
 # %%
-rotation = itn.obtain_screening(parameters, "rotation")
-itn.show_figure(itn.plot_softmax(rotation, columns=3), "appendix_rotation")
+rotation = study.obtain_screening(parameters, "rotation")
+study.show_figure(itn.plot_softmax(rotation, columns=3), "appendix_rotation")
 
 # %%
-itn.threshold_table(rotation)
+study.threshold_table(rotation)
 
 # %%
-itn.glue_numbers(itn.key_numbers(rotation), prefix="rotation_")
+study.glue_numbers(study.key_numbers(rotation), prefix="rotation_")
 
 # %% [markdown]
 # ## Horizontal scale
 
 # %%
-scale_x = itn.obtain_screening(parameters, "scale_x")
-itn.show_figure(itn.plot_softmax(scale_x, columns=3), "appendix_scale_x")
+scale_x = study.obtain_screening(parameters, "scale_x")
+study.show_figure(itn.plot_softmax(scale_x, columns=3), "appendix_scale_x")
 
 # %%
-itn.threshold_table(scale_x)
+study.threshold_table(scale_x)
 
 # %%
-itn.glue_numbers(itn.key_numbers(scale_x), prefix="scale_x_")
+study.glue_numbers(study.key_numbers(scale_x), prefix="scale_x_")
 
 # %% [markdown]
 # ## Vertical scale
 
 # %%
-scale_y = itn.obtain_screening(parameters, "scale_y")
-itn.show_figure(itn.plot_softmax(scale_y, columns=3), "appendix_scale_y")
+scale_y = study.obtain_screening(parameters, "scale_y")
+study.show_figure(itn.plot_softmax(scale_y, columns=3), "appendix_scale_y")
 
 # %%
-itn.threshold_table(scale_y)
+study.threshold_table(scale_y)
 
 # %%
-itn.glue_numbers(itn.key_numbers(scale_y), prefix="scale_y_")
+study.glue_numbers(study.key_numbers(scale_y), prefix="scale_y_")
 
 # %% [markdown]
 # ## Zoom
 
 # %%
-zoom = itn.obtain_screening(parameters, "zoom")
-itn.show_figure(itn.plot_softmax(zoom, columns=3), "appendix_zoom")
+zoom = study.obtain_screening(parameters, "zoom")
+study.show_figure(itn.plot_softmax(zoom, columns=3), "appendix_zoom")
 
 # %%
-itn.threshold_table(zoom)
+study.threshold_table(zoom)
 
 # %%
-itn.glue_numbers(itn.key_numbers(zoom), prefix="zoom_")
+study.glue_numbers(study.key_numbers(zoom), prefix="zoom_")
 
 # %% [markdown]
 # ## Brightness
 
 # %%
-brightness = itn.obtain_screening(parameters, "brightness")
-itn.show_figure(itn.plot_softmax(brightness, columns=3), "appendix_brightness")
+brightness = study.obtain_screening(parameters, "brightness")
+study.show_figure(itn.plot_softmax(brightness, columns=3), "appendix_brightness")
 
 # %%
-itn.threshold_table(brightness)
+study.threshold_table(brightness)
 
 # %%
-itn.glue_numbers(itn.key_numbers(brightness), prefix="brightness_")
+study.glue_numbers(study.key_numbers(brightness), prefix="brightness_")
 
 # %% [markdown]
 # ## Contrast
 
 # %%
-contrast = itn.obtain_screening(parameters, "contrast")
-itn.show_figure(itn.plot_softmax(contrast, columns=3), "appendix_contrast")
+contrast = study.obtain_screening(parameters, "contrast")
+study.show_figure(itn.plot_softmax(contrast, columns=3), "appendix_contrast")
 
 # %%
-itn.threshold_table(contrast)
+study.threshold_table(contrast)
 
 # %%
-itn.glue_numbers(itn.key_numbers(contrast), prefix="contrast_")
+study.glue_numbers(study.key_numbers(contrast), prefix="contrast_")
 
 # %% [markdown]
 # ## Grayscale
 
 # %%
-grayscale = itn.obtain_screening(parameters, "grayscale")
-itn.show_figure(itn.plot_softmax(grayscale, columns=3), "appendix_grayscale")
+grayscale = study.obtain_screening(parameters, "grayscale")
+study.show_figure(itn.plot_softmax(grayscale, columns=3), "appendix_grayscale")
 
 # %%
-itn.threshold_table(grayscale)
+study.threshold_table(grayscale)
 
 # %%
-itn.glue_numbers(itn.key_numbers(grayscale), prefix="grayscale_")
+study.glue_numbers(study.key_numbers(grayscale), prefix="grayscale_")
 
 # %% [markdown]
 # ## Gaussian blur
 
 # %%
-blur = itn.obtain_screening(parameters, "blur")
-itn.show_figure(itn.plot_softmax(blur, columns=3), "appendix_blur")
+blur = study.obtain_screening(parameters, "blur")
+study.show_figure(itn.plot_softmax(blur, columns=3), "appendix_blur")
 
 # %%
-itn.threshold_table(blur)
+study.threshold_table(blur)
 
 # %%
-itn.glue_numbers(itn.key_numbers(blur), prefix="blur_")
+study.glue_numbers(study.key_numbers(blur), prefix="blur_")
 
 # %% [markdown]
 # ## Gaussian noise
 
 # %%
-noise = itn.obtain_screening(parameters, "noise")
-itn.show_figure(itn.plot_softmax(noise, columns=3), "appendix_noise")
+noise = study.obtain_screening(parameters, "noise")
+study.show_figure(itn.plot_softmax(noise, columns=3), "appendix_noise")
 
 # %%
-itn.threshold_table(noise)
+study.threshold_table(noise)
 
 # %%
-itn.glue_numbers(itn.key_numbers(noise), prefix="noise_")
+study.glue_numbers(study.key_numbers(noise), prefix="noise_")

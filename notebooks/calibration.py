@@ -25,38 +25,38 @@ profile: str = "phantom"  # whose networks are calibrated: a file in profiles/
 limit: int = 32  # pictures per class; None: the profile's
 
 # %%
-import itn
+from itn import study
 
-parameters = itn.read_parameters(globals())
-screenings = itn.calibrate(parameters)
+parameters = study.read_parameters(globals())
+screenings = study.calibrate(parameters)
 
 # %% [markdown]
 # The classes, two of a critical pair side by side, and what varies in them:
 
 # %%
-itn.show_figure(itn.plot_phantom(), "phantom")
+study.show_figure(study.plot_phantom(), "phantom")
 
 # %%
-itn.show_table(itn.phantom_table(), "phantom")
+study.show_table(study.phantom_table(), "phantom")
 
 # %% [markdown]
 # Wide pale lines: the mean softmax of the true class of an ideal observer. Thin lines: the
 # networks. Vertical: the known thresholds.
 
 # %%
-itn.show_figure(itn.plot_calibration(screenings), "calibration")
+study.show_figure(study.plot_calibration(screenings), "calibration")
 
 # %% [markdown]
 # Thresholds, and their distance to the known ones in units of the separation of the pair:
 
 # %%
-itn.show_table(itn.calibration_table(screenings), "calibration")
+study.show_table(study.calibration_table(screenings), "calibration")
 
 # %% [markdown]
 # Objects of known symmetry under rotation; gray: the angles that leave them as they are.
 
 # %%
-itn.show_figure(itn.plot_symmetry(screenings), "symmetry")
+study.show_figure(study.plot_symmetry(screenings), "symmetry")
 
 # %%
-itn.glue_numbers(itn.calibration_numbers(screenings, parameters))
+study.glue_numbers(study.calibration_numbers(screenings, parameters))

@@ -23,19 +23,19 @@
 profile: str = "photos"  # whose two networks are compared: a file in profiles/
 
 # %%
-import itn
+from itn import study
 
-parameters = itn.read_parameters(globals())
-first, second = itn.load_profile(parameters.profile).networks
+parameters = study.read_parameters(globals())
+first, second = study.load_profile(parameters.profile).networks
 
 # %% [markdown]
 # Pictures of each class, and the accuracy of each network on those for testing:
 
 # %%
-itn.training_table(parameters)
+study.training_table(parameters)
 
 # %%
-itn.glue_numbers(itn.training_numbers(parameters))
+study.glue_numbers(study.training_numbers(parameters))
 
 # %% [markdown]
 # The smaller network trained anew from other seeds: the median threshold *half* over the classes,
@@ -43,11 +43,11 @@ itn.glue_numbers(itn.training_numbers(parameters))
 # training.
 
 # %%
-seeds = itn.seed_table(itn.read_seeds(parameters)[0])
+seeds = study.seed_table(study.read_seeds(parameters)[0])
 seeds
 
 # %%
-itn.glue_numbers(itn.seed_numbers(seeds))
+study.glue_numbers(study.seed_numbers(seeds))
 
 # %% [markdown]
 # Thresholds *half*, one marker per class and direction. Hollow: not reached within the sweep by
@@ -55,59 +55,59 @@ itn.glue_numbers(itn.seed_numbers(seeds))
 # all that were not reached share the last rank, n the number of classes.
 
 # %%
-tables = itn.compare(parameters)
+tables = study.compare(parameters)
 both = tables[first, second]
-itn.show_figure(itn.plot_threshold_pairs(both, first, second), "comparison")
+study.show_figure(study.plot_threshold_pairs(both, first, second), "comparison")
 
 # %%
-itn.rank_correlations(both)
+study.rank_correlations(both)
 
 # %% [markdown]
 # The same against SqueezeNet, which learned from ImageNet, for the classes it knows:
 
 # %%
 first_other = tables[first, "squeezenet"]
-figure = itn.plot_threshold_pairs(first_other, first, "squeezenet")
-itn.show_figure(figure, "comparison_squeezenet_first")
+figure = study.plot_threshold_pairs(first_other, first, "squeezenet")
+study.show_figure(figure, "comparison_squeezenet_first")
 
 # %%
-itn.rank_correlations(first_other)
+study.rank_correlations(first_other)
 
 # %%
 second_other = tables[second, "squeezenet"]
-figure = itn.plot_threshold_pairs(second_other, second, "squeezenet")
-itn.show_figure(figure, "comparison_squeezenet_second")
+figure = study.plot_threshold_pairs(second_other, second, "squeezenet")
+study.show_figure(figure, "comparison_squeezenet_second")
 
 # %%
-itn.rank_correlations(second_other)
+study.rank_correlations(second_other)
 
 # %%
-itn.glue_numbers(itn.comparison_numbers(tables))
+study.glue_numbers(study.comparison_numbers(tables))
 
 # %% [markdown]
 # Accuracy under rotation, as a share of that upright: thick lines are the means of groups of
 # classes, thin lines the classes.
 
 # %%
-turned = itn.turned_groups(parameters)
-itn.show_figure(itn.plot_turned_groups(turned), "symmetry_groups")
+turned = study.turned_groups(parameters)
+study.show_figure(study.plot_turned_groups(turned), "symmetry_groups")
 
 # %% [markdown]
 # *Kept* is the mean over all angles, *kept_180* that after half a turn.
 
 # %%
-itn.group_table(turned)
+study.group_table(turned)
 
 # %%
-itn.glue_numbers(itn.group_numbers(turned))
+study.glue_numbers(study.group_numbers(turned))
 
 # %% [markdown]
 # Accordions and trilobites have black corners. How many other pictures are taken for one of them
 # when they are turned by 45°, with black corners and with others?
 
 # %%
-control = itn.fill_control(parameters, ["accordion", "trilobite"])
+control = study.fill_control(parameters, ["accordion", "trilobite"])
 control
 
 # %%
-itn.glue_numbers(itn.fill_numbers(control))
+study.glue_numbers(study.fill_numbers(control))

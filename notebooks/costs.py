@@ -23,10 +23,10 @@
 profile: str = "imagenet"  # whose results/<profile>/costs.json is shown
 
 # %%
-import itn
+from itn import study
 
-parameters = itn.read_parameters(globals())
-costs = itn.cost_table(parameters)
+parameters = study.read_parameters(globals())
+costs = study.cost_table(parameters)
 costs.attrs["machine"]
 
 # %% [markdown]
@@ -38,4 +38,4 @@ costs.attrs["machine"]
 costs.round(3)
 
 # %%
-itn.glue_numbers(itn.cost_numbers(costs))
+study.glue_numbers(study.cost_numbers(costs))

@@ -33,35 +33,35 @@ seeds: list[int] = [0]  # one training each; None: the profile's
 limit: int = None  # at most that many pictures per class; None: the profile's
 
 # %%
-import itn
+from itn import study
 
-parameters = itn.read_parameters(globals(), itn.TransformerParameters)
+parameters = study.read_parameters(globals(), study.TransformerParameters)
 
 # %%
-study = itn.study_transformers(parameters)
-itn.describe_study(study)
+trained = study.study_transformers(parameters)
+study.describe_study(trained)
 
 # %% [markdown]
 # All values of α move together, with β at 1/2; then all values of β, with α at 1/2. Under each
 # picture what the classifier says, and its softmax.
 
 # %%
-images, _ = itn.shown_pictures(parameters)
-itn.show_figure(itn.plot_samples(study, images), "itn_samples")
+images, _ = study.shown_pictures(parameters)
+study.show_figure(study.plot_samples(trained, images), "itn_samples")
 
 # %% [markdown]
 # The matrices, decomposed: one line for each control value, moved from 0 to 1 with all others
 # at 1/2; black: all of a kind together; gray: the identity.
 
 # %%
-itn.show_figure(itn.plot_decomposition(study), "itn_decomposition")
+study.show_figure(study.plot_decomposition(trained), "itn_decomposition")
 
 # %% [markdown]
 # Accuracy and consistency (the same class as on the untouched picture) along the same values,
 # with 95 % Clopper-Pearson intervals:
 
 # %%
-itn.show_table(itn.survey_table(study), "itn_survey")
+study.show_table(study.survey_table(trained), "itn_survey")
 
 # %%
-itn.glue_numbers(itn.transformer_numbers(study))
+study.glue_numbers(study.transformer_numbers(trained))

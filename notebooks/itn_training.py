@@ -34,30 +34,30 @@ seeds: list[int] = None  # one training each; None: the profile's
 limit: int = None  # at most that many pictures per class; None: the profile's
 
 # %%
-import itn
+from itn import study
 
-parameters = itn.read_parameters(globals(), itn.TransformerParameters)
+parameters = study.read_parameters(globals(), study.TransformerParameters)
 
 # %%
-study = itn.study_transformers(parameters)
-itn.describe_study(study)
+trained = study.study_transformers(parameters)
+study.describe_study(trained)
 
 # %% [markdown]
 # Points are batches, lines running means. Where the accuracy of a batch is below the required
 # one, the cross-entropy is minimized, otherwise the losses of the transformers.
 
 # %%
-itn.show_figure(itn.plot_transformer_training(study), "itn_training")
+study.show_figure(study.plot_transformer_training(trained), "itn_training")
 
 # %% [markdown]
 # The learned family against random matrices that displace as much, shrunk and stretched, and
 # against the largest member of a grid of known transformations; one line for each seed.
 
 # %%
-itn.show_figure(itn.plot_frontier(study), "itn_frontier")
+study.show_figure(study.plot_frontier(trained), "itn_frontier")
 
 # %%
-itn.show_table(itn.comparison_table(study), "itn_comparison")
+study.show_table(study.comparison_table(trained), "itn_comparison")
 
 # %%
-itn.glue_numbers(itn.transformer_numbers(study))
+study.glue_numbers(study.transformer_numbers(trained))

@@ -35,29 +35,29 @@ seeds: list[int] = [0]  # one training each; None: the profile's
 limit: int = 16  # at most that many pictures per class; None: the profile's
 
 # %%
-import itn
+from itn import study
 
-parameters = itn.read_parameters(globals(), itn.VariationParameters)
+parameters = study.read_parameters(globals(), study.VariationParameters)
 
 # %% [markdown]
 # ## The weight of color
 
 # %%
-weights = itn.vary_transformers(parameters, "color_weight", parameters.color_weights)
-itn.show_figure(itn.plot_variations(weights), "itn_color_weights")
+weights = study.vary_transformers(parameters, "color_weight", parameters.color_weights)
+study.show_figure(study.plot_variations(weights), "itn_color_weights")
 
 # %%
-itn.glue_numbers(itn.variation_numbers(weights), prefix="weight_")
+study.glue_numbers(study.variation_numbers(weights), prefix="weight_")
 
 # %% [markdown]
 # ## Outside the picture
 
 # %%
-fills = itn.vary_transformers(parameters, "fill", parameters.fills)
-itn.show_figure(itn.plot_variations(fills), "itn_fills")
+fills = study.vary_transformers(parameters, "fill", parameters.fills)
+study.show_figure(study.plot_variations(fills), "itn_fills")
 
 # %%
-itn.glue_numbers(itn.variation_numbers(fills), prefix="fill_")
+study.glue_numbers(study.variation_numbers(fills), prefix="fill_")
 
 # %% [markdown]
 # ## One class alone
@@ -65,8 +65,8 @@ itn.glue_numbers(itn.variation_numbers(fills), prefix="fill_")
 # One that looks the same however it is turned, and one that does not.
 
 # %%
-alone = itn.vary_transformers(parameters, "classes", parameters.alone)
-itn.show_figure(itn.plot_variations(alone), "itn_alone")
+alone = study.vary_transformers(parameters, "classes", parameters.alone)
+study.show_figure(study.plot_variations(alone), "itn_alone")
 
 # %%
-itn.glue_numbers(itn.variation_numbers(alone), prefix="alone_")
+study.glue_numbers(study.variation_numbers(alone), prefix="alone_")

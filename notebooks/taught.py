@@ -23,17 +23,17 @@
 profile: str = "photos_taught"  # whose networks were taught: a file in profiles/
 
 # %%
-import itn
+from itn import study
 
-parameters = itn.read_parameters(globals())
+parameters = study.read_parameters(globals())
 
 # %% [markdown]
 # Accuracy over all test pictures, with its 95 % Clopper–Pearson interval.
 
 # %%
-screenings = itn.taught_screenings(parameters)
-itn.show_figure(itn.plot_taught(screenings), "taught")
+screenings = study.taught_screenings(parameters)
+study.show_figure(study.plot_taught(screenings), "taught")
 
 # %%
-itn.glue_numbers(itn.taught_numbers(screenings))
-itn.glue_numbers({"zoom": itn.load_profile(parameters.profile).training.zoom})
+study.glue_numbers(study.taught_numbers(screenings))
+study.glue_numbers({"zoom": study.load_profile(parameters.profile).training.zoom})

@@ -32,57 +32,58 @@ limit: int = None  # at most that many pictures per class; None: all of them
 
 # %%
 import itn
+from itn import study
 
-parameters = itn.read_parameters(globals())
+parameters = study.read_parameters(globals())
 
 # %% [markdown]
 # ## To the right
 
 # %%
-right = itn.obtain_screening(parameters, "translation_x")
-itn.describe(right)
+right = study.obtain_screening(parameters, "translation_x")
+study.describe(right)
 
 # %%
-itn.show_figure(itn.plot_softmax(itn.highlighted(right, parameters)), "translation_x")
+study.show_figure(itn.plot_softmax(study.highlighted(right, parameters)), "translation_x")
 
 # %% [markdown]
 # Accuracy over all classes, with the two that lose least and most:
 
 # %%
-itn.show_figure(itn.plot_accuracy(right), "translation_x_accuracy")
+study.show_figure(itn.plot_accuracy(right), "translation_x_accuracy")
 
 # %% [markdown]
 # Thresholds: *switch*, where another class takes the lead; *half*, where half of the clean
 # accuracy is lost. *Up* and *down* are the two directions away from the untouched picture.
 
 # %%
-itn.threshold_table(right)
+study.threshold_table(right)
 
 # %%
-itn.glue_numbers(itn.key_numbers(right), prefix="translation_x_")
+study.glue_numbers(study.key_numbers(right), prefix="translation_x_")
 
 # %% [markdown]
 # ## Downwards
 
 # %%
-down = itn.obtain_screening(parameters, "translation_y")
-itn.describe(down)
+down = study.obtain_screening(parameters, "translation_y")
+study.describe(down)
 
 # %%
-itn.show_figure(itn.plot_softmax(itn.highlighted(down, parameters)), "translation_y")
+study.show_figure(itn.plot_softmax(study.highlighted(down, parameters)), "translation_y")
 
 # %% [markdown]
 # Accuracy over all classes, with the two that lose least and most:
 
 # %%
-itn.show_figure(itn.plot_accuracy(down), "translation_y_accuracy")
+study.show_figure(itn.plot_accuracy(down), "translation_y_accuracy")
 
 # %% [markdown]
 # Thresholds: *switch*, where another class takes the lead; *half*, where half of the clean
 # accuracy is lost. *Up* and *down* are the two directions away from the untouched picture.
 
 # %%
-itn.threshold_table(down)
+study.threshold_table(down)
 
 # %%
-itn.glue_numbers(itn.key_numbers(down), prefix="translation_y_")
+study.glue_numbers(study.key_numbers(down), prefix="translation_y_")

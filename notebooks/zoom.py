@@ -32,28 +32,29 @@ limit: int = None  # at most that many pictures per class; None: all of them
 
 # %%
 import itn
+from itn import study
 
-parameters = itn.read_parameters(globals())
-
-# %%
-screening = itn.obtain_screening(parameters, "zoom")
-itn.describe(screening)
+parameters = study.read_parameters(globals())
 
 # %%
-itn.show_figure(itn.plot_softmax(itn.highlighted(screening, parameters)), "zoom")
+screening = study.obtain_screening(parameters, "zoom")
+study.describe(screening)
+
+# %%
+study.show_figure(itn.plot_softmax(study.highlighted(screening, parameters)), "zoom")
 
 # %% [markdown]
 # Accuracy over all classes, with the two that lose least and most:
 
 # %%
-itn.show_figure(itn.plot_accuracy(screening), "zoom_accuracy")
+study.show_figure(itn.plot_accuracy(screening), "zoom_accuracy")
 
 # %% [markdown]
 # Thresholds: *switch*, where another class takes the lead; *half*, where half of the clean
 # accuracy is lost. *Up* and *down* are the two directions away from the untouched picture.
 
 # %%
-itn.threshold_table(screening)
+study.threshold_table(screening)
 
 # %%
-itn.glue_numbers(itn.key_numbers(screening))
+study.glue_numbers(study.key_numbers(screening))

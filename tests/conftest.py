@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from itn.classifiers import Classifier
-from itn.images import Pictures
+from itn.pictures import Pictures
 
 
 def pytest_collection_modifyitems(items):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from weight_formats import python2_npy
 
-from itn.alexnet import GroupedConv2D, LocalResponseNormalization, build_alexnet
 from itn.classifiers import load_classifier
+from itn.zoo.alexnet import GroupedConv2D, LocalResponseNormalization, build_alexnet
 
 SHAPES = {
     "conv1": (11, 11, 3, 96),

@@ -12,13 +12,15 @@ import pytest
 import xarray as xr
 from PIL import Image
 
-from itn import archive, provenance, screening, screening_study
-from itn.archive import cached_files, differences, digest_of, find_archived, obtain, recipe_of
+from itn import provenance, screening
 from itn.messages import UsageError
 from itn.netcdf import write_netcdf
-from itn.profiles import read_parameters
-from itn.results import keep_result, list_results, verify_result
-from itn.screening_study import obtain_screening, screening_request
+from itn.study import archive
+from itn.study import screenings as screening_study
+from itn.study.archive import cached_files, differences, digest_of, find_archived, obtain, recipe_of
+from itn.study.profiles import read_parameters
+from itn.study.results import keep_result, list_results, verify_result
+from itn.study.screenings import obtain_screening, screening_request
 
 PROFILE = {
     "description": "colors",
@@ -262,8 +264,8 @@ def test_slices_are_verified(project, monkeypatch):
 
 def test_two_at_once_compute_once(project):
     code = (
-        "import itn; from itn.screening_study import *;"
-        "print(obtain_screening(itn.read_parameters({'profile': 'toy'}), 'noise').sizes['image'])"
+        "import itn; from itn.study.screenings import *;"
+        "print(obtain_screening(read_parameters({'profile': 'toy'}), 'noise').sizes['image'])"
     )
     both = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from itn.archive import find_archived
 from itn.classifiers import load_classifier
 from itn.curves import load_screening
-from itn.profiles import archive_file, load_profile
-from itn.results import archived_results, request_of
 from itn.screening import screen
-from itn.screening_study import load_part
-from itn.splits import read_split
-from itn.taught import TAUGHT
+from itn.study.archive import find_archived
+from itn.study.profiles import archive_file, load_profile
+from itn.study.results import archived_results, request_of
+from itn.study.screenings import load_part
+from itn.study.splits import read_split
+from itn.study.taught import TAUGHT
 from itn.thresholds import is_correct
 from itn.transformations import TRANSFORMATIONS
-from itn.weight_recipes import WEIGHTS_FOLDER
+from itn.zoo.catalog import WEIGHTS_FOLDER
 
 ROOT = Path(__file__).parents[1]
 PROFILE = load_profile("photos")

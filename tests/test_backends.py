@@ -9,13 +9,13 @@ import keras
 import numpy as np
 import pytest
 
-from itn.alexnet import GroupedConv2D
 from itn.classifiers import Classifier
-from itn.images import Pictures
 from itn.invariant_transformer import InvariantTransformerNet
+from itn.pictures import Pictures
 from itn.screening import screen
 from itn.transformations import TRANSFORMATIONS, transform
 from itn.warp import FILLS, affine_warp
+from itn.zoo.alexnet import GroupedConv2D
 
 # Keras 3.15 itself calls numpy's older way to make an array of a variable.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

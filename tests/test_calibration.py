@@ -7,18 +7,20 @@ import pytest
 import xarray as xr
 
 import itn
-from itn.bayes import bayes_softmax, known_threshold
-from itn.calibration import (
+from itn.phantom.ideal_observer import bayes_softmax, known_threshold
+from itn.phantom.objects import PHANTOM_CLASSES, PHANTOM_PAIRS
+from itn.phantom.rendering import render, render_phantom
+from itn.plots import readable
+from itn.study.calibration import (
     SYMMETRIC,
     calibration_numbers,
     calibration_table,
+    phantom_table,
     plot_calibration,
     plot_phantom,
     plot_symmetry,
 )
-from itn.phantom import PHANTOM_CLASSES, PHANTOM_PAIRS, render
-from itn.plots import readable
-from itn.profiles import FigureParameters
+from itn.study.profiles import FigureParameters
 from itn.thresholds import NOT_REACHED, REACHED, thresholds
 from itn.transformations import find_transformation
 
@@ -66,7 +68,7 @@ def itn_dataset(name, magnitude, classes, mean, target):
 
 
 def test_accuracy_on_fresh_pictures(classifier):
-    pictures = itn.render_phantom(count=40, seed=2)  # neither trained nor tested on before
+    pictures = render_phantom(count=40, seed=2)  # neither trained nor tested on before
     right = classifier.predict(pictures.images).argmax(axis=1) == pictures.labels
     assert classifier.class_names == pictures.class_names
     assert right.mean() >= 0.97
@@ -74,7 +76,7 @@ def test_accuracy_on_fresh_pictures(classifier):
 
 def test_symmetric_objects_return_at_their_symmetry_angles(classifier):
     names = ["disc", "four_fold", "two_fold", "mirror"]
-    pictures = itn.render_phantom(names, count=15, seed=3)
+    pictures = render_phantom(names, count=15, seed=3)
     angles = np.arange(0, 360, 15.0)
     screening = itn.screen(classifier, pictures, "rotation", angles, progress=False)
     target = dict(zip(screening.category.values, screening.target.values, strict=True))
@@ -92,7 +94,7 @@ def test_symmetric_objects_return_at_their_symmetry_angles(classifier):
 @pytest.mark.parametrize("pair", ["rotation", "translation_x", "zoom", "brightness"])
 def test_switch_lies_close_to_the_known_threshold(classifier, pair):
     described = PHANTOM_PAIRS[pair]
-    pictures = itn.render_phantom(described.classes, count=15, seed=4)
+    pictures = render_phantom(described.classes, count=15, seed=4)
     known = known_threshold(pair)
     reachable = [m for way in known.values() for m in way.values() if m is not None]
     nearby = np.concatenate([np.geomspace(0.6, 1.6, 9) * threshold for threshold in reachable])
@@ -119,7 +121,7 @@ def test_table_finds_the_ideal_observer_at_its_known_thresholds(screenings):
 
 
 def test_numbers_name_the_worst(screenings, monkeypatch):
-    monkeypatch.setattr("itn.calibration._clean_accuracy", lambda parameters, network: 1.0)
+    monkeypatch.setattr("itn.study.calibration._clean_accuracy", lambda parameters, network: 1.0)
     numbers = calibration_numbers(screenings, FigureParameters(profile="phantom"))
     assert numbers["missed_ideal"] == 0
     assert numbers["worst_ideal"] == pytest.approx(
@@ -134,7 +136,7 @@ def test_figures_have_a_panel_for_everything(screenings):
 
 
 def test_table_of_classes_states_symmetry_and_nuisances():
-    table = itn.phantom_table()
+    table = phantom_table()
 
     def stated(row):
         found = re.findall(r"(?:^|, )([a-z ]+) (−?[\d.]+) ± ([\d.]+)", table.loc[row, "varies in"])

@@ -12,14 +12,14 @@ import pytest
 from weight_formats import caffemodel, python2_npy
 
 import itn
-from itn import classifiers
-from itn.alexnet import build_alexnet
 from itn.classifiers import Classifier, batches, list_classifiers, load_classifier
-from itn.data_sets import CATALOG, File, imagenet_classes
-from itn.images import Pictures
 from itn.messages import UsageError
-from itn.resnet import build_resnet_v1
+from itn.pictures import Pictures
 from itn.screening import screen
+from itn.zoo import networks
+from itn.zoo.alexnet import build_alexnet
+from itn.zoo.catalog import CATALOG, File, imagenet_classes
+from itn.zoo.resnet import build_resnet_v1
 
 # Keras 3.15 itself calls numpy's older way to make an array of a variable.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -259,7 +259,7 @@ def test_an_unknown_option_names_the_closest():
 def small_alexnet(tmp_path, monkeypatch):
     """An AlexNet of few channels in place of Caffe's, and its weights as in the port."""
     small = partial(build_alexnet, filters=(2,) * 5, units=(2, 2))
-    monkeypatch.setattr(classifiers, "build_alexnet", small)
+    monkeypatch.setattr(networks, "build_alexnet", small)
     network = small()
     weights = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
     (tmp_path / "bvlc_alexnet.npy").write_bytes(python2_npy(weights))
@@ -284,7 +284,7 @@ def test_alexnet_preprocesses_as_caffe_or_as_the_port(small_alexnet):
 
 
 def test_a_caffemodel_is_verified_before_it_is_read(small_alexnet, tmp_path, monkeypatch):
-    network = classifiers.build_alexnet(conv1_padding="valid")
+    network = networks.build_alexnet(conv1_padding="valid")
     arrays = {}
     for layer in network.layers:
         if layer.weights:
@@ -312,9 +312,9 @@ def test_a_caffemodel_is_verified_before_it_is_read(small_alexnet, tmp_path, mon
 
 
 def test_resnets_of_slim_have_their_units_and_preprocessing(monkeypatch):
-    monkeypatch.setattr(classifiers, "load_slim_checkpoint", lambda network, path: None)
+    monkeypatch.setattr(networks, "load_slim_checkpoint", lambda network, path: None)
     small = partial(build_resnet_v1, depths=(1, 2, 3, 4), root_filters=1)
-    monkeypatch.setattr(classifiers, "build_resnet_v1", small)
+    monkeypatch.setattr(networks, "build_resnet_v1", small)
     for depth, block3 in [(50, 6), (101, 23), (152, 36)]:
         classifier = load_classifier(f"resnet_v1_{depth}", weights=__file__)
         names = [layer.name for layer in classifier.network.layers]
@@ -329,7 +329,7 @@ def test_resnets_of_slim_have_their_units_and_preprocessing(monkeypatch):
 
 
 def test_every_classifier_of_keras_applications_is_listed_with_its_preprocessing():
-    applications = set(list_classifiers()[-len(classifiers._applications()) :])
+    applications = set(list_classifiers()[-len(networks._applications()) :])
     assert {"VGG16", "ResNet101", "MobileNetV3Small", "EfficientNetV2B0", "ConvNeXtTiny",
             "NASNetMobile", "InceptionV3", "Xception", "DenseNet121"} <= applications  # fmt: skip
     modules = {
@@ -340,7 +340,7 @@ def test_every_classifier_of_keras_applications_is_listed_with_its_preprocessing
     assert set(modules) == applications
     images = pictures(1, 16)
     for name in applications:
-        preprocess_input = classifiers._preprocessing_of(name)
+        preprocess_input = networks._preprocessing_of(name)
         # Keras has a second implementation, of arrays in place of tensors.
         expected = preprocess_input(255.0 * images)
         found = preprocess_input(keras.ops.convert_to_tensor(255 * images))

@@ -20,9 +20,9 @@ import pytest
 import typer.testing
 
 from itn import screening
-from itn.command_line import app, main
-from itn.data_sets import CATALOG, File
-from itn.runner import NotebookError
+from itn.study.command_line import app, main
+from itn.study.runner import NotebookError
+from itn.zoo.catalog import CATALOG, File
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -116,7 +116,7 @@ def test_figures_runs_the_notebooks_of_profiles(
 ) -> None:
     calls = []
     monkeypatch.setattr(
-        "itn.runner.run_profile", lambda *names, **options: calls.append((names, options))
+        "itn.study.runner.run_profile", lambda *names, **options: calls.append((names, options))
     )
     assert run_main(monkeypatch, "figures") == 0
     arguments = ["--profile", "imagenet", "--profile", "phantom", "--force", "--only", "zoom"]
@@ -138,7 +138,7 @@ def test_a_failing_notebook_is_explained_in_one_line(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = NotebookError("rotation.ipynb, cell [3]: ValueError: no")
-    monkeypatch.setattr("itn.runner.run_profile", failing(error))
+    monkeypatch.setattr("itn.study.runner.run_profile", failing(error))
     code = run_main(monkeypatch, "figures")
     assert code == "itn: rotation.ipynb, cell [3]: ValueError: no"
 
@@ -157,12 +157,12 @@ def test_a_failing_notebook_is_explained_in_one_line(
 def test_what_the_system_refuses_is_explained_in_one_line(
     project: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, line: str
 ) -> None:
-    monkeypatch.setattr("itn.runner.run_profile", failing(error))
+    monkeypatch.setattr("itn.study.runner.run_profile", failing(error))
     assert run_main(monkeypatch, "figures") == line
 
 
 def test_what_was_not_expected_shows_where(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("itn.runner.run_profile", failing(ZeroDivisionError("a fault")))
+    monkeypatch.setattr("itn.study.runner.run_profile", failing(ZeroDivisionError("a fault")))
     monkeypatch.setattr(sys, "argv", ["itn", "figures"])
     with pytest.raises(ZeroDivisionError):
         main()
@@ -193,7 +193,7 @@ def run_itn(*arguments: str, before: str = "", **options: Any) -> subprocess.Pop
     """Start the command line in a process of its own."""
     # Where tests run in the background, a shell has made them and their children deaf to Ctrl-C.
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    code = f"{heard}\n{before}\nfrom itn.command_line import main; main()"
+    code = f"{heard}\n{before}\nfrom itn.study.command_line import main; main()"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([sys.executable, "-c", code, *arguments], **(pipes | options))
 
@@ -247,8 +247,8 @@ def test_ctrl_c_says_what_is_kept(project: Path, arguments: list[str], kept: str
 def test_ctrl_c_that_a_callback_swallows_stops_all_the_same() -> None:
     """What Python raises in a callback, as in those of a garbage collection, is only printed."""
     slow = """
-import itn.check, itn.command_line, sys, time
-itn.command_line.GRACE = 1
+import itn.study.check, itn.study.command_line, sys, time
+itn.study.command_line.GRACE = 1
 class Swallows:
     def __del__(self):
         print("begun", flush=True)
@@ -257,7 +257,7 @@ def check():
     Swallows()
     time.sleep(60)
     return []
-itn.check.check = check
+itn.study.check.check = check
 """
     run = run_itn("check", before=slow)
     assert run.stdout is not None and run.stdout.readline() == "begun\n"

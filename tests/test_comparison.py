@@ -10,38 +10,39 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from itn import comparison, symmetry, training_report
 from itn.classifiers import load_classifier
-from itn.comparison import (
+from itn.curves import load_screening
+from itn.messages import UsageError
+from itn.study import comparison, symmetry
+from itn.study import networks as training_report
+from itn.study.comparison import (
     compare,
     comparison_numbers,
     plot_threshold_pairs,
     rank_correlations,
     threshold_pairs,
 )
-from itn.curves import load_screening
-from itn.messages import UsageError
-from itn.own_networks import read_seeds
-from itn.profiles import (
+from itn.study.networks import (
+    seed_numbers,
+    seed_table,
+    training_numbers,
+    training_table,
+)
+from itn.study.profiles import (
     FigureParameters,
     archive_file,
     load_profile,
     read_parameters,
 )
-from itn.screening_study import archived_screening, load_part
-from itn.symmetry import (
+from itn.study.screenings import archived_screening, load_part
+from itn.study.seeds import read_seeds
+from itn.study.symmetry import (
     exact_rank_test,
     fill_control,
     group_numbers,
     group_table,
     plot_turned_groups,
     turned_groups,
-)
-from itn.training_report import (
-    seed_numbers,
-    seed_table,
-    training_numbers,
-    training_table,
 )
 from itn.transformations import transform
 
@@ -476,7 +477,7 @@ def test_black_corners_are_what_turns_pictures_into_those_that_have_them():
 def test_seeds_of_another_training_are_not_shown(monkeypatch):
     """Were the package's network retrained, its old neighbors would say nothing of it."""
     monkeypatch.setattr(
-        "itn.screening_study.network_recipe",
+        "itn.study.screenings.network_recipe",
         lambda network, weights: {"network": network, "weight_file_sha256": "0" * 64},
     )
     with pytest.raises(UsageError, match=r"seeds.nc was made otherwise: weight_file_sha256 \("):

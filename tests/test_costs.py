@@ -9,7 +9,8 @@ import pytest
 
 import itn
 from itn.messages import UsageError
-from itn.profiles import FigureParameters
+from itn.study.profiles import FigureParameters
+from itn.study.tables import cost_numbers, cost_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,7 +53,7 @@ def test_costs_are_extrapolated_openly(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     parameters = FigureParameters(profile="x")
     with pytest.raises(UsageError, match=r"no results/x/costs\.json: run benchmarks/costs\.py"):
-        itn.cost_table(parameters)
+        cost_table(parameters)
     (tmp_path / "results" / "x").mkdir(parents=True)
     small = {"input_size": 8, "multiplications": 10**9, "parameters": 10**6}
     content = {
@@ -66,14 +67,14 @@ def test_costs_are_extrapolated_openly(tmp_path, monkeypatch):
         },
     }
     (tmp_path / "results" / "x" / "costs.json").write_text(json.dumps(content))
-    table = itn.cost_table(parameters)
+    table = cost_table(parameters)
     large = table.loc["large"]
     assert large["seconds extrapolated"] == pytest.approx(60)
     assert large["memory extrapolated"] == pytest.approx(2)
     assert large["rotation hours"] == pytest.approx(0.06 * 10 * 50 / 3600)
     assert large["all days"] == pytest.approx(0.06 * 15 * 50_000 / 86_400)
     assert table.loc["small", "all days"] == pytest.approx(0.02 * 15 * 50_000 / 86_400)
-    numbers = itn.cost_numbers(table)
+    numbers = cost_numbers(table)
     assert numbers["large_seconds_measured"] == "–" and numbers["small_seconds_measured"] == "20"
     assert numbers["large_all_days"] == "0.52" and numbers["machine"] == "abacus"
     assert (numbers["rotation_passes"], numbers["all_passes"], numbers["batch_size"]) == (

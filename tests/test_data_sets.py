@@ -16,8 +16,12 @@ import platformdirs
 import pytest
 from PIL import Image
 
-from itn import data_sets, downloads
-from itn.data_sets import (
+from itn.files import sha256_of
+from itn.messages import UsageError
+from itn.pictures import load_images
+from itn.zoo import catalog as data_sets
+from itn.zoo import downloads
+from itn.zoo.catalog import (
     CATALOG,
     File,
     cache_directory,
@@ -29,9 +33,7 @@ from itn.data_sets import (
     verify,
     weight_file,
 )
-from itn.downloads import sha256_of, unpack_tar
-from itn.images import load_images
-from itn.messages import UsageError
+from itn.zoo.downloads import unpack_tar
 
 CALTECH_MEMBER = CATALOG["caltech-101"].files[0].member
 

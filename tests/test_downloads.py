@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from itn import downloads
-from itn.downloads import download
 from itn.messages import UsageError
+from itn.zoo import downloads
+from itn.zoo.downloads import download
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 CHECKSUM = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"

@@ -10,9 +10,14 @@ from scipy import stats
 
 import itn
 from itn.classifiers import Classifier
-from itn.families import (
+from itn.displacement import color_displacement, spatial_displacement
+from itn.invariant_transformer import InvariantTransformerNet
+from itn.looks import MatrixLook
+from itn.messages import UsageError
+from itn.netcdf import write_netcdf
+from itn.pictures import Pictures
+from itn.study.families import (
     FACTORS,
-    MatrixLook,
     compare_families,
     displacement_at_required,
     displacement_ratios,
@@ -21,11 +26,23 @@ from itn.families import (
     sliders,
     survey,
 )
-from itn.images import Pictures
-from itn.invariant_transformer import InvariantTransformerNet
-from itn.matrices import color_displacement, known_matrices, spatial_displacement
-from itn.messages import UsageError
-from itn.netcdf import write_netcdf
+from itn.study.matrices import known_matrices
+from itn.study.profiles import TransformerParameters
+from itn.study.transformer_plots import (
+    plot_decomposition,
+    plot_frontier,
+    plot_samples,
+    plot_transformer_training,
+    plot_variations,
+)
+from itn.study.transformer_tables import (
+    comparison_table,
+    describe_study,
+    first_of,
+    survey_table,
+    transformer_numbers,
+)
+from itn.study.transformers import shown_pictures, study_transformers
 from itn.thresholds import accuracy_interval
 from itn.transformations import transform
 
@@ -248,7 +265,7 @@ def test_what_is_not_reached_is_no_number():
             for seed, learned in enumerate((never, some, at_once))
         }
     )
-    table = itn.comparison_table(study)
+    table = comparison_table(study)
     assert table["learned"].tolist()[:2] == ["not reached", f"{2 * np.sqrt(2):.3f}"]
     assert table["learned / random"].tolist()[:2] == ["not reached", "1.000"]
     assert table[["learned", "learned / random", "learned / grid"]].loc[2].isna().all()
@@ -299,14 +316,14 @@ def test_the_interval_is_clopper_and_pearson_s(right, count):
 
 @pytest.fixture(scope="module")
 def study():
-    parameters = itn.TransformerParameters(
+    parameters = TransformerParameters(
         profile="phantom",
         classes=("disc", "mirror", "zoom_small"),
         limit=4,
         epochs=2,
         seeds=(3, 5),
     )
-    return itn.study_transformers(parameters)
+    return study_transformers(parameters)
 
 
 def test_a_study_has_its_parts_for_every_seed(study):
@@ -314,33 +331,33 @@ def test_a_study_has_its_parts_for_every_seed(study):
     for seed in study.children.values():
         assert set(seed.children) == {"history", "comparison", "survey", "samples"}
     assert study.attrs["origin"] == "computed"
-    assert "judged on 6 others, 2 seeds, 2 epochs, computed with" in itn.describe_study(study)
+    assert "judged on 6 others, 2 seeds, 2 epochs, computed with" in describe_study(study)
 
 
 def test_numbers_and_tables_are_those_of_the_parts(study):
-    numbers = itn.transformer_numbers(study)
-    history = itn.first_of(study, "history")
+    numbers = transformer_numbers(study)
+    history = first_of(study, "history")
     assert numbers["pictures"] == 12 and numbers["held_out_pictures"] == 6
     assert numbers["outward"] == pytest.approx(float(history.outward.mean()))
     ratios = [displacement_ratios(study[f"seed_{seed}/comparison"].to_dataset()) for seed in (3, 5)]
     expected = np.mean([ratio["to_random"] for ratio in ratios])
     assert numbers["to_random_mean"] == pytest.approx(expected, nan_ok=True)
-    table = itn.comparison_table(study)
+    table = comparison_table(study)
     assert table.index.tolist() == [3, 5]
     for seed, ratio in zip((3, 5), ratios, strict=True):
         if np.isfinite(ratio["to_grid"]):
             row = table.loc[seed].replace("not reached", np.inf)
             assert float(row["learned"]) / row["grid"] == pytest.approx(ratio["to_grid"], rel=1e-2)
-    surveyed = itn.first_of(study, "survey")
+    surveyed = first_of(study, "survey")
     lowest = surveyed.right.values[surveyed.slider.values == "alpha"].min() / 6
-    text = itn.survey_table(study).loc["all α", "lowest accuracy"]
+    text = survey_table(study).loc["all α", "lowest accuracy"]
     assert text.startswith(f"{lowest:.3f} (")
 
 
 def test_samples_say_what_the_net_says_of_the_pictures_shown(study):
-    parameters = itn.TransformerParameters(profile="phantom", classes=("disc", "mirror"))
-    images, names = itn.shown_pictures(parameters)
-    samples = itn.first_of(study, "samples")
+    parameters = TransformerParameters(profile="phantom", classes=("disc", "mirror"))
+    images, names = shown_pictures(parameters)
+    samples = first_of(study, "samples")
     assert samples.picture.values.tolist() == names == ["disc", "mirror"]
     still = samples.sel(slider="alpha").isel(value=2)
     moved = samples.sel(slider="beta").isel(value=2)
@@ -350,19 +367,19 @@ def test_samples_say_what_the_net_says_of_the_pictures_shown(study):
         images, still.spatial_matrix.values[None], still.color_matrix.values[None]
     )
     np.testing.assert_allclose(still.softmax, softmax.max(axis=1), atol=1e-4)
-    figure = itn.plot_samples(study, images)
+    figure = plot_samples(study, images)
     assert len(figure.axes) == 2 * 2 * 5
 
 
 def test_figures_show_every_part(study):
-    assert len(itn.plot_transformer_training(study).axes) == 3
-    (frontier,) = itn.plot_frontier(study).axes
+    assert len(plot_transformer_training(study).axes) == 3
+    (frontier,) = plot_frontier(study).axes
     assert sum(line.get_label() == "learned" for line in frontier.lines) == 1
-    panels = [axes for axes in itn.plot_decomposition(study).axes if axes.axison]
+    panels = [axes for axes in plot_decomposition(study).axes if axes.axison]
     assert [axes.get_title() for axes in panels][:2] == ["rotation, °", "scale x, factor"]
     assert len(panels) == 10
     varied = {"one": study, "two": study}
-    titles = [axes.get_title() for axes in itn.plot_variations(varied).axes]
+    titles = [axes.get_title() for axes in plot_variations(varied).axes]
     assert titles[:4] == [
         "rotation, °",
         "scale x, factor",
@@ -374,15 +391,15 @@ def test_figures_show_every_part(study):
 
 def test_an_archive_serves_where_nothing_deviates(study, monkeypatch, tmp_path):
     """One of more seeds is taken from the file; nothing is computed."""
-    from itn import transformer_study
+    from itn.study import transformers as transformer_study
 
     write_netcdf(study, tmp_path / "results" / "phantom" / "alexnet_phantom_transformers.nc")
     monkeypatch.setattr(transformer_study, "project_folder", lambda: tmp_path)
     monkeypatch.setattr(transformer_study, "load_classifier", None)
-    parameters = itn.TransformerParameters(
+    parameters = TransformerParameters(
         profile="phantom", classes=("disc", "mirror", "zoom_small"), limit=4, epochs=2, seeds=(5,)
     )
-    archived = itn.study_transformers(parameters)
+    archived = study_transformers(parameters)
     assert archived.attrs["origin"] == "archived" and list(archived.children) == ["seed_5"]
     xr.testing.assert_equal(
         archived["seed_5/comparison"].to_dataset(), study["seed_5/comparison"].to_dataset()

@@ -15,17 +15,17 @@ import scipy.io
 from PIL import Image
 from weight_formats import python2_npy
 
-from itn import classifiers
-from itn import images as images_module
-from itn.alexnet import build_alexnet
+from itn import pictures as images_module
 from itn.classifiers import Classifier
-from itn.data_sets import imagenet_classes, read_table
-from itn.images import PictureFiles, PicturesLeftOut, load_images
-from itn.labels import find_label_file, read_labels
 from itn.messages import UsageError
-from itn.profiles import read_parameters
+from itn.pictures import PictureFiles, PicturesLeftOut, load_images
 from itn.screening import screen
-from itn.screening_study import compute_screening, highlighted
+from itn.study.profiles import read_parameters
+from itn.study.screenings import compute_screening, highlighted
+from itn.zoo import networks
+from itn.zoo.alexnet import build_alexnet
+from itn.zoo.catalog import imagenet_classes, read_table
+from itn.zoo.labels import find_label_file, read_labels
 
 # Pictures 1 to 6 of the validation set would not be these, but are called so.
 CLASSES = [805, 3, 805, 517, 0, 3]
@@ -272,7 +272,7 @@ def test_the_profile_of_the_book_screens_the_paper_s_network(flat, tmp_path, mon
         path.rename(tmp_path / "data" / "imagenet-validation" / path.name)
     (labels / "imagenet_2012_validation_synset_labels.txt").write_text("\n".join(order))
     small = partial(build_alexnet, filters=(2,) * 5, units=(2, 2))
-    monkeypatch.setattr(classifiers, "build_alexnet", small)
+    monkeypatch.setattr(networks, "build_alexnet", small)
     network = small()
     weights = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
     (tmp_path / "bvlc_alexnet.npy").write_bytes(python2_npy(weights))

@@ -15,13 +15,13 @@ import pytest
 import tifffile
 from PIL import Image
 
-from itn import images
+from itn import pictures as images
 from itn.curves import load_screening, save_screening
-from itn.data_sets import DATA_SETS, read_table
-from itn.images import Pictures, PicturesLeftOut, file_hashes, load_images, read_picture
 from itn.messages import UsageError
+from itn.pictures import Pictures, PicturesLeftOut, file_hashes, load_images, read_picture
 from itn.provenance import code_hash
 from itn.screening import screen
+from itn.zoo.catalog import DATA_SETS, read_table
 
 needs_data = pytest.mark.skipif(not os.environ.get("ITN_DATA"), reason="ITN_DATA is not set")
 LOSSY = 0.04  # what JPEG and WebP may change in a smooth picture
@@ -582,7 +582,7 @@ def test_the_hash_of_files_downloads_nothing(tmp_path, monkeypatch):
 
 
 def test_the_hash_of_the_phantom_is_that_of_its_renderer():
-    drawn = code_hash("itn.phantom")[:16]
+    drawn = code_hash("itn.phantom.rendering")[:16]
     assert file_hashes("phantom", ["disc", "mirror"]) == {"disc": drawn, "mirror": drawn}
     assert len(file_hashes("phantom")) == 21
 

@@ -11,7 +11,6 @@ import pytest
 import scipy.linalg
 
 from itn.classifiers import Classifier
-from itn.images import Pictures
 from itn.invariant_transformer import (
     ColorTransformer,
     InvariantTransformerNet,
@@ -21,6 +20,7 @@ from itn.invariant_transformer import (
     recolor,
 )
 from itn.messages import UsageError
+from itn.pictures import Pictures
 from itn.transformations import transform
 
 # Keras 3.15 itself calls numpy's older way to make an array of a variable.

@@ -11,6 +11,7 @@ import pytest
 from itn.classifiers import Classifier, load_classifier
 from itn.keras_settings import check_backend, check_settings
 from itn.messages import UsageError
+from itn.phantom.rendering import render_phantom
 
 
 def said(code, **environment):
@@ -27,7 +28,7 @@ def said(code, **environment):
 @pytest.mark.parametrize("backend", ["torch", "numpy", "openvino"])
 def test_another_backend_is_refused_before_it_is_loaded(backend):
     (line,) = said(
-        "import sys; from itn.command_line import main;"
+        "import sys; from itn.study.command_line import main;"
         "sys.argv = ['itn', 'screen', '--transformation', 'blur']; main()",
         KERAS_BACKEND=backend,
     )
@@ -47,7 +48,8 @@ def test_a_backend_that_is_loaded_already_is_seen():
 
 def test_help_and_data_need_no_backend():
     code = (
-        "import sys; from itn.command_line import main; sys.argv = ['itn', 'data', 'list']; main()"
+        "import sys; from itn.study.command_line import main;"
+        "sys.argv = ['itn', 'data', 'list']; main()"
     )
     assert any("caltech-101" in line for line in said(code, KERAS_BACKEND="torch"))
 
@@ -102,9 +104,8 @@ def test_settings_are_also_seen_when_they_change_later(setting, value, color_cla
 @pytest.mark.parametrize("name", ["alexnet_phantom", "resnet_phantom"])
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float16"])
 def test_networks_of_the_package_work_in_every_precision(name, policy):
-    import itn
 
-    pictures = itn.render_phantom(count=2, classes=["disc", "mirror"])
+    pictures = render_phantom(count=2, classes=["disc", "mirror"])
     expected = load_classifier(name).predict(pictures.images)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)

@@ -27,10 +27,10 @@ import numpy as np
 import pytest
 from weight_formats import npy_header, python2_npy
 
-from itn import classifiers
-from itn.alexnet import build_alexnet
 from itn.classifiers import load_classifier
-from itn.resnet import build_resnet_v1
+from itn.zoo import networks
+from itn.zoo.alexnet import build_alexnet
+from itn.zoo.resnet import build_resnet_v1
 
 # Keras 3.15 itself calls numpy's older way to make an array of a variable.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -374,10 +374,10 @@ def test_a_malicious_file_does_nothing_but_raise(name, make, classifier, tmp_pat
     content = make()
     # Small networks: what matters happens before they are filled.
     alexnet = partial(build_alexnet, input_size=64, units=(2, 2), conv1_stride=2, filters=(2,) * 5)
-    monkeypatch.setattr(classifiers, "build_alexnet", alexnet)
+    monkeypatch.setattr(networks, "build_alexnet", alexnet)
     resnet = partial(build_resnet_v1, depths=(1,) * 4, root_filters=1)
-    monkeypatch.setattr(classifiers, "build_resnet_v1", resnet)
-    monkeypatch.setattr(classifiers, "RESNET_UNITS", dict.fromkeys((50, 101, 152), (1,) * 4))
+    monkeypatch.setattr(networks, "build_resnet_v1", resnet)
+    monkeypatch.setattr(networks, "RESNET_UNITS", dict.fromkeys((50, 101, 152), (1,) * 4))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "evil_module.py").write_text(f"open({MARK!r}, 'w')")

@@ -13,6 +13,7 @@ import papermill
 import pytest
 
 import itn
+from itn.study.profiles import TransformerParameters, VariationParameters, read_parameters
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -64,11 +65,11 @@ def test_looks_at_the_phantom_unless_told_otherwise(path: Path) -> None:
     namespace: dict[str, object] = {}
     exec(cell.source, namespace)
     if "alone" in namespace:
-        found = itn.read_parameters(namespace, itn.VariationParameters)
+        found = read_parameters(namespace, VariationParameters)
     elif "seeds" in namespace:
-        found = itn.read_parameters(namespace, itn.TransformerParameters)
+        found = read_parameters(namespace, TransformerParameters)
     else:
-        found = itn.read_parameters(namespace)
+        found = read_parameters(namespace)
     elsewhere = {"costs": "imagenet", "comparison": "photos", "taught": "photos_taught"}
     assert found.profile == elsewhere.get(path.stem, "phantom")
 
@@ -169,7 +170,7 @@ def test_a_bar_is_one_output(tmp_path: Path) -> None:
 def test_what_a_later_cell_defines_is_no_parameter() -> None:
     cells = ["", 'profile: str = "phantom"', "import itn", "first, second = 1, 2\nclases = ['x']"]
     namespace = {"In": cells, "profile": "phantom", "first": 1, "clases": ["x"], "DEBUG": True}
-    assert itn.read_parameters(namespace).profile == "phantom"
+    assert read_parameters(namespace).profile == "phantom"
     for given in ("# Parameters\nclases = ['x']\n", "profile = 'phantom'\nclases: list = ['x']"):
         with pytest.raises(itn.UsageError, match="unknown parameter 'clases'; closest: 'classes'"):
-            itn.read_parameters(namespace | {"In": [*cells, given]})
+            read_parameters(namespace | {"In": [*cells, given]})

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-import itn
 from itn.classifiers import Classifier, load_classifier, save_classifier
 from itn.messages import UsageError
+from itn.phantom.rendering import render_phantom
 
 # Keras 3.15 itself calls numpy's older way to make an array of a variable.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -59,7 +59,7 @@ def test_networks_of_the_package_can_be_saved(tmp_path):
     given = load_classifier("alexnet_phantom")
     save_classifier(given, tmp_path / "mine.keras")
     found = load_classifier(tmp_path / "mine.keras")
-    images = itn.render_phantom(count=2, classes=["disc", "mirror"]).images
+    images = render_phantom(count=2, classes=["disc", "mirror"]).images
     np.testing.assert_array_equal(found.predict(images), given.predict(images))
     assert found.weights_hash() == given.weights_hash()
 

@@ -9,16 +9,14 @@ import pytest
 from scipy import integrate, stats
 
 import itn
-from itn.bayes import bayes_softmax, known_threshold
 from itn.messages import UsageError
-from itn.phantom import (
-    PHANTOM_CLASSES,
-    PHANTOM_PAIRS,
-    SEPARATION,
+from itn.phantom.ideal_observer import bayes_softmax, known_threshold
+from itn.phantom.objects import PHANTOM_CLASSES, PHANTOM_PAIRS, SEPARATION
+from itn.phantom.rendering import (
     draw_nuisances,
-    phantom_images,
     render,
     render_exactly,
+    render_phantom,
 )
 from itn.transformations import GRAY_WEIGHTS, TRANSFORMATIONS
 
@@ -50,9 +48,9 @@ def test_a_picture_depends_on_class_index_and_seed_alone():
         np.testing.assert_array_equal(render("mirror", chosen, seed=5), pictures[list(chosen)])
     assert not np.array_equal(render("mirror", [0], seed=6), pictures[:1])
     assert len({picture.tobytes() for picture in pictures}) == 40
-    together, labels, paths = phantom_images(["disc", "mirror"], count=20, seed=5)
-    np.testing.assert_array_equal(together[labels == 1], pictures[:20])
-    assert paths[20] == "mirror/5_00000" and len(set(paths)) == 40
+    together = render_phantom(["mirror", "disc"], count=20, seed=5)
+    np.testing.assert_array_equal(together.images[together.labels == 1], pictures[:20])
+    assert together.paths[20] == "mirror/5_00000" and len(set(together.paths)) == 40
 
 
 @pytest.mark.parametrize("name", ["noise_quiet", "blur_soft"])
@@ -63,13 +61,13 @@ def test_the_last_picture_of_a_chunk_is_like_the_others(name):
 
 def test_another_process_renders_the_same_bytes():
     program = (
-        "import hashlib; from itn.phantom import phantom_images;"
-        "print(hashlib.sha256(phantom_images(count=3, seed=1)[0].tobytes()).hexdigest())"
+        "import hashlib; from itn.phantom.rendering import render_phantom;"
+        "print(hashlib.sha256(render_phantom(count=3).images.tobytes()).hexdigest())"
     )
     printed = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout
-    expected = hashlib.sha256(phantom_images(count=3, seed=1)[0].tobytes()).hexdigest()
+    expected = hashlib.sha256(render_phantom(count=3).images.tobytes()).hexdigest()
     assert printed.strip() == expected
 
 

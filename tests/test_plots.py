@@ -19,6 +19,9 @@ from scipy import stats
 
 import itn
 from itn.plots import LOST_COLOR, STYLE, Figure, format_magnitude
+from itn.study.pages import save_table, show_figure, show_table
+from itn.study.profiles import archive_file
+from itn.study.tables import describe, key_numbers, threshold_table
 from itn.thresholds import accuracy, median_threshold, thresholds
 from itn.transformations import find_transformation
 
@@ -27,7 +30,7 @@ SVG_NAMESPACE = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture(scope="module")
 def rotation():
-    return itn.load_screening(itn.archive_file("imagenet", "squeezenet", "rotation"))
+    return itn.load_screening(archive_file("imagenet", "squeezenet", "rotation"))
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +195,7 @@ def test_same_figure_same_bytes(two, tmp_path, monkeypatch):
 
 
 def test_settings_of_the_user_change_no_figure(two):
-    usual = itn.show_figure(itn.plot_softmax(two), "softmax")
+    usual = show_figure(itn.plot_softmax(two), "softmax")
     mine = {
         "axes.grid": True, "lines.linewidth": 5, "font.size": 30, "text.usetex": True,
         "figure.facecolor": "red", "savefig.bbox": "tight", "savefig.facecolor": "blue",
@@ -200,18 +203,18 @@ def test_settings_of_the_user_change_no_figure(two):
         "axes.prop_cycle": mpl.cycler(color=["red"]), "axes.unicode_minus": False,
     }  # fmt: skip
     with mpl.rc_context(mine):
-        assert itn.show_figure(itn.plot_softmax(two), "softmax") == usual
+        assert show_figure(itn.plot_softmax(two), "softmax") == usual
         assert mpl.rcParams["lines.linewidth"] == 5  # they are still the user's
         made = itn.plot_softmax(two)
         assert itn.plot_softmax(two)._repr_svg_() == usual._repr_svg_()
-    assert itn.show_figure(made, "softmax") == usual
+    assert show_figure(made, "softmax") == usual
 
 
 def test_a_figure_is_a_picture_in_a_notebook(two):
     formats, _ = DisplayFormatter().format(itn.plot_accuracy(two))
     assert formats["image/svg+xml"].startswith("<svg")
     assert minidom.parseString(formats["image/svg+xml"])
-    formats, _ = DisplayFormatter().format(itn.show_figure(itn.plot_accuracy(two), "accuracy"))
+    formats, _ = DisplayFormatter().format(show_figure(itn.plot_accuracy(two), "accuracy"))
     assert formats["image/svg+xml"].startswith("<svg")
     assert formats["text/plain"] == "<Drawing>"
 
@@ -224,13 +227,13 @@ def test_every_plot_makes_such_a_figure(name):
 def test_a_notebook_writes_for_the_book_alone(two, tmp_path, monkeypatch):
     monkeypatch.delenv("ITN_FIGURES", raising=False)
     monkeypatch.chdir(tmp_path)
-    drawing = itn.show_figure(itn.plot_accuracy(two), "accuracy")
-    table = itn.threshold_table(two)
-    assert itn.show_table(table, "thresholds") is table
+    drawing = show_figure(itn.plot_accuracy(two), "accuracy")
+    table = threshold_table(two)
+    assert show_table(table, "thresholds") is table
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setenv("ITN_FIGURES", str(tmp_path / "figures"))
-    assert itn.show_figure(itn.plot_accuracy(two), "accuracy") == drawing
-    assert itn.show_table(table, "thresholds") is table
+    assert show_figure(itn.plot_accuracy(two), "accuracy") == drawing
+    assert show_table(table, "thresholds") is table
     assert (tmp_path / "figures" / "accuracy.svg").read_text() == drawing
     assert sorted(each.name for each in (tmp_path / "figures").iterdir()) == [
         "accuracy.svg",
@@ -266,10 +269,10 @@ def test_what_is_shown_is_its_own_figure_whatever_the_file_holds(tmp_path, monke
 
 
 def test_a_description_names_what_was_left_out(rotation):
-    assert "left out" not in itn.describe(rotation)
+    assert "left out" not in describe(rotation)
     left_out = [[f"starfish/{number}.jpg", "empty file"] for number in range(7)]
     attrs = {"pictures_left_out": json.dumps(left_out)}
-    said = itn.describe(rotation.assign_attrs(attrs))
+    said = describe(rotation.assign_attrs(attrs))
     assert " without 7 left out: starfish/0.jpg (empty file), starfish/1.jpg (empty file), " in said
     assert "starfish/4.jpg (empty file), …, " in said and "starfish/5.jpg" not in said
 
@@ -291,7 +294,7 @@ def test_magnitudes_are_written_with_their_unit(name, magnitude, text):
 
 
 def test_numbers_are_those_of_the_data(rotation):
-    numbers = itn.key_numbers(rotation)
+    numbers = key_numbers(rotation)
     found = thresholds(rotation)
     up = found.sel(criterion="switch", direction="up")
     label = rotation.label.values
@@ -308,7 +311,7 @@ def test_numbers_are_those_of_the_data(rotation):
 
 
 def test_table_says_why_there_is_no_number(rotation):
-    table = itn.threshold_table(rotation)
+    table = threshold_table(rotation)
     assert table.loc["soccer_ball", "switch up"] == "not reached"
     assert table.loc["grand_piano", "switch up"].endswith("°")
     clean = accuracy(rotation).sel(magnitude=0)
@@ -317,7 +320,7 @@ def test_table_says_why_there_is_no_number(rotation):
 
 def test_a_saved_table_is_read_back(rotation, tmp_path, monkeypatch):
     monkeypatch.setenv("ITN_FIGURES", str(tmp_path))
-    table = itn.threshold_table(rotation)
-    assert itn.save_table(table, "thresholds") is table
+    table = threshold_table(rotation)
+    assert save_table(table, "thresholds") is table
     read = pd.read_csv(tmp_path / "thresholds.csv", index_col="category")
     pd.testing.assert_frame_equal(read, table)

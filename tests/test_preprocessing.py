@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from itn import classifiers
 from itn.messages import UsageError
 from itn.preprocessing import Preprocessing, describe_preprocessing
-from itn.training import center
+from itn.zoo import networks
+from itn.zoo.training import center
 
 # Keras 3.15 itself calls numpy's older way to make an array of a variable.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -19,12 +19,12 @@ FORMS = {
     "nothing": (lambda x: x, np.eye(3), [0, 0, 0], "none"),
     "center": (center, 2 * np.eye(3), [-1, -1, -1], "none"),
     "Caffe": (
-        classifiers._blue_green_red,
+        networks._blue_green_red,
         255 * np.eye(3)[::-1],
         [-104, -117, -123],
         "none",
     ),
-    "port of Caffe": (classifiers._less_own_mean, 255 * np.eye(3)[::-1], [0, 0, 0], "picture"),
+    "port of Caffe": (networks._less_own_mean, 255 * np.eye(3)[::-1], [0, 0, 0], "picture"),
     "mean of each channel": (
         lambda x: 3 * x - ops.mean(3 * x, axis=(1, 2), keepdims=True),
         3 * np.eye(3),
@@ -61,8 +61,8 @@ def test_the_numbers_are_found(form):
 
 
 def test_all_of_keras_applications_is_told_by_numbers():
-    for name in classifiers._applications():
-        preprocess = classifiers._preprocessing_of(name)
+    for name in networks._applications():
+        preprocess = networks._preprocessing_of(name)
         found = describe_preprocessing(lambda x, f=preprocess: f(255 * x), 8, name)
         images = np.random.default_rng(5).random((2, 8, 8, 3)).astype("float32")
         expected = np.asarray(inspect.unwrap(preprocess)(255.0 * images))

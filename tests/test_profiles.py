@@ -8,11 +8,12 @@ import pytest
 import xarray as xr
 from PIL import Image
 
-from itn import classifiers, screening_study
+from itn import classifiers
 from itn.curves import save_screening
 from itn.messages import UsageError
-from itn.profiles import Training, archive_file, load_profile, project_folder, read_parameters
-from itn.screening_study import compute_screening, highlighted, load_part, obtain_screening
+from itn.study import screenings as screening_study
+from itn.study.profiles import Training, archive_file, load_profile, project_folder, read_parameters
+from itn.study.screenings import compute_screening, highlighted, load_part, obtain_screening
 
 
 def write_pictures(folder, classes, count=2):

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from itn import classifiers
-from itn.data_sets import imagenet_classes
 from itn.messages import UsageError
-from itn.resnet import build_resnet_v1, load_slim_checkpoint
+from itn.zoo import networks
+from itn.zoo.catalog import imagenet_classes
+from itn.zoo.resnet import build_resnet_v1, load_slim_checkpoint
 
 TINY = {"input_size": 64, "units": (2, 2, 2, 2), "depths": (8, 16, 16, 32)}
 SMALL = {"input_size": 32, "units": (1, 2), "depths": (4, 8), "root_filters": 8, "name": "small"}
@@ -32,9 +33,9 @@ def logits_of_the_checkpoint(path):
     """Logits of the network that `load_classifier` makes of a checkpoint, for ten classes."""
     small = {name: value for name, value in TINY.items() if name != "units"}
     with (
-        mock.patch.object(classifiers, "build_resnet_v1", partial(build_resnet_v1, 10, **small)),
-        mock.patch.object(classifiers, "imagenet_classes", lambda: imagenet_classes()[:10]),
-        mock.patch.dict(classifiers.RESNET_UNITS, {101: TINY["units"]}),
+        mock.patch.object(networks, "build_resnet_v1", partial(build_resnet_v1, 10, **small)),
+        mock.patch.object(networks, "imagenet_classes", lambda: imagenet_classes()[:10]),
+        mock.patch.dict(networks.RESNET_UNITS, {101: TINY["units"]}),
         np.load(references() / "expected.npz") as file,
     ):
         classifier = classifiers.load_classifier("resnet_v1_101", path)

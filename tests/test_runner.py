@@ -17,7 +17,7 @@ import pytest
 
 import itn
 from itn.files import one_at_a_time
-from itn.runner import NotebookError, run_notebook, run_profile
+from itn.study.runner import NotebookError, run_notebook, run_profile
 
 PROFILE = Path(__file__).parents[1] / "profiles" / "imagenet.yaml"
 
@@ -83,7 +83,7 @@ def executions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (figures / "square.svg").write_text("<svg/>")
         return nbformat.read(source, 4)
 
-    monkeypatch.setattr("itn.runner._execute", pretend)
+    monkeypatch.setattr("itn.study.runner._execute", pretend)
     return names
 
 
@@ -228,7 +228,7 @@ def test_sources_and_parameters_make_a_notebook_run_again(
     assert run_notebook(source, target, {"profile": "demo"})
     assert run_notebook(source, target, {"profile": "demo", "color": "red"})
     assert not run_notebook(source, target, {"color": "red", "profile": "demo"})
-    monkeypatch.setattr("itn.runner.notebook_hash", lambda code: "other sources")
+    monkeypatch.setattr("itn.study.runner.notebook_hash", lambda code: "other sources")
     assert run_notebook(source, target, {"profile": "demo", "color": "red"})
 
 

@@ -17,8 +17,8 @@ import xarray as xr
 from itn import screening
 from itn.classifiers import Classifier
 from itn.curves import load_screening, save_screening, select_categories
-from itn.images import Pictures
 from itn.messages import UsageError
+from itn.pictures import Pictures
 from itn.screening import screen
 from itn.thresholds import thresholds
 from itn.transformations import (

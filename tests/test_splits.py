@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from skimage import data, transform
 
-from itn.images import Pictures, load_images
 from itn.messages import UsageError
-from itn.profiles import load_profile
-from itn.splits import (
+from itn.pictures import Pictures, load_images
+from itn.study.profiles import load_profile
+from itn.study.splits import (
     HASH_SIDE,
     NEAR,
     near_duplicates,

@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 import itn
-from itn.squeezenet import build_squeezenet, load_deep_compression
+from itn.zoo.squeezenet import build_squeezenet, load_deep_compression
 
 # Weights of a small network as Caffe lays them out: outputs, inputs, height, width.
 SHAPES = [(5, 3, 3, 2), (4, 5, 1, 1), (60, 9, 2, 3)]

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from itn import taught
 from itn.messages import UsageError
-from itn.profiles import read_parameters
-from itn.taught import plot_taught, taught_numbers, taught_screenings
+from itn.study import taught
+from itn.study.profiles import read_parameters
+from itn.study.taught import plot_taught, taught_numbers, taught_screenings
 
 
 def screening(name, magnitudes, share):

@@ -13,11 +13,11 @@ import keras
 import numpy as np
 import pytest
 
-from itn import training
 from itn.files import _lock
-from itn.images import Pictures
 from itn.messages import UsageError
-from itn.training import build_network, center, load_trained, train
+from itn.pictures import Pictures
+from itn.zoo import training
+from itn.zoo.training import build_network, center, load_trained, train
 
 # Keras 3.15 itself calls numpy's older way to make an array of a variable.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from itn.classifiers import Classifier
+from itn.displacement import color_displacement, spatial_displacement
 from itn.files import _lock
-from itn.images import Pictures
 from itn.invariant_transformer import InvariantTransformerNet
-from itn.matrices import color_displacement, spatial_displacement
 from itn.messages import UsageError
+from itn.pictures import Pictures
 from itn.transformer_training import (
     EPOCH_LOGS,
     STEP_LOGS,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from weight_formats import caffemodel, npy_header, python2_npy
 
-from itn.alexnet import build_alexnet, load_bvlc_weights
 from itn.messages import UsageError
-from itn.weight_files import read_caffemodel, read_npy_dictionary
+from itn.zoo.alexnet import build_alexnet, load_bvlc_weights
+from itn.zoo.weight_files import read_caffemodel, read_npy_dictionary
 
 SMALL = {"input_size": 64, "filters": (8, 16, 16, 16, 8), "units": (12, 10), "conv1_stride": 2}
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from itn.messages import UsageError
-from itn.weight_recipes import PACKAGED, WEIGHTS_FOLDER, network_recipe
+from itn.zoo.catalog import PACKAGED, WEIGHTS_FOLDER
+from itn.zoo.recipes import network_recipe
 
 
 def sha256(content):
@@ -42,7 +43,7 @@ def test_the_license_of_squeezenet_lies_beside_its_weights():
 
 def test_it_takes_no_backend():
     code = (
-        "import sys, itn; from itn.weight_recipes import network_recipe;"
+        "import sys, itn; from itn.zoo.recipes import network_recipe;"
         "network_recipe('squeezenet'); network_recipe('ResNet50');"
         "print({'keras', 'tensorflow', 'jax'} & set(sys.modules))"
     )

@@ -4,8 +4,6 @@ import hashlib
 import importlib
 import inspect
 import json
-import tarfile
-import tempfile
 import textwrap
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -19,33 +17,18 @@ import numpy as np
 import pydantic
 from keras import ops
 
-from itn import training
-from itn.alexnet import build_alexnet, load_bvlc_weights
-from itn.data_sets import CATALOG, imagenet_classes, weight_file
-from itn.downloads import check_file, sha256_of, unpack_tar
-from itn.files import scratch_folder
-from itn.images import Images, Pictures
+from itn.files import scratch_folder, sha256_of
 from itn.keras_settings import check_settings
 from itn.messages import UsageError, unknown
+from itn.network_names import card_of, is_function, working_directory_first
+from itn.pictures import Images, Pictures
 from itn.preprocessing import Preprocessing, describe_preprocessing
 from itn.probing import logits_of_network, reason
-from itn.resnet import build_resnet_v1, load_slim_checkpoint
-from itn.squeezenet import CHANNEL_MEANS_BGR, build_squeezenet, load_deep_compression
+from itn.registry import room
 from itn.transformations import check_pictures
 from itn.warp import Tensor
-from itn.weight_recipes import (
-    OWN_PROFILES,
-    PACKAGED,
-    WEIGHTS_FOLDER,
-    card_of,
-    is_function,
-    working_directory_first,
-)
 
-SLIM_MEANS_RGB = (123.68, 116.78, 103.94)  # on the scale 0 ... 255
-RESNET_UNITS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
-MAX_CHECKPOINT_BYTES = 4 * 2**30  # of an unpacked archive
 
 
 @dataclass(frozen=True)
@@ -244,7 +227,7 @@ def load_classifier(
         - ``"resnet_v1_50"``, ``"resnet_v1_101"``, ``"resnet_v1_152"``: from a checkpoint of
           TF-Slim, unpacked or as the published ``.tar.gz``; needs TensorFlow;
         - ``"alexnet_<profile>"``, ``"resnet_<profile>"``: the package's own, trained by `itn train`
-          for the profiles `OWN_PROFILES`;
+          for the profiles `itn.zoo.catalog.OWN_PROFILES`;
         - any classifier of `keras.applications`, e.g. ``"ResNet101"``;
 
         or a ``.keras`` file, loaded in Keras' safe mode; what `save_classifier` has written
@@ -287,12 +270,10 @@ possible: conv1_padding
     check_settings()
     if Path(name).suffix == ".keras":
         build: Callable[..., Classifier] = partial(_keras_file, Path(name).expanduser())
-    elif name in _BUILDERS:
-        build = _BUILDERS[str(name)]
+    elif name in (builders := _builders()):
+        build = builders[str(name)]
     elif is_function(str(name)):
         build = partial(_function, str(name))
-    elif name in _applications():
-        build = partial(_application, str(name))
     elif Path(name).suffix.lower() in MODEL_SUFFIXES or Path(name).expanduser().exists():
         raise UsageError(
             f"{name} is no .keras file (in small letters): save the network as one, by "
@@ -335,128 +316,18 @@ def list_classifiers() -> tuple[str, ...]:
     >>> {"squeezenet", "resnet_v1_101", "MobileNetV2"} <= set(list_classifiers())
     True
     """
-    return (*sorted(_BUILDERS), *sorted(_applications()))
+    return tuple(_builders())
+
+
+def _builders() -> dict[str, Callable[..., Classifier]]:
+    """Return what builds each network of the zoo, from a file of weights or None."""
+    builders: dict[str, Callable[..., Classifier]] = room("itn.zoo.networks").BUILDERS
+    return builders
 
 
 def batches(count: int, batch_size: int) -> list[tuple[int, int]]:
-    """Return the first and past-the-last index of every batch.
-
-    Parameters
-    ----------
-    count, batch_size : int
-        Number of items in all, and in one batch.
-
-    Returns
-    -------
-    list of tuple of int
-        Pairs that cover ``range(count)`` in order.
-
-    Examples
-    --------
-    >>> batches(5, 2)
-    [(0, 2), (2, 4), (4, 5)]
-    """
+    """Return the first and past-the-last index of every batch."""
     return [(i, min(i + batch_size, count)) for i in range(0, count, batch_size)]
-
-
-def _imagenet(
-    network: keras.Model, preprocess: Callable[[Tensor], Tensor], name: str
-) -> Classifier:
-    classes = imagenet_classes()
-    return Classifier(
-        network,
-        preprocess,
-        network.input_shape[1] or 224,  # MobileNetV3 takes any, and is published for this
-        [each.label for each in classes],
-        class_ids=[each.wnid for each in classes],
-        name=name,
-    )
-
-
-@keras.saving.register_keras_serializable("itn")  # type: ignore[untyped-decorator]
-def _blue_green_red(images: Tensor) -> Tensor:
-    return images[..., ::-1] * 255 - np.array(CHANNEL_MEANS_BGR, np.float32)
-
-
-def _squeezenet(weights: Path | None) -> Classifier:
-    network = build_squeezenet()
-    load_deep_compression(network, weights or WEIGHTS_FOLDER / PACKAGED["squeezenet"])
-    return _imagenet(network, _blue_green_red, "squeezenet")
-
-
-def _alexnet(weights: Path | None, *, conv1_padding: str | None = None) -> Classifier:
-    path = weights or weight_file("alexnet")
-    if path.suffix == ".caffemodel":
-        check_file(path, CATALOG["alexnet"].files[0].checksum)
-    if conv1_padding is None:
-        conv1_padding = "same" if path.suffix == ".npy" else "valid"
-    preprocessing = {"valid": _blue_green_red, "same": _less_own_mean}
-    if conv1_padding not in preprocessing:
-        raise unknown("conv1_padding", conv1_padding, preprocessing)
-    network = build_alexnet(conv1_padding=conv1_padding)
-    load_bvlc_weights(network, path)
-    return _imagenet(network, preprocessing[conv1_padding], "alexnet")
-
-
-@keras.saving.register_keras_serializable("itn")  # type: ignore[untyped-decorator]
-def _less_own_mean(images: Tensor) -> Tensor:
-    # One mean over all pixels and channels. As published, the port's example then exchanges red
-    # and blue by a line that overwrites red before it is copied; we do what it says it does.
-    scaled = images[..., ::-1] * 255
-    return scaled - ops.mean(scaled, axis=(1, 2, 3), keepdims=True)
-
-
-def _resnet_v1(depth: int, weights: Path | None) -> Classifier:
-    name = f"resnet_v1_{depth}"
-    path = weights or weight_file(name)
-    network = build_resnet_v1(units=RESNET_UNITS[depth], name=name)
-    if path.is_file() and tarfile.is_tarfile(path):
-        with tempfile.TemporaryDirectory(prefix="itn-") as folder:
-            unpack_tar(path, Path(folder, "unpacked"), max_bytes=MAX_CHECKPOINT_BYTES)
-            found = {each.with_suffix("") for each in Path(folder).rglob("*.ckpt.index")}
-            found |= set(Path(folder).rglob("*.ckpt"))
-            if len(found) != 1:
-                raise UsageError(f"{path} holds {len(found)} checkpoints instead of one")
-            load_slim_checkpoint(network, found.pop())
-    else:
-        load_slim_checkpoint(network, path)
-    means = np.array(SLIM_MEANS_RGB, np.float32)
-    return _imagenet(network, lambda images: images * 255 - means, name)
-
-
-def _applications() -> dict[str, Callable[..., keras.Model]]:
-    """Find every function that builds a classifier of `keras.applications`."""
-    return {
-        name: function
-        for name, function in vars(keras.applications).items()
-        if inspect.isfunction(function)
-        and "classifier_activation" in inspect.signature(function).parameters
-    }
-
-
-def _preprocessing_of(name: str) -> Callable[[Tensor], Tensor]:
-    """Find what belongs to one of them: it lies beside it and takes values of 0 to 255."""
-    module = inspect.getmodule(_applications()[name])
-    preprocess: Callable[[Tensor], Tensor] = vars(module)["preprocess_input"]
-    return preprocess
-
-
-def _application(name: str, weights: Path | None) -> Classifier:
-    function, preprocess_input = _applications()[name], _preprocessing_of(name)
-    if weights is None:
-        try:
-            network = function(classifier_activation=None)  # Keras verifies its download
-        except Exception as error:  # Keras raises a bare one
-            raise UsageError(f"Keras could not get the weights of {name}: {error}") from error
-    else:
-        if weights.suffix not in (".h5", ".hdf5"):
-            raise UsageError(f"{weights}: {name} reads .h5 files of Keras")
-        network = function(weights=None, classifier_activation=None)
-        try:
-            network.load_weights(weights)
-        except Exception as error:  # damaged files raise nearly anything
-            raise UsageError(f"{weights} was not read into {name}: {reason(error)}") from error
-    return _imagenet(network, lambda images: preprocess_input(images * 255), name)
 
 
 def _keras_file(
@@ -482,8 +353,9 @@ def _keras_file(
         raise UsageError(f"{path} was not loaded: {reason(error)}") from error
     ids: Sequence[str] = ()
     if class_names == "imagenet":
-        class_names = [each.label for each in imagenet_classes()]
-        ids = [each.wnid for each in imagenet_classes()]
+        classes = room("itn.zoo.catalog").imagenet_classes()
+        class_names = [each.label for each in classes]
+        ids = [each.wnid for each in classes]
     elif class_names is None and described:
         class_names, ids = described.class_names, described.class_ids
     if class_names is None:
@@ -660,22 +532,3 @@ def _start_of(given: Mapping[Any, Any]) -> str:
 def _composed(name: str) -> str:
     """Return a name as it is mostly typed: letters and their accents in one (NFC)."""
     return unicodedata.normalize("NFC", name)
-
-
-def _own(architecture: str, profile: str, weights: Path | None) -> Classifier:
-    """Load one of the networks that `itn train` has trained; `weights` is their folder."""
-    network, card = training.load_trained(architecture, weights or WEIGHTS_FOLDER / profile)
-    name = f"{architecture.removesuffix('_64')}_{profile}"
-    return Classifier(network, training.center, training.INPUT_SIZE, card["class_names"], name=name)
-
-
-_BUILDERS: dict[str, Callable[..., Classifier]] = {
-    "squeezenet": _squeezenet,
-    "alexnet": _alexnet,
-    **{f"resnet_v1_{depth}": partial(_resnet_v1, depth) for depth in RESNET_UNITS},
-    **{
-        f"{architecture}_{profile}": partial(_own, f"{architecture}_64", profile)
-        for architecture in ("alexnet", "resnet")
-        for profile in OWN_PROFILES
-    },
-}

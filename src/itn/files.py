@@ -1,7 +1,9 @@
 """Files that appear whole or not at all, and work that one process does at a time."""
 
+import hashlib
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,29 +19,6 @@ def scratch_folder(target: Path) -> Iterator[Path]:
     """Make a hidden folder beside a file that is to be written, for what is unfinished.
 
     It is removed in the end; where a process was killed, by the next that writes the same file.
-
-    Parameters
-    ----------
-    target : Path
-        The file; its folder is made if need be.
-
-    Yields
-    ------
-    Path
-        An empty folder on the same drive, so that moving out of it is renaming.
-
-    Raises
-    ------
-    UsageError
-        If nothing can be written there.
-
-    Examples
-    --------
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with scratch_folder(Path(folder, "a.nc")) as scratch:
-    ...         inside = [path.name[:3] for path in Path(folder).iterdir()]
-    ...     inside, list(Path(folder).iterdir())
-    (['.a-'], [])
     """
     prefix = f".{target.stem}-"
     try:
@@ -63,31 +42,7 @@ def scratch_folder(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
-    """Write a file that appears under its name only when it is complete.
-
-    Parameters
-    ----------
-    target : Path
-        Where it belongs; its folder is made if need be. What is there is replaced.
-
-    Yields
-    ------
-    Path
-        Where to write it; in the end it is moved, unless there was an error.
-
-    Raises
-    ------
-    UsageError
-        If nothing can be written there.
-
-    Examples
-    --------
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with whole_file(Path(folder, "a.txt")) as unfinished:
-    ...         _ = unfinished.write_text("all of it")
-    ...     Path(folder, "a.txt").read_text()
-    'all of it'
-    """
+    """Write a file that appears under its name only when it is complete."""
     with scratch_folder(target) as scratch:
         unfinished = scratch / target.name
         yield unfinished
@@ -96,27 +51,7 @@ def whole_file(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def one_at_a_time(path: Path, what: str) -> Iterator[None]:
-    """Hold a lock; whoever wants it at the same time says so in one line and waits.
-
-    Parameters
-    ----------
-    path : Path
-        The lock file, made if need be and left there.
-    what : str
-        What is done meanwhile, for the line.
-
-    Raises
-    ------
-    UsageError
-        If it cannot be written.
-
-    Examples
-    --------
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with one_at_a_time(Path(folder, "work.lock"), "the training"):
-    ...         print("alone")
-    alone
-    """
+    """Hold a lock; whoever wants it at the same time says so in one line and waits."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+")
@@ -150,3 +85,19 @@ def _remove_unless_held(folder: Path) -> None:
             if not _lock(held, wait=False):
                 return
         shutil.rmtree(folder)
+
+
+def sha256_of(path: str | Path) -> str:
+    """Compute the SHA-256 checksum of a file."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def plain_name(name: str) -> str:
+    r"""Return the name by which a file or folder is known, wherever it lies.
+
+    The same text is written in several ways: macOS takes letters and their accents apart (NFD),
+    others do not (NFC). And a name on disk need not be text at all.
+    """
+    known = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return unicodedata.normalize("NFC", known)

@@ -57,13 +57,7 @@ class _Transformer(layers.Layer):
         self.resample_vectors, self.seed = resample_vectors, int(seed)
 
     def build(self, images_shape: Any, control_shape: Any) -> None:
-        """Make the weights.
-
-        Parameters
-        ----------
-        images_shape, control_shape : tuple
-            Shapes of what `call` is given.
-        """
+        """Make the weights."""
         if control_shape[-1] != self.control_dim:
             raise UsageError(
                 f"{self.name} has {self.control_dim} control values, got {control_shape[-1]}"
@@ -98,37 +92,12 @@ class _Transformer(layers.Layer):
         self.built = True
 
     def matrix(self, control: Tensor) -> Tensor:
-        """Return the matrices of control vectors.
-
-        Parameters
-        ----------
-        control : tensor [N, control_dim], in [0, 1]
-            Control vectors.
-
-        Returns
-        -------
-        tensor [N, rows, columns]
-            Matrices.
-        """
+        """Return the matrices of control vectors."""
         entries = self.entries(self.hidden(control))
         return ops.reshape(entries, (-1, self.rows, self.columns))
 
     def displacement_loss(self, control: Tensor, training: bool = False) -> Tensor:
-        r"""Return the loss that rewards moving things far, at most 0.
-
-        Parameters
-        ----------
-        control : tensor [N, control_dim], in [0, 1]
-            Control vectors.
-        training : bool, default False
-            Whether vectors may be drawn anew, where that was asked for.
-
-        Returns
-        -------
-        tensor, a number
-            Mean over the batch of :math:`-\frac1p \sum_i c_i \lVert \hat M(c) v_i - v_i \rVert_2`
-            with the square matrix :math:`\hat M` and one unit vector for each control value.
-        """
+        r"""Return the loss that rewards moving things far, at most 0."""
         vectors = self.vectors
         if self.resample_vectors and training:
             drawn = keras.random.normal(vectors.shape, dtype="float32", seed=self.generator)
@@ -142,13 +111,7 @@ class _Transformer(layers.Layer):
         return -ops.mean(control * distance)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that rebuild the layer.
-
-        Returns
-        -------
-        dict of str to object
-            For `from_config`.
-        """
+        """Return the arguments that rebuild the layer."""
         names = ("control_dim", "hidden_units", "resample_vectors", "seed")
         config: dict[str, Any] = super().get_config()
         return config | {name: getattr(self, name) for name in names}
@@ -214,18 +177,7 @@ class SpatialTransformer(_Transformer):
         self.starts_at = np.zeros((2, 3)) if exponential else np.eye(2, 3)
 
     def matrix(self, control: Tensor) -> Tensor:
-        """Return the matrices A(α).
-
-        Parameters
-        ----------
-        control : tensor [N, p], in [0, 1]
-            Control vectors α.
-
-        Returns
-        -------
-        tensor [N, 2, 3]
-            Where to read, in coordinates from -1 to 1.
-        """
+        """Return the matrices A(α)."""
         matrix = super().matrix(control)
         if self.exponential:
             matrix = affine_exponential(matrix)
@@ -241,30 +193,11 @@ class SpatialTransformer(_Transformer):
         return matrix
 
     def call(self, images: Tensor, control: Tensor) -> Tensor:
-        """Warp each picture by the matrix of its control vector.
-
-        Parameters
-        ----------
-        images : tensor [N, H, W, C]
-            Pictures.
-        control : tensor [N, p], in [0, 1]
-            Control vectors α.
-
-        Returns
-        -------
-        tensor [N, H, W, C]
-            Warped pictures.
-        """
+        """Warp each picture by the matrix of its control vector."""
         return affine_warp(images, in_pixels(self.matrix(control), images.shape), self.fill)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that rebuild the layer.
-
-        Returns
-        -------
-        dict of str to object
-            For `from_config`.
-        """
+        """Return the arguments that rebuild the layer."""
         names = ("fill", "exponential", "determinant_floor")
         return super().get_config() | {name: getattr(self, name) for name in names}
 
@@ -301,45 +234,12 @@ class ColorTransformer(_Transformer):
     starts_at = np.eye(3, 4)
 
     def call(self, images: Tensor, control: Tensor) -> Tensor:
-        """Recolor each picture by the matrix of its control vector.
-
-        Parameters
-        ----------
-        images : tensor [N, H, W, 3]
-            RGB pictures.
-        control : tensor [N, q], in [0, 1]
-            Control vectors β.
-
-        Returns
-        -------
-        tensor [N, H, W, 3]
-            Recolored pictures, not clipped.
-        """
+        """Recolor each picture by the matrix of its control vector."""
         return recolor(images, self.matrix(control))
 
 
 def recolor(images: Tensor, matrix: Tensor) -> Tensor:
-    """Multiply the homogeneous colors of pictures by a matrix.
-
-    Parameters
-    ----------
-    images : tensor [N, H, W, 3]
-        RGB pictures.
-    matrix : tensor [N, 3, 4]
-        One matrix for each picture; its last column is added.
-
-    Returns
-    -------
-    tensor [N, H, W, 3]
-        ``C [R, G, B, 1]`` at every pixel, not clipped.
-
-    Examples
-    --------
-    >>> images = np.array([[[[0.25, 0.5, 0.75]]]], "float32")
-    >>> matrix = np.array([[[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0.5]]], "float32")
-    >>> np.asarray(recolor(images, matrix)).ravel().tolist()  # red and blue swap, blue is raised
-    [0.75, 0.5, 0.75]
-    """
+    """Multiply the homogeneous colors of pictures by a matrix."""
     columns = ops.convert_to_tensor(matrix)[:, None, None]  # [N, 1, 1, 3, 4]
     # One product for each channel that is read is faster than a product of 3 x 3 a pixel.
     recolored = sum(images[..., i : i + 1] * columns[..., i] for i in range(3))
@@ -347,24 +247,7 @@ def recolor(images: Tensor, matrix: Tensor) -> Tensor:
 
 
 def affine_exponential(generator: Tensor) -> Tensor:
-    """Return the affine part of the matrix exponential, by scaling and squaring.
-
-    Parameters
-    ----------
-    generator : tensor [N, 2, 3]
-        The upper rows of G; its last row is 0.
-
-    Returns
-    -------
-    tensor [N, 2, 3]
-        The upper rows of exp(G), whose last row is (0, 0, 1). Its determinant is positive:
-        det exp(G) = exp(trace G).
-
-    Examples
-    --------
-    >>> np.asarray(affine_exponential(np.array([[[0, 0, 3], [0, 0, 4]]], "float32"))).tolist()
-    [[[1.0, 0.0, 3.0], [0.0, 1.0, 4.0]]]
-    """
+    """Return the affine part of the matrix exponential, by scaling and squaring."""
     step = ops.pad(ops.convert_to_tensor(generator) / 2**SQUARINGS, ((0, 0), (0, 1), (0, 0)))
     identity = ops.eye(3, dtype=step.dtype)
     power = identity
@@ -376,25 +259,7 @@ def affine_exponential(generator: Tensor) -> Tensor:
 
 
 def in_pixels(matrix: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Convert affine matrices from coordinates that run from -1 to 1 to pixels.
-
-    Parameters
-    ----------
-    matrix : tensor or ndarray [..., 2, 3]
-        In coordinates of which 1 is half the width, or half the height.
-    shape : tuple of int
-        Shape ``[N, H, W, C]`` of the pictures.
-
-    Returns
-    -------
-    tensor or ndarray [..., 2, 3]
-        For `itn.warp.affine_warp`.
-
-    Examples
-    --------
-    >>> in_pixels(np.array([[1.0, 0.5, 1.0], [0, 1, 0]]), (1, 10, 20, 3)).tolist()
-    [[1.0, 1.0, 10.0], [0.0, 1.0, 0.0]]
-    """
+    """Convert affine matrices from coordinates that run from -1 to 1 to pixels."""
     height, width = shape[1:3]
     factors = [[1, width / height, width / 2], [height / width, 1, height / 2]]
     return matrix * np.array(factors, "float32")
@@ -575,20 +440,7 @@ class InvariantTransformerNet(keras.Model):
         return both[:, :alpha_dim], both[:, alpha_dim:]
 
     def call(self, inputs: Tensor | Mapping[str, Tensor], training: bool = False) -> Tensor:
-        """Transform pictures and classify them.
-
-        Parameters
-        ----------
-        inputs : tensor [N, H, W, 3], or dict with the keys "images", "alpha" and "beta"
-            Pictures in [0, 1], with control vectors [N, p] and [N, q], one of them or none.
-        training : bool, default False
-            Whether control values that are not given are drawn anew; otherwise they are 1/2.
-
-        Returns
-        -------
-        tensor [N, K]
-            Logits of the classifier, which itself is never in training mode.
-        """
+        """Transform pictures and classify them."""
         given = inputs if isinstance(inputs, Mapping) else {"images": inputs}
         inputs = {**self._own_controls(ops.shape(given["images"])[0], training), **given}
         prepared = self._prepare(inputs["images"], inputs["alpha"], inputs["beta"])
@@ -682,13 +534,7 @@ class InvariantTransformerNet(keras.Model):
         super().compile(optimizer, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Prepare for training as a model that was saved.
-
-        Parameters
-        ----------
-        config : dict of str to object
-            What `compile` was given.
-        """
+        """Prepare for training as a model that was saved."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
@@ -807,18 +653,7 @@ class InvariantTransformerNet(keras.Model):
         return images, labels.reshape(-1).astype(int)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that rebuild the model, its classifier among them.
-
-        Returns
-        -------
-        dict of str to object
-            For `from_config`.
-
-        Raises
-        ------
-        UsageError
-            If the classifier's preprocessing is not a function registered with Keras.
-        """
+        """Return the arguments that rebuild the model, its classifier among them."""
         preprocess = self.classifier.preprocess
         if keras.saving.get_registered_name(preprocess) == getattr(preprocess, "__name__", None):
             raise UsageError(
@@ -842,20 +677,7 @@ class InvariantTransformerNet(keras.Model):
     def from_config(
         cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None
     ) -> "InvariantTransformerNet":
-        """Rebuild a model.
-
-        Parameters
-        ----------
-        config : dict of str to object
-            From `get_config`.
-        custom_objects : dict of str to object, optional
-            As for `keras.Model.from_config`.
-
-        Returns
-        -------
-        InvariantTransformerNet
-            With untrained weights.
-        """
+        """Rebuild a model."""
         described = dict(config["classifier"])
         for name in ("network", "preprocess"):
             described[name] = keras.saving.deserialize_keras_object(

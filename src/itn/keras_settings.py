@@ -4,12 +4,33 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+import lazy_loader
 
 from itn.messages import UsageError
 
 BACKENDS = ("tensorflow", "jax")
+
+
+def public_names(
+    package: str, file: str
+) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
+    """Make the ``__getattr__``, ``__dir__`` and ``__all__`` of a package from its ``.pyi``.
+
+    Each name is imported when it is first used, so that what needs no network does not wait for
+    a backend; and not where Keras has a backend with which it would not work.
+    """
+    attribute, names, every = lazy_loader.attach_stub(package, file)
+
+    def find(name: str) -> object:
+        if name != "UsageError" and not name.startswith("__"):
+            check_backend()
+        return attribute(name)
+
+    return find, names, every
 
 
 def check_backend() -> None:
@@ -17,10 +38,6 @@ def check_backend() -> None:
 
     Keras is not imported for it: with a backend that is missing that would fail, in words that
     do not tell what to do.
-
-    Examples
-    --------
-    >>> check_backend()
     """
     if "keras" in sys.modules:
         backend = sys.modules["keras"].config.backend()
@@ -43,10 +60,6 @@ def check_settings() -> None:
 
     Precision is another matter: networks may compute in float16 or bfloat16, by a policy of
     their own or by `keras.config.set_dtype_policy`.
-
-    Examples
-    --------
-    >>> check_settings()
     """
     import keras
 
@@ -61,18 +74,7 @@ def check_settings() -> None:
 
 
 def configured_backend() -> str:
-    """Return the backend that Keras will use, without importing it.
-
-    Returns
-    -------
-    str
-        From the environment variable ``KERAS_BACKEND``, or from keras.json.
-
-    Examples
-    --------
-    >>> configured_backend() in BACKENDS
-    True
-    """
+    """Return the backend that Keras will use, without importing it."""
     if named := os.environ.get("KERAS_BACKEND"):
         return named
     home = os.environ.get("KERAS_HOME") or "~/.keras"

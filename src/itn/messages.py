@@ -22,29 +22,7 @@ class UsageError(ValueError):
 
 
 def unknown(kind: str, given: object, possible: Iterable[object], where: str = "") -> UsageError:
-    """Make the error for a name that is not among the possible ones.
-
-    Parameters
-    ----------
-    kind : str
-        What the name stands for, e.g. ``"transformation"``.
-    given : object
-        What was given.
-    possible : iterable of object
-        What would have been accepted.
-    where : str, default ""
-        Put before the message.
-
-    Returns
-    -------
-    UsageError
-        To be raised by the caller.
-
-    Examples
-    --------
-    >>> print(unknown("transformation", "rotate", ["blur", "rotation"]))
-    unknown transformation 'rotate'; closest: 'rotation'; possible: blur, rotation
-    """
+    """Make the error for a name that is not among the possible ones."""
     names = [str(name) for name in possible]
     close = difflib.get_close_matches(str(given), names, n=1, cutoff=0.4)
     closest = f"; closest: '{close[0]}'" if close else ""

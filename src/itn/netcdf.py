@@ -32,26 +32,6 @@ def write_netcdf(content: xr.Dataset | xr.DataTree, path: str | Path) -> None:
     """Write a result, with softmax values of screenings rounded to 16 bits.
 
     Same content, same bytes. The file appears under its name only when it is complete.
-
-    Parameters
-    ----------
-    content : xarray.Dataset or xarray.DataTree
-        What to write. Variables ``…softmax`` that have a magnitude are packed.
-    path : str or Path
-        Where; its folder is made if need be.
-
-    Raises
-    ------
-    UsageError
-        If nothing can be written there.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_netcdf(xr.Dataset({"a": ("x", [1, 2])}), Path(folder, "a.nc"))
-    ...     read_netcdf(Path(folder, "a.nc"))["a"].values.tolist()
-    [1, 2]
     """
     tree = content if isinstance(content, xr.DataTree) else xr.DataTree(content)
     with whole_file(Path(path)) as unfinished:
@@ -64,29 +44,7 @@ def write_netcdf(content: xr.Dataset | xr.DataTree, path: str | Path) -> None:
 
 
 def read_netcdf(path: str | Path) -> xr.DataTree:
-    """Read a result into memory.
-
-    Parameters
-    ----------
-    path : str or Path
-        File written by `write_netcdf`.
-
-    Returns
-    -------
-    xarray.DataTree
-        Its content; softmax values of screenings to within 1e-5.
-
-    Raises
-    ------
-    UsageError
-        If it is not there, has no checksum, or is not what its checksum says.
-
-    Examples
-    --------
-    >>> read_netcdf("missing.nc")
-    Traceback (most recent call last):
-    itn.messages.UsageError: no file missing.nc
-    """
+    """Read a result into memory."""
     path = Path(path)
     check(path)
     try:
@@ -98,13 +56,7 @@ def read_netcdf(path: str | Path) -> xr.DataTree:
 
 
 def check(path: Path) -> None:
-    """Raise a UsageError unless a file is what its checksum says.
-
-    Parameters
-    ----------
-    path : Path
-        File written by `write_netcdf`.
-    """
+    """Raise a UsageError unless a file is what its checksum says."""
     if not path.is_file():
         raise UsageError(f"no file {path}")
     with path.open("rb") as file:
@@ -117,18 +69,7 @@ def check(path: Path) -> None:
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
-    """Read the attributes of a result's root, which is fast, after `check`.
-
-    Parameters
-    ----------
-    path : Path
-        File written by `write_netcdf`.
-
-    Returns
-    -------
-    dict of str to object
-        Attributes.
-    """
+    """Read the attributes of a result's root, which is fast, after `check`."""
     check(path)
     with h5py.File(path) as file:
         return dict(file.attrs)

@@ -81,7 +81,7 @@ class Figure(matplotlib.figure.Figure):
     """A figure that a notebook shows as a picture when it is the last line of a cell."""
 
     def _repr_svg_(self) -> str:
-        return _draw(self)._repr_svg_()
+        return as_drawing(self)._repr_svg_()
 
 
 def plot_softmax(screening: xr.Dataset, columns: int = 2) -> Figure:
@@ -192,33 +192,6 @@ def plot_accuracy(screening: xr.Dataset) -> Figure:
     return figure
 
 
-def show_figure(figure: matplotlib.figure.Figure, name: str) -> Drawing:
-    """Show a figure in a notebook, and keep it for the book where `itn figures` runs that.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        What to show.
-    name : str
-        Name of the file ``<name>.svg`` that is written to the folder named by the environment
-        variable ``ITN_FIGURES``; where that is not set, none is.
-
-    Returns
-    -------
-    Drawing
-        What the notebook shows as the last line of a cell, and stores.
-
-    Examples
-    --------
-    >>> show_figure(Figure(figsize=(1, 1)), "nothing").startswith("<?xml")
-    True
-    """
-    drawing = _draw(figure)
-    if "ITN_FIGURES" in os.environ:
-        _write(drawing.encode(), Path(os.environ["ITN_FIGURES"], f"{name}.svg"))
-    return drawing
-
-
 def save_figure(figure: matplotlib.figure.Figure, name: str | Path) -> Drawing:
     """Write a figure to a file, whole or not at all; same figure, same bytes.
 
@@ -249,16 +222,13 @@ def save_figure(figure: matplotlib.figure.Figure, name: str | Path) -> Drawing:
     if kind not in figure.canvas.get_supported_filetypes():
         path, kind = path.with_name(f"{path.name}.svg"), "svg"
     content = _saved(figure, kind)
-    _write(content, path)
-    return Drawing(content.decode()) if kind == "svg" else _draw(figure)
-
-
-def _write(content: bytes, path: Path) -> None:
     with whole_file(path) as unfinished:
         unfinished.write_bytes(content)
+    return Drawing(content.decode()) if kind == "svg" else as_drawing(figure)
 
 
-def _draw(figure: matplotlib.figure.Figure) -> Drawing:
+def as_drawing(figure: matplotlib.figure.Figure) -> Drawing:
+    """Return a figure as SVG."""
     return Drawing(_saved(figure, "svg").decode())
 
 
@@ -271,27 +241,7 @@ def _saved(figure: matplotlib.figure.Figure, kind: str) -> bytes:
 
 
 def format_magnitude(magnitude: float, transformation: Transformation) -> str:
-    """Write a magnitude with its unit, to three significant digits.
-
-    Parameters
-    ----------
-    magnitude : float
-        The magnitude.
-    transformation : Transformation
-        Whose magnitude it is.
-
-    Returns
-    -------
-    str
-        For a reader; a dash for what is no number, such as a threshold that is not reached.
-
-    Examples
-    --------
-    >>> format_magnitude(-23.736, find_transformation("rotation"))
-    '−23.7°'
-    >>> format_magnitude(5, find_transformation("blur"))
-    '5.00 px'
-    """
+    """Write a magnitude with its unit, to three significant digits."""
     if not np.isfinite(magnitude):
         return "–"
     digits = f"{magnitude:#.3g}".rstrip(".").replace("-", "−")
@@ -300,23 +250,7 @@ def format_magnitude(magnitude: float, transformation: Transformation) -> str:
 
 
 def readable(name: object) -> str:
-    """Write the name of a class as a reader wants to see it.
-
-    Parameters
-    ----------
-    name : str
-        Name of a class or category.
-
-    Returns
-    -------
-    str
-        With spaces for underscores, and question marks for what is no text.
-
-    Examples
-    --------
-    >>> readable("grand_piano")
-    'grand piano'
-    """
+    """Write the name of a class as a reader wants to see it."""
     return str(name).encode("utf-8", "replace").decode().replace("_", " ")
 
 
@@ -380,29 +314,7 @@ def _mark_thresholds(
 def positions(
     magnitude: float, swept: np.ndarray, transformation: Transformation
 ) -> npt.NDArray[np.float64]:
-    """Find where a magnitude stands on the axis of a sweep.
-
-    Parameters
-    ----------
-    magnitude : float
-        The magnitude.
-    swept : ndarray [M], float64
-        The magnitudes of the sweep, increasing.
-    transformation : Transformation
-        Whose magnitudes these are.
-
-    Returns
-    -------
-    ndarray, float64
-        Nowhere if it is not within the sweep; more than once where the magnitude has a period
-        and the sweep is longer.
-
-    Examples
-    --------
-    >>> rotation = find_transformation("rotation")
-    >>> [positions(-30, np.array(ends), rotation).tolist() for ends in ([0, 360], [-90, 400])]
-    [[330.0], [-30.0, 330.0]]
-    """
+    """Find where a magnitude stands on the axis of a sweep."""
     if transformation.period is None:
         return np.array([magnitude] if swept[0] <= magnitude <= swept[-1] else [])
     first, last = (swept[[0, -1]] - magnitude) / transformation.period
@@ -411,24 +323,7 @@ def positions(
 
 
 def draw_axes(axes: Axes, transformation: Transformation, magnitude: np.ndarray) -> None:
-    """Label and scale the axes of a curve over the magnitude.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Where the curve is.
-    transformation : Transformation
-        Whose magnitude it is over.
-    magnitude : ndarray [M]
-        The magnitudes, increasing.
-
-    Examples
-    --------
-    >>> axes = Figure().subplots()
-    >>> draw_axes(axes, find_transformation("zoom"), np.array([0.5, 1, 2]))
-    >>> axes.get_xscale()
-    'log'
-    """
+    """Label and scale the axes of a curve over the magnitude."""
     axes.set_xlabel(transformation.magnitude)
     if transformation.logarithmic:
         axes.set_xscale("log", base=2)
@@ -443,21 +338,7 @@ def draw_axes(axes: Axes, transformation: Transformation, magnitude: np.ndarray)
 
 
 def factor_ticks(axis: Axis) -> None:
-    """Write the octaves along an axis of factors, small ones as fractions.
-
-    Parameters
-    ----------
-    axis : matplotlib.axis.Axis
-        Of x or y, logarithmic.
-
-    Examples
-    --------
-    >>> axes = Figure().subplots()
-    >>> axes.set_xscale("log", base=2)
-    >>> factor_ticks(axes.xaxis)
-    >>> axes.xaxis.get_major_formatter()(0.25)
-    '1/4'
-    """
+    """Write the octaves along an axis of factors, small ones as fractions."""
     axis.set_major_formatter(FuncFormatter(_factor))
     axis.set_minor_locator(NullLocator())
 

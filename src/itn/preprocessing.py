@@ -45,18 +45,7 @@ class Preprocessing:
     minus_mean: Literal["none", "picture", "channel"] = "none"
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Preprocess pictures.
-
-        Parameters
-        ----------
-        images : tensor [N, H, W, 3]
-            Pictures in [0, 1].
-
-        Returns
-        -------
-        tensor [N, H, W, C]
-            What the network takes.
-        """
+        """Preprocess pictures."""
         # No matrix product, which rounds on some devices: mostly a row has one entry.
         channels = []
         for row, offset in zip(self.matrix, self.offset, strict=True):
@@ -69,29 +58,12 @@ class Preprocessing:
         return mapped - ops.mean(mapped, axis=MEANS[self.minus_mean], keepdims=True)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that rebuild it.
-
-        Returns
-        -------
-        dict of str to object
-            Numbers and text.
-        """
+        """Return the arguments that rebuild it."""
         return asdict(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Preprocessing":
-        """Rebuild it.
-
-        Parameters
-        ----------
-        config : dict of str to object
-            From `get_config`; lists do in place of tuples.
-
-        Returns
-        -------
-        Preprocessing
-            The same.
-        """
+        """Rebuild it."""
         matrix = tuple(tuple(row) for row in config["matrix"])
         return cls(matrix, tuple(config["offset"]), config["minus_mean"])
 
@@ -99,32 +71,7 @@ class Preprocessing:
 def describe_preprocessing(
     preprocess: Callable[[Tensor], Tensor], input_size: int, name: str
 ) -> Preprocessing:
-    """Tell by a few pixels what a preprocessing does, and try it on pictures.
-
-    Parameters
-    ----------
-    preprocess : callable
-        Pictures [N, H, W, 3] in [0, 1] -> what a network takes.
-    input_size : int
-        Height and width of the pictures, pixels.
-    name : str
-        What messages call the classifier.
-
-    Returns
-    -------
-    Preprocessing
-        Does the same, to rounding.
-
-    Raises
-    ------
-    UsageError
-        If it does something else than a `Preprocessing` can.
-
-    Examples
-    --------
-    >>> describe_preprocessing(lambda x: 2 * x - 1, 8, "mine").offset
-    (-1.0, -1.0, -1.0)
-    """
+    """Tell by a few pixels what a preprocessing does, and try it on pictures."""
     if isinstance(preprocess, Preprocessing):
         return preprocess
 

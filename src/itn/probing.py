@@ -25,42 +25,7 @@ COLORS = (1, 3)  # channels of a gray or colored picture
 def logits_of_network(
     network: Any, preprocess: Callable[[Tensor], Tensor], input_size: int | None, name: str
 ) -> tuple[keras.Model, int, int]:
-    """Make sure that a network gives float32 logits, or say in one line why it cannot.
-
-    Parameters
-    ----------
-    network : keras.Model
-        Any model or layer of Keras that maps preprocessed pictures to logits or to probabilities.
-    preprocess : callable
-        Pictures [N, H, W, 3] in [0, 1] -> what `network` takes.
-    input_size : int or None
-        Height and width of the pictures, pixels; None for what the network says.
-    name : str
-        What messages call it.
-
-    Returns
-    -------
-    network : keras.Model
-        The same, or where it gave probabilities or numbers of another precision one that
-        ends in their logarithm or in a cast.
-    input_size : int
-        Height and width of the pictures.
-    class_count : int
-        Number K of logits.
-
-    Raises
-    ------
-    UsageError
-        If it takes something else than pictures, gives something else than logits or
-        probabilities ``[N, K]``, or fails; the message says what was found.
-
-    Examples
-    --------
-    >>> layers = [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(5, "softmax")]
-    >>> network, size, count = logits_of_network(keras.Sequential(layers), abs, None, "mine")
-    >>> size, count, float(ops.max(network(np.ones((1, 8, 8, 3))))) < 0
-    (8, 5, True)
-    """
+    """Make sure that a network gives float32 logits, or say in one line why it cannot."""
     if not isinstance(network, keras.layers.Layer):
         raise UsageError(f"{name}: the network must be a keras.Model, got {_kind(network)}")
     inputs = getattr(network, "inputs", None) or []  # none where Keras does not know them yet
@@ -114,23 +79,7 @@ def logits_of_network(
 
 
 def reason(error: BaseException) -> str:
-    r"""Return in one line what Keras says, without the configurations that it puts around it.
-
-    Parameters
-    ----------
-    error : BaseException
-        What was raised.
-
-    Returns
-    -------
-    str
-        Its message.
-
-    Examples
-    --------
-    >>> reason(ValueError("no such\nlayer"))
-    'no such layer'
-    """
+    r"""Return in one line what Keras says, without the configurations that it puts around it."""
     innermost = re.split("Exception encountered: ", str(error))[-1]
     innermost = re.split("Full object config|Arguments received by", innermost)[0]
     return textwrap.shorten(innermost, 300, placeholder=" …") or type(error).__name__

@@ -15,19 +15,7 @@ PACKAGE = Path(__file__).parent
 
 @cache
 def source_hash() -> str:
-    """Return the sha256 of all that the package does, in hexadecimal.
-
-    Returns
-    -------
-    str
-        Changes when a statement or a table of the package changes, not when a docstring, a
-        comment or the layout does.
-
-    Examples
-    --------
-    >>> len(source_hash())
-    64
-    """
+    """Return the sha256 of all that the package does, in hexadecimal."""
     return _digest([_tables(), *map(_statements, sorted(PACKAGE.rglob("*.py")))])
 
 
@@ -36,59 +24,62 @@ def _tables() -> str:
 
 
 def notebook_hash(code: str) -> str:
-    """Return the sha256 of what the package does for a notebook, in hexadecimal.
-
-    Parameters
-    ----------
-    code : str
-        Its cells of code.
-
-    Returns
-    -------
-    str
-        `code_hash` of the modules whose public names it uses and that it imports. Where it does
-        anything else with the package, and where it is not plain Python, `source_hash`.
-
-    Examples
-    --------
-    >>> notebook_hash("import itn; itn.transform") == notebook_hash("import itn; itn.screen")
-    False
-    """
+    """Return the sha256 of what the package does for a notebook, in hexadecimal."""
     try:
         tree = ast.parse(code)
     except SyntaxError:  # e.g. for a line that only notebooks know
         return source_hash()
-    package, nodes = PACKAGE.name, list(ast.walk(tree))
+    nodes = list(ast.walk(tree))
+    imported = dict(_bound(nodes))
+    rooms = {name: target for name, target in imported.items() if _path_of(target)}
     used = [
-        node.attr
+        f"{rooms[node.value.id]}.{node.attr}"
         for node in nodes
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
-        and node.value.id == package
+        and node.value.id in rooms
     ]
-    mentions = sum(isinstance(node, ast.Name) and node.id == package for node in nodes)
-    renamed = any(
-        isinstance(node, ast.alias) and node.asname and node.name.split(".")[0] == package
-        for node in nodes
-    )
-    names = {name for name in _imports(tree) if name.startswith(f"{package}.")}
-    names |= {f"{package}.{name}" for name in used}
-    modules = {_public_names().get(name, name) for name in names} | {f"{package}.__init__"}
-    if renamed or mentions > len(used) or not all(map(_path_of, modules)):
+    mentions = sum(isinstance(node, ast.Name) and node.id in rooms for node in nodes)
+    modules = set(map(_module_of, {*used, *imported.values(), PACKAGE.name}))
+    if mentions > len(used) or None in modules:
         return source_hash()
-    return _digest([_tables(), code_hash(*sorted(modules))])
+    return _digest([_tables(), code_hash(*sorted(filter(None, modules)))])
+
+
+def _bound(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
+    """Name what is imported from the package: as what, and what it is."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for each in node.names:
+                target = each.name if each.asname else PACKAGE.name
+                if each.name.split(".")[0] == PACKAGE.name:
+                    yield each.asname or PACKAGE.name, target
+                    yield f"import {each.name}", each.name
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE.name:
+            for each in node.names:
+                yield each.asname or each.name, f"{node.module}.{each.name}"
+
+
+def _module_of(name: str) -> str | None:
+    """Return the module in which a name of the package is found, None if none is known."""
+    if name in _public_names() or _path_of(name):
+        return _public_names().get(name, name)
+    parent = name.rpartition(".")[0]
+    path = _path_of(parent)
+    return None if path is None or path.name == "__init__.py" else parent
 
 
 @cache
 def _public_names() -> dict[str, str]:
-    """Return of each public name of the package in which module it is."""
-    tree = ast.parse((PACKAGE / "__init__.pyi").read_bytes())
-    return {
-        f"{PACKAGE.name}.{each.name}": f"{PACKAGE.name}.{node.module}"
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom)
-        for each in node.names
-    }
+    """Return of each public name of the package and its rooms in which module it is."""
+    found: dict[str, str] = {}
+    for stub in PACKAGE.rglob("__init__.pyi"):
+        package = ".".join((PACKAGE.name, *stub.parent.relative_to(PACKAGE).parts))
+        for node in ast.parse(stub.read_bytes()).body:
+            if isinstance(node, ast.ImportFrom):
+                names = (each.name for each in node.names)
+                found |= {f"{package}.{name}": f"{package}.{node.module}" for name in names}
+    return found
 
 
 @cache
@@ -96,21 +87,6 @@ def code_hash(*modules: str) -> str:
     """Return the sha256 of what modules and all they import from the package do.
 
     Results that a module computes stay valid for as long as this stays the same.
-
-    Parameters
-    ----------
-    *modules : str
-        Full names, e.g. ``"itn.screening"``.
-
-    Returns
-    -------
-    str
-        In hexadecimal; as `source_hash` deaf to docstrings, comments and layout.
-
-    Examples
-    --------
-    >>> code_hash("itn.warp") == code_hash("itn.screening")
-    False
     """
     found: dict[str, Path] = {}
     waiting = list(modules)
@@ -126,7 +102,7 @@ def code_hash(*modules: str) -> str:
 def _path_of(module: str) -> Path | None:
     """Return the file of a module of the package, None if there is none."""
     package, *parts = module.split(".")
-    if package != PACKAGE.name or not parts:
+    if package != PACKAGE.name:
         return None
     place = PACKAGE.joinpath(*parts)
     candidates = (place.with_suffix(".py"), place / "__init__.py")
@@ -134,13 +110,15 @@ def _path_of(module: str) -> Path | None:
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:
-    """Name all that is imported anywhere in a module, and what may be a module in it."""
+    """Name all that is imported anywhere in a module, and what may be a module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             yield from (f"{node.module}.{each.name}" for each in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value  # by its name, see `itn.registry`
 
 
 @cache
@@ -159,25 +137,7 @@ def _digest(texts: Iterable[str]) -> str:
 
 
 def hash_of_files(paths: Iterable[Path], root: Path) -> str:
-    """Return the sha256 of files' names and contents, in hexadecimal.
-
-    Parameters
-    ----------
-    paths : iterable of Path
-        Files below `root`, in any order.
-    root : Path
-        Folder their names are relative to.
-
-    Returns
-    -------
-    str
-        The same for the same names and contents.
-
-    Examples
-    --------
-    >>> hash_of_files([], Path())[:8]
-    'e3b0c442'
-    """
+    """Return the sha256 of files' names and contents, in hexadecimal."""
     digest = hashlib.sha256()
     for name, path in sorted((path.relative_to(root).as_posix(), path) for path in paths):
         content = path.read_bytes()
@@ -186,23 +146,7 @@ def hash_of_files(paths: Iterable[Path], root: Path) -> str:
 
 
 def installed_version(package: str) -> str:
-    """Return the version of an installed package.
-
-    Parameters
-    ----------
-    package : str
-        Name of a distribution; ``tensorflow`` also stands for ``tensorflow-cpu``.
-
-    Returns
-    -------
-    str
-        Version, or "unknown" where the package runs from sources that are not installed.
-
-    Examples
-    --------
-    >>> installed_version("numpy").count(".")
-    2
-    """
+    """Return the version of an installed package."""
     for name in (package, f"{package}-cpu"):
         try:
             return metadata.version(name)
@@ -212,37 +156,14 @@ def installed_version(package: str) -> str:
 
 
 def computed_with() -> dict[str, str]:
-    """Say what numbers computed here depend on beside the package, without loading a backend.
-
-    Returns
-    -------
-    dict of str to str
-        The versions of what the package computes with, the backend among them, and the kind of
-        machine.
-
-    Examples
-    --------
-    >>> {"keras", "machine", "numpy"} <= set(computed_with())
-    True
-    """
+    """Say what numbers computed here depend on beside the package, without loading a backend."""
     packages = ("keras", "numpy", "pillow", "scipy", "xarray", configured_backend())
     versions = {name: installed_version(name) for name in packages}
     return {"machine": platform.machine(), **versions}
 
 
 def environment() -> dict[str, str]:
-    """Say what computes: the package's sources, versions, backend and device.
-
-    Returns
-    -------
-    dict of str to str
-        Attributes for a result.
-
-    Examples
-    --------
-    >>> sorted(environment())
-    ['device', 'source_sha256', 'versions']
-    """
+    """Say what computes: the package's sources, versions, backend and device."""
     import keras
 
     packages = ("itn", "keras", keras.backend.backend(), "numpy")

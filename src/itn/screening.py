@@ -20,8 +20,8 @@ import xarray as xr
 from keras import ops
 
 from itn.classifiers import Classifier, batches
-from itn.images import Pictures
 from itn.messages import Progress, UsageError
+from itn.pictures import Pictures
 from itn.provenance import environment
 from itn.transformations import (
     Transformation,
@@ -112,7 +112,7 @@ def screen(
 
     Examples
     --------
-    >>> from itn.images import Pictures
+    >>> from itn.pictures import Pictures
     >>> network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()])
     >>> classifier = Classifier(network, lambda x: 5 * x, 8, ("red", "green", "blue"))
     >>> images = np.zeros((2, 8, 8, 3), "float32")

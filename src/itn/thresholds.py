@@ -72,30 +72,7 @@ def accuracy(screening: xr.Dataset) -> xr.DataArray:
 
 
 def is_correct(screening: xr.Dataset) -> npt.NDArray[np.bool_]:
-    """Tell of each picture at each magnitude whether it is predicted correctly.
-
-    Parameters
-    ----------
-    screening : xarray.Dataset
-        Result of `itn.screen`.
-
-    Returns
-    -------
-    ndarray [N, M], bool
-        Over images and magnitudes.
-
-    Raises
-    ------
-    UsageError
-        If a softmax is not a number: then no class is predicted. The message says where.
-
-    Examples
-    --------
-    >>> predicted = (("image", "magnitude"), [[4, 4], [4, 7]])
-    >>> labels = {"target": ("category", [7, 4]), "label": ("image", [1, 1])}
-    >>> is_correct(xr.Dataset({"predicted": predicted} | labels)).tolist()
-    [[True, True], [True, False]]
-    """
+    """Tell of each picture at each magnitude whether it is predicted correctly."""
     _refuse_nan(screening)
     target = screening.target.values[screening.label.values]
     correct: npt.NDArray[np.bool_] = screening.predicted.values == target[:, None]
@@ -103,50 +80,14 @@ def is_correct(screening: xr.Dataset) -> npt.NDArray[np.bool_]:
 
 
 def accuracy_interval(right: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 95 % Clopper-Pearson interval of an accuracy.
-
-    Parameters
-    ----------
-    right : ndarray of int
-        How many were right.
-    count : int
-        Out of how many.
-
-    Returns
-    -------
-    low, high : ndarray
-        Limits, in [0, 1].
-
-    Examples
-    --------
-    >>> [limit.round(3).tolist() for limit in accuracy_interval(np.array([0, 10]), 10)]
-    [[0.0, 0.692], [0.308, 1.0]]
-    """
+    """Return the 95 % Clopper-Pearson interval of an accuracy."""
     low = np.nan_to_num(betaincinv(right, count - right + 1, 0.025), nan=0)
     high = np.nan_to_num(betaincinv(right + 1, count - right, 0.975), nan=1)
     return low, high
 
 
 def true_softmax(screening: xr.Dataset) -> xr.DataArray:
-    """Return the mean softmax of each category's true class.
-
-    Parameters
-    ----------
-    screening : xarray.Dataset
-        Result of `itn.screen`.
-
-    Returns
-    -------
-    xarray.DataArray (category, magnitude), float32
-        Mean softmax.
-
-    Examples
-    --------
-    >>> from itn.curves import load_screening
-    >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
-    >>> true_softmax(screening).dims
-    ('category', 'magnitude')
-    """
+    """Return the mean softmax of each category's true class."""
     _refuse_nan(screening)
     target = xr.DataArray(screening.target.values, dims="category")
     true: xr.DataArray = screening.mean_softmax.isel({"class": target})
@@ -271,34 +212,7 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
 
 
 def median_threshold(column: xr.Dataset) -> tuple[str, float]:
-    """Return the median threshold over categories, counting censored ones.
-
-    Parameters
-    ----------
-    column : xarray.Dataset
-        Result of `thresholds` for one criterion and direction, over ``category``. Categories
-        with status "lost at identity" or "not screened" do not count; "not reached" counts
-        as farther out than every number.
-
-    Returns
-    -------
-    status : str
-        "reached"; "not reached" if the middle is censored; "not screened" if none counts.
-    threshold : float
-        The median, NaN unless it is reached.
-
-    Examples
-    --------
-    >>> column = xr.Dataset(
-    ...     {
-    ...         "status": ("category", ["reached", "not reached", "reached"]),
-    ...         "threshold": ("category", [10.0, np.nan, 30.0]),
-    ...     },
-    ...     coords={"direction": "up"},
-    ... )
-    >>> median_threshold(column)
-    ('reached', 30.0)
-    """
+    """Return the median threshold over categories, counting censored ones."""
     status = column.status.values
     count = int(np.isin(status, (REACHED, NOT_REACHED)).sum())
     if count == 0:
@@ -315,31 +229,7 @@ def median_threshold(column: xr.Dataset) -> tuple[str, float]:
 def unrolled(
     magnitudes: np.ndarray, transformation: Transformation
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lay magnitudes out so that both directions lead away from the identity.
-
-    Parameters
-    ----------
-    magnitudes : ndarray [M], float64
-        Magnitudes of a screening, in any order.
-    transformation : Transformation
-        Where its magnitude has a period P, magnitudes are moved by whole periods into
-        identity ± P/2. Half a period stands at the end of each side that was looked at.
-
-    Returns
-    -------
-    axis : ndarray [L], float64
-        Magnitudes, increasing, each once.
-    order : ndarray [L], int
-        Which of the given magnitudes each one is.
-
-    Examples
-    --------
-    >>> axis, order = unrolled(np.array([0.0, 90, 180, 270, 360]), find_transformation("rotation"))
-    >>> axis
-    array([-180.,  -90.,    0.,   90.,  180.])
-    >>> order
-    array([2, 3, 0, 1, 2])
-    """
+    """Lay magnitudes out so that both directions lead away from the identity."""
     identity, period = transformation.identity, transformation.period
     order, moved = np.arange(len(magnitudes)), magnitudes
     if period is not None:
@@ -357,30 +247,7 @@ def unrolled(
 def value_at(
     screening: xr.Dataset, curve: npt.ArrayLike, magnitude: float
 ) -> npt.NDArray[np.float64]:
-    """Return what a curve over a screening's magnitudes is at one of them.
-
-    Parameters
-    ----------
-    screening : xarray.Dataset
-        Result of `itn.screen`.
-    curve : array [..., M]
-        One or more curves over its magnitudes.
-    magnitude : float
-        Which magnitude, up to whole periods where it has a period.
-
-    Returns
-    -------
-    ndarray [...], float64
-        The values; NaN if this magnitude was not screened.
-
-    Examples
-    --------
-    >>> screening = xr.Dataset(
-    ...     coords={"magnitude": [-45.0, 0.0]}, attrs={"transformation": "rotation"}
-    ... )
-    >>> [float(value_at(screening, [0.5, 0.75], angle)) for angle in (0, 315, 180)]
-    [0.75, 0.5, nan]
-    """
+    """Return what a curve over a screening's magnitudes is at one of them."""
     period = find_transformation(screening.attrs["transformation"]).period
     away = screening.magnitude.values - magnitude
     if period is not None:
@@ -391,28 +258,7 @@ def value_at(
 
 
 def mean_over_sweep(screening: xr.Dataset, curve: npt.ArrayLike) -> float:
-    """Return the mean of a curve over all magnitudes that were swept, each counted once.
-
-    Parameters
-    ----------
-    screening : xarray.Dataset
-        Result of `itn.screen`.
-    curve : array [M]
-        A curve over its magnitudes, straight between them.
-
-    Returns
-    -------
-    float
-        The mean; NaN if there is but one magnitude.
-
-    Examples
-    --------
-    >>> screening = xr.Dataset(
-    ...     coords={"magnitude": [0.0, 90, 180, 270, 360]}, attrs={"transformation": "rotation"}
-    ... )
-    >>> mean_over_sweep(screening, [1, 0, 0, 0, 1])
-    0.25
-    """
+    """Return the mean of a curve over all magnitudes that were swept, each counted once."""
     transformation = find_transformation(screening.attrs["transformation"])
     axis, order = unrolled(screening.magnitude.values, transformation)
     if len(axis) < 2:
@@ -423,28 +269,7 @@ def mean_over_sweep(screening: xr.Dataset, curve: npt.ArrayLike) -> float:
 def safe_intervals(
     axis: np.ndarray, margin: np.ndarray, transformation: Transformation
 ) -> npt.NDArray[np.float64]:
-    """Find the intervals in which a margin is not negative.
-
-    Parameters
-    ----------
-    axis : ndarray [L], float64
-        Magnitudes, increasing.
-    margin : ndarray [L], float64
-        The margin at each.
-    transformation : Transformation
-        Whose magnitudes these are.
-
-    Returns
-    -------
-    ndarray [I, 2], float64
-        Start and end of every interval; between magnitudes the margin is interpolated.
-
-    Examples
-    --------
-    >>> margin = np.array([0.5, -0.5, -0.5, 0.5])
-    >>> safe_intervals(np.arange(4.0), margin, find_transformation("blur")).tolist()
-    [[0.0, 0.5], [2.5, 3.0]]
-    """
+    """Find the intervals in which a margin is not negative."""
     holds = np.concatenate([[False], margin >= 0, [False]])
     starts = np.flatnonzero(~holds[:-1] & holds[1:])
     ends = np.flatnonzero(holds[:-1] & ~holds[1:]) - 1

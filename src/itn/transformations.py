@@ -75,28 +75,7 @@ class Transformation:
     period: float | None = None
 
     def checked(self, magnitude: object) -> np.ndarray:
-        """Return the magnitude as a float64 array after checking its range.
-
-        Parameters
-        ----------
-        magnitude : float or array
-            One magnitude or several.
-
-        Returns
-        -------
-        ndarray, float64
-            The same values.
-
-        Raises
-        ------
-        UsageError
-            If a value is not a finite number within the range, which the message states.
-
-        Examples
-        --------
-        >>> TRANSFORMATIONS["blur"].checked([0, 2])
-        array([0., 2.])
-        """
+        """Return the magnitude as a float64 array after checking its range."""
         try:
             values = np.asarray(magnitude)
         except ValueError:  # rows of unlike lengths
@@ -226,26 +205,6 @@ def check_pictures(images: Any, names: Sequence[str] = ()) -> None:
     them, which is where any two of the default sweeps can lead. Pictures of 0 … 255 go beyond,
     unless all are nearly black. The values of a symbolic tensor cannot be looked at, nor those of
     pictures that are not in memory: these are checked batch by batch when they are.
-
-    Parameters
-    ----------
-    images : array or tensor [N, H, W, 3], or what is used like one, e.g. `itn.images.PictureFiles`
-        The pictures.
-    names : sequence of str [N], optional
-        What an error calls them; by default by their position.
-
-    Raises
-    ------
-    UsageError
-        If they do not fit; it says what was found and what is expected.
-
-    Examples
-    --------
-    >>> check_pictures(np.full((1, 8, 8, 3), 200, np.float32))
-    Traceback (most recent call last):
-        ...
-    itn.messages.UsageError: pictures must be in [0, 1], transformed ones not far beyond, got \
-float32 values from 200 to 200: divide those of 0 … 255 by 255
     """
     if len(images.shape) != 4 or images.shape[-1] != 3:
         raise UsageError(f"pictures must have the shape [N, H, W, 3], got {tuple(images.shape)}")
@@ -278,23 +237,6 @@ def noise_fields(seeds: Sequence[object], shape: tuple[int, ...]) -> np.ndarray:
     """Draw one field of standard normal noise per seed.
 
     The fields come from numpy, so that they are the same on every backend.
-
-    Parameters
-    ----------
-    seeds : sequence of int or of tuples of int, length N
-        One seed for each field.
-    shape : tuple of int
-        Shape of one field.
-
-    Returns
-    -------
-    ndarray [N, *shape], float32
-        ε ~ N(0, 1), independent for each value.
-
-    Examples
-    --------
-    >>> noise_fields([(0, 0), (0, 1)], (4, 5, 3)).shape
-    (2, 4, 5, 3)
     """
     fields = np.empty((len(seeds), *shape), np.float32)
     for field, seed in zip(fields, seeds, strict=True):
@@ -306,23 +248,6 @@ def seed_of(seed: int, path: str) -> tuple[int, int]:
     """Return the noise seed of a picture, from the run's seed and the picture's own name.
 
     A picture keeps its noise field whatever else is looked at beside it.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of the run, not negative.
-    path : str
-        Name of the picture within its data set.
-
-    Returns
-    -------
-    tuple of int
-        Seed for `noise_fields`.
-
-    Examples
-    --------
-    >>> seed_of(0, "soccer_ball/image_0001.jpg")
-    (0, 207261485)
     """
     return seed, zlib.crc32(path.encode())
 

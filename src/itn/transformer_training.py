@@ -12,14 +12,14 @@ import keras
 import numpy as np
 import xarray as xr
 
-from itn import training
-from itn.families import MatrixLook, family_matrices
+from itn.displacement import color_displacement, spatial_displacement
 from itn.files import one_at_a_time
-from itn.images import Pictures
 from itn.invariant_transformer import InvariantTransformerNet
-from itn.matrices import color_displacement, spatial_displacement
+from itn.looks import MatrixLook, family_matrices
 from itn.messages import Progress, UsageError
+from itn.pictures import Pictures, shared_pictures
 from itn.provenance import environment
+from itn.resumable import Batches, Checkpoint
 from itn.transformations import check_pictures
 
 STEP_LOGS = ("cross_entropy", "spatial_loss", "color_loss", "batch_accuracy", "outward")
@@ -116,7 +116,7 @@ def train_transformers(
             f"the required accuracy {required:.3g} is above that of {net.classifier.name} on the "
             f"untouched held-out pictures, {untouched:.3g}; set required_accuracy"
         )
-    shared = training.shared_pictures(pictures, held_out)
+    shared = shared_pictures(pictures, held_out)
     if shared:
         message = f"{len(shared)} held-out pictures are learned from as well, e.g. {shared[0]}"
         warnings.warn(message, SharedPictures, stacklevel=2)
@@ -191,7 +191,7 @@ def _hash(weights: Sequence[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-class _LabeledBatches(training.Batches):
+class _LabeledBatches(Batches):
     """Pictures as they are, with the classifier's labels."""
 
     labels: np.ndarray
@@ -243,7 +243,7 @@ class _Judge:
         return dict(zip(EPOCH_LOGS, np.mean(found, axis=0).tolist(), strict=True))
 
 
-class _Recorder(training.Checkpoint):
+class _Recorder(Checkpoint):
     """Record every step, judge every epoch, keep the best state, and be able to go on."""
 
     def __init__(

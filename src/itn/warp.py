@@ -99,22 +99,6 @@ def fused(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     On a CPU, XLA makes the warp several times as fast as TensorFlow's operations one by one, but
     convolutions slower. JAX compiles everything anyway.
-
-    Parameters
-    ----------
-    function : callable
-        Tensors -> tensor, in `keras.ops`.
-
-    Returns
-    -------
-    callable
-        The same function; differentiable.
-
-    Examples
-    --------
-    >>> half = fused(lambda x: x / 2)
-    >>> np.asarray(half(np.ones(2, "float32"))).tolist()
-    [0.5, 0.5]
     """
     import keras
 
@@ -127,13 +111,7 @@ def fused(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def check_fill(fill: str) -> None:
-    """Raise a UsageError unless the fill is one of `FILLS`.
-
-    Parameters
-    ----------
-    fill : str
-        Name of a fill.
-    """
+    """Raise a UsageError unless the fill is one of `FILLS`."""
     if fill not in FILLS:
         raise unknown("fill", fill, FILLS)
 

@@ -1,0 +1,274 @@
+"""Calibration: does the screening find the thresholds that are known on paper?"""
+
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from itn.curves import select_categories
+from itn.messages import Progress
+from itn.phantom.ideal_observer import bayes_softmax, known_threshold, moved_parameter
+from itn.phantom.objects import (
+    PHANTOM_CLASSES,
+    PHANTOM_PAIRS,
+    SIZE,
+    USUAL_GRAIN,
+    USUAL_NUISANCES,
+    Nuisance,
+    PhantomPair,
+)
+from itn.phantom.rendering import render
+from itn.plots import (
+    PANEL_HEIGHT,
+    PANEL_WIDTH,
+    STYLE,
+    Figure,
+    draw_axes,
+    format_magnitude,
+    positions,
+    readable,
+)
+from itn.study.profiles import FigureParameters, load_profile
+from itn.study.screenings import obtain_screening
+from itn.thresholds import NOT_REACHED, REACHED, is_correct, thresholds, true_softmax
+from itn.transformations import find_transformation
+
+SYMMETRIC = ("disc", "four_fold", "two_fold", "mirror")  # the classes whose symmetry is shown
+SYMMETRY_STEPS = {"continuous": 0, "4-fold": 90, "2-fold": 180, "mirror": 360}  # degrees
+CLASS_COLORS = ("#0072B2", "#D55E00")
+IDEAL_STYLE: dict[str, Any] = {"linewidth": 6, "alpha": 0.3}
+NETWORK_STYLES: tuple[dict[str, Any], ...] = (
+    {"linestyle": "-", "marker": "o", "markersize": 2.5},
+    {"linestyle": "--", "marker": "x", "markersize": 3.5},
+)
+
+
+def calibrate(parameters: FigureParameters) -> dict[str, xr.Dataset]:
+    """Screen networks of the phantom on its critical pairs and its symmetric classes."""
+    profile = load_profile(parameters.profile)
+    studies: dict[str, tuple[str, tuple[str, ...]]] = {
+        pair.name: (pair.transformation, pair.classes) for pair in PHANTOM_PAIRS.values()
+    } | {"symmetry": ("rotation", SYMMETRIC)}
+    names = dict.fromkeys(name for name, _ in studies.values())
+    screenings = {}
+    with Progress(total=len(profile.networks) * len(names), desc="calibration", delay=2) as bar:
+        for network in profile.networks:
+            for name in names:
+                wanted = {study: of for study, (its, of) in studies.items() if its == name}
+                screening = obtain_screening(
+                    parameters.model_copy(
+                        update={
+                            "network": network,
+                            "classes": tuple(sorted(set().union(*wanted.values()))),
+                            "magnitudes": _magnitudes(name),
+                        }
+                    ),
+                    name,
+                )
+                for study, classes in wanted.items():
+                    screenings[f"{network}/{study}"] = select_categories(screening, classes)
+                bar.update()
+    return screenings
+
+
+def calibration_table(screenings: dict[str, xr.Dataset]) -> pd.DataFrame:
+    """Compare measured thresholds with the known ones."""
+    networks = _networks(screenings)
+    rows: list[dict[str, Any]] = []
+    for pair in PHANTOM_PAIRS.values():
+        transformation = find_transformation(pair.transformation)
+        for name, directions in known_threshold(pair.name).items():
+            for direction, known in directions.items():
+                if known is None and (pair.transformation, direction) != ("grayscale", "up"):
+                    continue
+                text = NOT_REACHED if known is None else format_magnitude(known, transformation)
+                row: dict[str, Any] = {
+                    "transformation": readable(pair.transformation),
+                    "class": readable(name),
+                    "direction": direction,
+                    "known": text,
+                }
+                for network in networks:
+                    screening = screenings[f"{network}/{pair.name}"]
+                    measured, status = _measured_switch(screening, name, direction)
+                    row[network] = status
+                    row[f"{network} error"] = np.nan
+                    if status == REACHED:
+                        row[network] = format_magnitude(measured, transformation)
+                    if status == REACHED and known is not None:
+                        row[f"{network} error"] = _error(pair, measured, known)
+                rows.append(row)
+    return pd.DataFrame(rows).set_index(["transformation", "class", "direction"])
+
+
+def _measured_switch(screening: xr.Dataset, name: str, direction: str) -> tuple[float, str]:
+    found = thresholds(screening).sel(category=name, direction=direction, criterion="switch")
+    return found.threshold.item(), found.status.item()
+
+
+def _error(pair: PhantomPair, measured: float, known: float) -> float:
+    """Return the distance of two thresholds along the pair's parameter, in separations."""
+    shifts = moved_parameter(pair.transformation, 0.0, np.array([measured, known]))
+    return abs(float(shifts[0] - shifts[1])) / pair.separation
+
+
+def calibration_numbers(
+    screenings: dict[str, xr.Dataset], parameters: FigureParameters
+) -> dict[str, float | str]:
+    """Collect what the chapter on calibration says in numbers."""
+    table = calibration_table(screenings).reset_index()
+    reachable = int((table["known"] != NOT_REACHED).sum())
+    numbers: dict[str, float | str] = {}
+    for network in _networks(screenings):
+        error = table[f"{network} error"]
+        numbers[f"accuracy_{network}"] = _clean_accuracy(parameters, network)
+        numbers[f"worst_{network}"] = float(error.max())
+        numbers[f"worst_class_{network}"] = table["class"].iloc[int(error.argmax())]
+        numbers[f"missed_{network}"] = reachable - int(error.count())
+        screening = screenings[f"{network}/symmetry"]
+        for name in SYMMETRIC:
+            curve = true_softmax(screening).sel(category=name)
+            step = SYMMETRY_STEPS[PHANTOM_CLASSES[name].symmetry]
+            angles = [180.0] if name == "mirror" else np.arange(0.0, 361, step or 5)
+            kept = curve.sel(magnitude=angles).min() / curve.sel(magnitude=0)
+            numbers[f"{name}_kept_{network}"] = float(kept)
+    return numbers
+
+
+def plot_calibration(screenings: dict[str, xr.Dataset]) -> Figure:
+    """Draw every critical pair's measured curves on top of the ideal observer's."""
+    columns = 2
+    rows = -(-len(PHANTOM_PAIRS) // columns)
+    with mpl.rc_context(STYLE):
+        size = (columns * PANEL_WIDTH, rows * 0.85 * PANEL_HEIGHT)
+        figure = Figure(figsize=size, layout="constrained")
+        panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+        for name, axes in zip(PHANTOM_PAIRS, panels, strict=False):
+            _draw_pair(axes, name, screenings)
+        for axes in panels[len(PHANTOM_PAIRS) :]:
+            axes.set_axis_off()
+        _network_legend(figure, _networks(screenings), {"ideal observer": IDEAL_STYLE})
+    return figure
+
+
+def plot_symmetry(screenings: dict[str, xr.Dataset]) -> Figure:
+    """Draw the softmax of every symmetric class under rotation, its symmetry angles marked."""
+    rotation = find_transformation("rotation")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(2 * PANEL_WIDTH, 1.6 * PANEL_HEIGHT), layout="constrained")
+        for axes, name in zip(figure.subplots(2, 2).flat, SYMMETRIC, strict=True):
+            symmetry = PHANTOM_CLASSES[name].symmetry
+            for angle in range(0, 361, SYMMETRY_STEPS[symmetry] or 361):
+                axes.axvline(angle, color="#BBBBBB", linewidth=4, zorder=0)
+            for network, style in zip(_networks(screenings), NETWORK_STYLES, strict=False):
+                curve = true_softmax(screenings[f"{network}/symmetry"]).sel(category=name)
+                axes.plot(curve.magnitude, curve, color=CLASS_COLORS[0], linewidth=1.2, **style)
+            draw_axes(axes, rotation, curve.magnitude.values)
+            axes.set_title(f"{readable(name)} ({symmetry} symmetry)")
+            axes.set_ylabel("mean softmax")
+        _network_legend(figure, _networks(screenings))
+    return figure
+
+
+def _clean_accuracy(parameters: FigureParameters, network: str) -> float:
+    """Return the accuracy on a hundred pictures of every class."""
+    asked = {"network": network, "classes": None, "limit": 100, "magnitudes": (1.0,)}
+    screening = obtain_screening(parameters.model_copy(update=asked), "contrast")
+    return float(is_correct(screening).mean())
+
+
+def _networks(screenings: dict[str, xr.Dataset]) -> list[str]:
+    return list(dict.fromkeys(key.partition("/")[0] for key in screenings))
+
+
+def _magnitudes(transformation: str) -> tuple[float, ...] | None:
+    """Return a finer sweep where the default one is coarse for what is to be found."""
+    if transformation != "noise":
+        return None
+    reached = [up for way in known_threshold("noise").values() if (up := way["up"]) is not None]
+    return tuple(np.linspace(0, 4 * max(reached), 41).tolist())
+
+
+def _draw_pair(axes: Axes, name: str, screenings: dict[str, xr.Dataset]) -> None:
+    pair = PHANTOM_PAIRS[name]
+    transformation = find_transformation(pair.transformation)
+    networks = _networks(screenings)
+    magnitude = screenings[f"{networks[0]}/{name}"].magnitude.values
+    ideal = bayes_softmax(name, magnitude)
+    known = known_threshold(name)
+    for index, (class_name, color) in enumerate(zip(pair.classes, CLASS_COLORS, strict=True)):
+        label = readable(class_name)
+        axes.plot(magnitude, ideal[index], color=color, label=label, **IDEAL_STYLE)
+        for network, style in zip(networks, NETWORK_STYLES, strict=False):
+            curve = true_softmax(screenings[f"{network}/{name}"]).sel(category=class_name)
+            axes.plot(magnitude, curve, color=color, linewidth=1, **style)
+        for at in known[class_name].values():
+            for position in () if at is None else positions(at, magnitude, transformation):
+                axes.axvline(position, color="#999999", linewidth=1, zorder=0)
+    draw_axes(axes, transformation, magnitude)
+    axes.set_title(readable(name))
+    axes.set_ylabel("mean softmax")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, handlelength=1.5)
+
+
+def _network_legend(
+    figure: Figure, networks: list[str], more: dict[str, dict[str, Any]] | None = None
+) -> None:
+    """Say above all panels which line is whose; colors tell something else."""
+    styles = dict(zip(map(readable, networks), NETWORK_STYLES, strict=False)) | (more or {})
+    handles = [Line2D([], [], color="#444444", label=label, **one) for label, one in styles.items()]
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+
+
+def phantom_table() -> pd.DataFrame:
+    """Tabulate the phantom's classes: symmetry, pair, and the nuisances with their σ."""
+    usual = USUAL_NUISANCES | {"grain": _grain(USUAL_GRAIN)}
+    rows = {"usual": {"shows": "", "symmetry": "", "pair": "", "varies in": _listed(usual, {})}}
+    for each in PHANTOM_CLASSES.values():
+        own = each.nuisances | ({"grain": _grain(each.grain)} if each.grain else {})
+        rows[readable(each.name)] = {
+            "shows": each.description,
+            "symmetry": each.symmetry,
+            "pair": readable(each.pair or "–"),
+            "varies in": _listed(own, usual),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("class")
+
+
+def _grain(sigma: float) -> Nuisance:
+    return Nuisance(1, sigma, "per pixel, a factor")
+
+
+def _listed(nuisances: dict[str, Nuisance], usual: dict[str, Nuisance]) -> str:
+    texts = [f"no {name}" for name in usual if name not in nuisances]
+    for name, one in nuisances.items():
+        if usual.get(name) == one:
+            continue
+        unit = "°" if one.unit == "°" else "" if name in usual else f" {one.unit}"
+        texts.append(f"{readable(name)} {one.mean:.3g} ± {one.sigma:.3g}{unit}")
+    return ", ".join(texts).replace("-", "−")
+
+
+def plot_phantom(count: int = 3) -> Figure:
+    """Show pictures of every class, the two classes of a critical pair side by side."""
+    groups = {None: ("disc",)} | {pair: pair.classes for pair in PHANTOM_PAIRS.values()}
+    with mpl.rc_context(STYLE):
+        rows = -(-len(groups) // 2)
+        figure = Figure(figsize=(2 * PANEL_WIDTH, rows), layout="constrained")
+        parts = figure.subfigures(rows, 2, squeeze=False).flat
+        for (pair, classes), part in zip(groups.items(), parts, strict=False):
+            differs = f"{readable(pair.parameter)} differs" if pair else "no partner"
+            strips = part.subplots(1, 2)
+            for axes in strips:
+                axes.set_axis_off()
+            for name, axes in zip(classes, strips, strict=False):
+                gap = [(0, 0), (0, 0), (0, SIZE // 16), (0, 0)]
+                pictures = np.pad(render(name, range(count)), gap, constant_values=1)
+                axes.imshow(np.concatenate(list(pictures), axis=1), interpolation="none")
+                axes.set_title(readable(name), fontsize=8)
+            part.suptitle(differs, fontsize=7)
+    return figure

@@ -1,0 +1,442 @@
+"""Profiles say what a run looks at; notebook parameters deviate from them.
+
+A profile is a file ``profiles/<name>.yaml``. Its screenings are archived as
+``results/<profile>/<network>_<transformation>.nc``.
+"""
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, overload
+
+import numpy as np
+import pydantic
+import yaml
+
+from itn.messages import UsageError, unknown
+from itn.network_names import is_function
+from itn.warp import FILLS, check_fill
+from itn.zoo.catalog import PACKAGED, imagenet_class, is_imagenet_name, read_table
+
+DEFAULT_PROFILE = "phantom"
+PREFERRED = (DEFAULT_PROFILE, "imagenet")  # where several profiles have the classes asked for
+
+
+# What was run as a cell of parameters: the notebook's own, or the one that papermill puts in.
+PARAMETERS_CELL = re.compile(r"^# Parameters$|^profile\b *[:=]", re.MULTILINE)
+
+
+class _Strict(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+Checked = TypeVar("Checked", bound=_Strict)
+
+
+def _listed(value: object) -> object:
+    """Take one name for a list of it, and numbers, which are indices of classes, for names."""
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    return [str(one) if type(one) is int else one for one in values]
+
+
+Names = Annotated[tuple[str, ...], pydantic.BeforeValidator(_listed), pydantic.Field(min_length=1)]
+
+
+class Training(_Strict):
+    """How a profile's own networks are trained, see `itn.zoo.training.train`.
+
+    Attributes
+    ----------
+    pictures_per_class : int or None
+        Number of pictures to render and learn from, where they are rendered.
+    epochs, batch_size : int
+        How often each is seen, and at most how many at a time.
+    learning_rate, weight_decay, label_smoothing, jitter, rotation, zoom : float
+        As for `itn.zoo.training.train`.
+    mirror : bool
+        Likewise.
+    dropout : float or None
+        Likewise.
+    seed : int
+        Of rendered pictures and of the training.
+    networks : dict of str to dict
+        What one architecture needs to have otherwise.
+    """
+
+    pictures_per_class: Annotated[int, pydantic.Field(ge=1)] | None = None
+    epochs: Annotated[int, pydantic.Field(ge=1)]
+    batch_size: Annotated[int, pydantic.Field(ge=1)] = 32
+    learning_rate: Annotated[float, pydantic.Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, pydantic.Field(ge=0)] = 0.0
+    label_smoothing: Annotated[float, pydantic.Field(ge=0, lt=1)] = 0.0
+    mirror: bool = False
+    jitter: Annotated[float, pydantic.Field(ge=0, lt=1)] = 0.0
+    rotation: Annotated[float, pydantic.Field(ge=0, le=180)] = 0.0
+    zoom: Annotated[float, pydantic.Field(ge=1)] = 1.0
+    dropout: Annotated[float, pydantic.Field(ge=0, lt=1)] | None = None
+    seed: Annotated[int, pydantic.Field(ge=0)] = 0
+    networks: dict[str, dict[str, Any]] = {}
+
+    def options(self, architecture: str) -> dict[str, Any]:
+        """Return the arguments for `itn.zoo.training.train`."""
+        common = self.model_dump(exclude={"networks"})
+        given = common | self.networks.get(architecture, {})
+        found = _checked(Training, given, f"training of {architecture}: ")
+        return found.model_dump(exclude={"networks", "pictures_per_class"})
+
+
+class Transformers(_Strict):
+    """How the transformers of an Invariant Transformer Net are trained for a profile.
+
+    Attributes
+    ----------
+    limit : int or None
+        At most that many pictures per class to learn from; None is all.
+    more_pictures : dict of str to str
+        Data sets beside the profile's own, and for each the file in ``profiles/`` that lists
+        which pictures of it, as the part "training", see `itn.study.splits`.
+    epochs, batch_size : int
+        How often each picture is seen, and how many at a time.
+    color_weight, gate_margin : float
+        As for `itn.InvariantTransformerNet`.
+    seeds : tuple of int
+        One training each.
+    """
+
+    limit: Annotated[int, pydantic.Field(ge=2)] | None = None
+    more_pictures: dict[str, str] = {}
+    epochs: Annotated[int, pydantic.Field(ge=1)]
+    batch_size: Annotated[int, pydantic.Field(ge=1)] = 32
+    color_weight: Annotated[float, pydantic.Field(ge=0)]
+    gate_margin: Annotated[float, pydantic.Field(ge=0)] = 0.0
+    seeds: Annotated[tuple[int, ...], pydantic.Field(min_length=1)] = (0,)
+
+
+class Profile(_Strict):
+    """Which networks look at which pictures.
+
+    Attributes
+    ----------
+    description : str
+        One line for the reader of a figure.
+    networks : tuple of str
+        Names for `itn.load_classifier`, which may be the user's own; the first is the default.
+    pictures : str
+        Data set or folder for `itn.load_images`.
+    classes : tuple of str
+        The classes that are screened.
+    highlights : tuple of str
+        Those of them that the main figures show.
+    split : str or None
+        File in ``profiles/`` that says which pictures are for training and which for testing,
+        see `itn.study.splits`; the latter are screened. None: all are.
+    fill : str
+        What lies outside a picture, see `itn.warp.affine_warp`.
+    seed : int
+        Seed of the noise.
+    limit : int or None
+        At most that many pictures per class; None is all.
+    weights : dict of str to str
+        Weight files of networks, where they are not the published ones.
+    training : Training or None
+        How its networks are trained, where they are its own.
+    transformers : Transformers or None
+        How Invariant Transformer Nets are trained on it.
+    notebooks : tuple of str or None
+        Names of the notebooks that `itn figures` runs for it; None is all.
+    each_network : bool
+        Whether those that take a network run for each of the profile's, not for the first
+        alone; the results of each then lie in a folder of its name.
+    untaught : str or None
+        The profile whose networks saw the same pictures, but none turned or zoomed.
+    groups : dict of str to tuple of str
+        Classes that are compared with each other, see `itn.study.symmetry.turned_groups`.
+    """
+
+    description: str
+    networks: Names
+    pictures: str
+    classes: Names
+    highlights: Names
+    split: str | None = None
+    fill: str = "zeros"
+    seed: Annotated[int, pydantic.Field(ge=0)] = 0
+    limit: Annotated[int, pydantic.Field(ge=1)] | None = None
+    weights: dict[str, str] = {}
+    training: Training | None = None
+    transformers: Transformers | None = None
+    notebooks: Names | None = None
+    each_network: bool = False
+    untaught: str | None = None
+    groups: dict[str, Names] = {}
+
+
+class FigureParameters(_Strict):
+    """What a notebook lets its user choose; None stands for the profile's own choice.
+
+    Attributes
+    ----------
+    profile : str
+        Name of a file in ``profiles/``.
+    network : str or None
+        Name for `itn.load_classifier`.
+    pictures : str or None
+        Data set or folder for `itn.load_images`.
+    classes : tuple of str or None
+        Classes to show.
+    magnitudes : tuple of float or None
+        Magnitudes to screen; None is the transformation's default sweep.
+    fill : str or None
+        What lies outside a picture.
+    seed : int or None
+        Seed of the noise.
+    limit : int or None
+        At most that many pictures per class; None is all.
+    """
+
+    profile: str
+    network: str | None = None
+    pictures: str | None = None
+    classes: Names | None = None
+    magnitudes: tuple[float, ...] | None = None
+    fill: str | None = None
+    seed: Annotated[int, pydantic.Field(ge=0)] | None = None
+    limit: Annotated[int, pydantic.Field(ge=1)] | None = None
+
+
+class TransformerParameters(_Strict):
+    """What a notebook on the Invariant Transformer Net lets its user choose.
+
+    Attributes
+    ----------
+    profile : str
+        Name of a file in ``profiles/``.
+    network : str or None
+        Name for `itn.load_classifier`.
+    classes : tuple of str or None
+        Classes of the profile to train on.
+    spatial_dim, color_dim, color_weight, gate_margin, required_accuracy, fill
+        As for `itn.InvariantTransformerNet`.
+    epochs : int or None
+        How often each picture is seen.
+    seeds : tuple of int or None
+        One training each.
+    limit : int or None
+        At most that many pictures per class to learn from.
+    """
+
+    profile: str
+    network: str | None = None
+    classes: Names | None = None
+    spatial_dim: int | None = None
+    color_dim: int | None = None
+    color_weight: float | None = None
+    gate_margin: float | None = None
+    required_accuracy: float | None = None
+    fill: str | None = None
+    epochs: Annotated[int, pydantic.Field(ge=1)] | None = None
+    seeds: Annotated[tuple[int, ...], pydantic.Field(min_length=1)] | None = None
+    limit: Annotated[int, pydantic.Field(ge=2)] | None = None
+
+
+class VariationParameters(TransformerParameters):
+    """What the notebook on variations of the Invariant Transformer Net lets its user choose.
+
+    Attributes
+    ----------
+    color_weights, fills, alone : tuple
+        Values of ``color_weight``, of ``fill``, and classes to learn from by themselves.
+    """
+
+    color_weights: Annotated[tuple[float, ...], pydantic.Field(min_length=1)]
+    fills: Names
+    alone: Names
+
+
+Parameters = TypeVar("Parameters", FigureParameters, TransformerParameters, VariationParameters)
+
+
+def chosen_network(parameters: FigureParameters | TransformerParameters) -> tuple[str, str | None]:
+    """Return the network that parameters name, or the first of their profile."""
+    profile = load_profile(parameters.profile)
+    network = parameters.network or profile.networks[0]
+    return network, profile.weights.get(network)
+
+
+def project_folder() -> Path:
+    """Return the project's top folder: the closest one around here that has ``profiles/``."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "profiles").is_dir():
+            return folder
+    raise UsageError(f"no folder profiles/ in {here} or around it: run inside the project")
+
+
+def load_profile(name: str) -> Profile:
+    """Read a profile."""
+    profile, where = read_profile(name), f"profiles/{name}.yaml: "
+    for network in (*profile.networks, *profile.weights):
+        check_network(network, where)
+    for kind, chosen, possible in (
+        ("fill", (profile.fill,), FILLS),
+        ("highlight", profile.highlights, profile.classes),
+        *(("class", members, profile.classes) for members in profile.groups.values()),
+    ):
+        for given in chosen:
+            if given not in possible:
+                raise unknown(kind, given, possible, where)
+    return profile
+
+
+def read_profile(name: str) -> Profile:
+    """Read a profile whose names are not checked."""
+    names = _profile_names()
+    if name not in names:
+        raise unknown("profile", name, names)
+    path = project_folder() / "profiles" / f"{name}.yaml"
+    where = f"profiles/{path.name}: "
+    try:
+        contents = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{where}not YAML: {' '.join(str(error).split())}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{where}not UTF-8: byte {error.start} is {error.reason}") from error
+    except OSError as error:
+        raise UsageError(f"{where}not readable: {error.strerror}") from error
+    return _checked(Profile, contents, where)
+
+
+@overload
+def read_parameters(namespace: Mapping[str, Any]) -> FigureParameters: ...
+@overload
+def read_parameters(namespace: Mapping[str, Any], model: type[Parameters]) -> Parameters: ...
+def read_parameters(namespace: Mapping[str, Any], model: Any = FigureParameters) -> Any:
+    """Check the parameters of a notebook.
+
+    Papermill only prints a line about a parameter that a notebook does not have. This stops.
+    """
+    given = {
+        name: value
+        for name, value in namespace.items()
+        if name in model.model_fields or _is_meant(name, value, namespace)
+    }
+    unset = given.get("profile") is None
+    if unset:
+        given["profile"] = DEFAULT_PROFILE
+    parameters = _checked(model, given, "")
+    if unset and parameters.classes and getattr(parameters, "pictures", None) is None:
+        name = _first_profile_with(parameters.classes)
+        parameters = parameters.model_copy(update={"profile": name})
+    profile = load_profile(parameters.profile)
+    if parameters.network is not None:
+        check_network(parameters.network)
+    if parameters.fill is not None:
+        check_fill(parameters.fill)
+    if parameters.classes and getattr(parameters, "pictures", None) is None:
+        classes = tuple(_class_of(profile, given) or given for given in parameters.classes)
+        for name in classes:
+            if name not in profile.classes:
+                raise unknown("class", name, profile.classes)
+        parameters = parameters.model_copy(update={"classes": classes})
+    return parameters
+
+
+def check_network(given: str, where: str = "") -> None:
+    """Raise a UsageError unless a network can be meant by a name."""
+    if given.endswith(".keras"):
+        if not Path(given).expanduser().is_file():
+            raise UsageError(f"{where}no Keras file {given}")
+    elif given not in PACKAGED and not is_function(given):
+        from itn.classifiers import list_classifiers  # loads a backend
+
+        if given not in list_classifiers():
+            possible = ("a .keras file", "module:function", *list_classifiers())
+            raise unknown("network", given, possible, where)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Reads YAML in which no name may stand twice, where the last would count silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [str(key.value) for key, _ in node.value]
+        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{twice[0]} stands there twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def _class_of(profile: Profile, given: str) -> str | None:
+    """Find which class of a profile is meant: by name, or by ImageNet's label, id or index."""
+    for name in profile.classes:
+        if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", given):
+            return name
+    if is_imagenet_name(given):
+        wanted = imagenet_class(given).wnid
+        categories = {row["category"]: row["wnid"] for row in read_table("caltech_imagenet")}
+        for name in profile.classes:
+            if profile.pictures == "caltech-101":
+                if categories.get(name) == wanted:
+                    return name
+                continue
+            with suppress(UsageError):  # no name of ImageNet's, or of two of its classes
+                if imagenet_class(name).wnid == wanted:
+                    return name
+    return None
+
+
+def _is_meant(name: str, value: object, namespace: Mapping[str, Any]) -> bool:
+    """Tell whether a name that is none of the parameters was meant as one."""
+    data = (str, int, float, list, tuple, dict, set, Path, np.ndarray, np.generic, type(None))
+    if name.startswith("_") or name in ("In", "Out") or not isinstance(value, data):
+        return False
+    cells = [cell for cell in namespace.get("In", ()) if PARAMETERS_CELL.search(cell)]
+    given = re.compile(rf"^{re.escape(name)}\b *[:=]", re.MULTILINE)
+    return not cells or any(given.search(cell) for cell in cells)
+
+
+def archive_file(profile: str, network: str, transformation: str) -> Path:
+    """Return where the screening of a profile is archived."""
+    return project_folder() / "results" / profile / f"{network}_{transformation}.nc"
+
+
+def _profile_names() -> list[str]:
+    return sorted(path.stem for path in (project_folder() / "profiles").glob("*.yaml"))
+
+
+def _first_profile_with(classes: Iterable[str]) -> str:
+    """Return the first profile that has the classes: the preferred ones, then by alphabet."""
+    known: dict[str, tuple[str, ...]] = {}
+    names = _profile_names()
+    for name in dict.fromkeys([*(one for one in PREFERRED if one in names), *names]):
+        try:
+            profile = load_profile(name)
+        except UsageError:
+            continue  # whoever names it will be told
+        known[name] = profile.classes
+        if all(_class_of(profile, given) for given in classes):
+            return name
+    where = f"profiles {', '.join(known)}: "
+    possible = dict.fromkeys(itertools.chain(*known.values()))
+    for each in classes:
+        if each not in possible:
+            raise unknown("class", each, possible, where)
+    raise UsageError(f"{where}none has all of the classes {', '.join(classes)}")
+
+
+def _checked(model: type[Checked], contents: Any, where: str) -> Checked:
+    if not isinstance(contents, Mapping):
+        raise UsageError(f"{where}must map names to values, got {contents!r}")
+    for name in contents:
+        if name not in model.model_fields:
+            raise unknown("parameter", name, model.model_fields, where)
+    try:
+        return model.model_validate(dict(contents))
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise UsageError(f"{where}{name}: {first['msg']}, got {first['input']!r}") from error

@@ -1,0 +1,195 @@
+"""Stored results: which there are, whether their profile asks for them, and made once more."""
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from itn.messages import UsageError, unknown
+from itn.netcdf import read_attributes, read_netcdf
+from itn.study.archive import (
+    UNKNOWN,
+    Recipe,
+    Request,
+    archived_files,
+    cached_files,
+    describe_recipe,
+    put_in_archive,
+    recipe_of,
+    tell_differences,
+)
+from itn.study.profiles import (
+    FigureParameters,
+    TransformerParameters,
+    chosen_network,
+    load_profile,
+    project_folder,
+)
+from itn.study.screenings import pictures_of, screening_request
+from itn.study.seeds import seeds_request
+from itn.study.transformers import study_request, transformer_pictures
+
+TOLERANCE = 5e-4  # of a softmax that was rounded to 16 bits, on another machine
+
+
+def list_results(profile: str | None = None) -> Iterator[str]:
+    """Say of every stored result in one line what it is of and whether it is up to date."""
+    for name, path in archived_results(profile):
+        try:
+            request = request_of(path)
+            state = "as its profile asks for" if request.archive == path else "beside its profile"
+            state = tell_differences(request).partition(": ")[2] or state
+            yield f"{name}: {describe_recipe(recipe_of(path))}; {state}"
+        except UsageError as error:
+            yield f"{name}: {error}"
+    for path in cached_files() if profile is None else ():
+        try:
+            yield f"{path.stem[:12]}: {describe_recipe(recipe_of(path))}; computed on the spot"
+        except UsageError as error:
+            yield f"{path.stem[:12]}: {error}"
+
+
+def archived_results(profile: str | None = None) -> Iterator[tuple[str, Path]]:
+    """List archived results."""
+    folder = project_folder() / "results"
+    if profile is not None:
+        load_profile(profile)  # says what is wrong with the name
+    names = [profile] if profile is not None else sorted(p.name for p in folder.glob("[!.]*/"))
+    for name in names:
+        for path in archived_files(folder / name):
+            yield f"{name}/{path.name}", path
+
+
+def keep_result(key: str) -> Path:
+    """Archive a result that was computed on the spot."""
+    paths = list(cached_files())
+    found = [path for path in paths if path.stem.startswith(key)]
+    if len(found) != 1:
+        raise unknown("result", key, [path.stem[:12] for path in paths] or ["none"])
+    target = project_folder() / "results" / str(read_attributes(found[0])["archive"])
+    put_in_archive(found[0], target)
+    return target
+
+
+def verify_result(path: Path) -> str:
+    """Compute a slice of an archived result once more.
+
+    Of a screening, two pictures at three magnitudes; of transformers, one member of the learned
+    family on all pictures that it was judged by. Which ones is told by the file's name.
+    """
+    path = path.absolute()
+    stored = read_netcdf(path)
+    request = request_of(path)
+    if differs := tell_differences(request):
+        raise UsageError(differs)
+    if UNKNOWN in _values(request.recipe):
+        return "not compared: its pictures are not here, see itn data list"
+    if request.recipe["kind"] == "trainings from other seeds":
+        return f"not compared: no part of it is quicker than the whole; {request.command}"
+    random = np.random.default_rng(zlib.crc32(path.name.encode()))
+    if request.recipe["kind"] == "screening":
+        return _verify_screening(path, request.recipe, stored.to_dataset(), random)
+    return _verify_transformers(path, request.recipe, stored, random)
+
+
+def _verify_screening(
+    path: Path, recipe: Recipe, stored: xr.Dataset, random: np.random.Generator
+) -> str:
+    from itn.classifiers import load_classifier  # which loads a backend
+    from itn.screening import screen
+
+    parameters = _figure_parameters(path, recipe)
+    classifier = load_classifier(*chosen_network(parameters))
+    rows = np.sort(random.choice(stored.sizes["image"], min(2, stored.sizes["image"]), False))
+    magnitudes = random.choice(stored.magnitude.values, min(3, stored.sizes["magnitude"]), False)
+    paths = [str(name) for name in stored.image.values[rows]]
+    pictures = pictures_of(parameters, classifier.input_size, paths)
+    again = screen(
+        classifier,
+        pictures,
+        recipe["transformation"],
+        magnitudes,
+        fill=recipe["fill"],
+        seed=recipe["seed"],
+        batch_size=2,
+        progress=False,
+    )
+    expected = stored.sel(image=list(pictures.paths), magnitude=again.magnitude)
+    deviation = float(np.abs(again.softmax - expected.softmax).max())
+    if not deviation <= TOLERANCE:
+        raise UsageError(f"{path.name} does not come out again: softmax differs by {deviation:.2g}")
+    return f"comes out again: {len(paths)} pictures at {len(magnitudes)} magnitudes"
+
+
+def _verify_transformers(
+    path: Path, recipe: Recipe, stored: xr.DataTree, random: np.random.Generator
+) -> str:
+    from itn.classifiers import load_classifier
+    from itn.looks import MatrixLook
+
+    seed = recipe["seeds"][0]
+    survey = stored[f"seed_{seed}/survey"].to_dataset()
+    member = survey.isel(member=int(random.integers(survey.sizes["member"])))
+    parameters = _transformer_parameters(path, recipe)
+    classifier = load_classifier(*chosen_network(parameters))
+    _, held_out = transformer_pictures(parameters)
+    labels = classifier.logits_of(held_out)[held_out.labels]
+    softmax = MatrixLook(classifier, recipe["options"]["fill"]).softmax(
+        held_out.images[:], member.spatial_matrix.values[None], member.color_matrix.values[None]
+    )
+    right = int((softmax.argmax(axis=1) == labels).sum())
+    # A softmax that two classes share may go either way where sums are ordered differently.
+    if abs(right - int(member.right)) > 1:
+        raise UsageError(
+            f"{path.name} does not come out again: {right} pictures are right, "
+            f"{int(member.right)} are stored"
+        )
+    return f"comes out again: {len(held_out)} pictures under one learned transformation"
+
+
+def request_of(path: Path) -> Request:
+    """Return what would make an archived result today."""
+    recipe = recipe_of(path)
+    if recipe["kind"] == "trainings from other seeds":
+        return seeds_request(FigureParameters(profile=path.parent.name))
+    if recipe["kind"] == "transformers":
+        parameters = _transformer_parameters(path, recipe)
+        return study_request(parameters, recipe["parts"], recipe["seeds"])
+    return screening_request(_figure_parameters(path, recipe), recipe["transformation"])
+
+
+def _transformer_parameters(path: Path, recipe: Recipe) -> TransformerParameters:
+    return TransformerParameters(profile=path.parent.name, network=_network_of(path, recipe))
+
+
+def _figure_parameters(path: Path, recipe: Recipe) -> FigureParameters:
+    """Return the parameters of a stored screening: the profile's, or what its name says else."""
+    plain = FigureParameters(profile=path.parent.name, network=_network_of(path, recipe))
+    if screening_request(plain, recipe["transformation"]).archive == path:
+        return plain
+    given = recipe["magnitudes"]
+    return plain.model_copy(
+        update={
+            "classes": tuple(recipe["classes"]),
+            "magnitudes": tuple(given) if isinstance(given, list) else None,
+            **{name: recipe[name] for name in ("fill", "seed", "limit")},
+        }
+    )
+
+
+def _network_of(path: Path, recipe: Recipe) -> str:
+    """Return how a profile calls the network of a recipe."""
+    for name in load_profile(path.parent.name).networks:
+        if Path(name).name == recipe["network"]:
+            return name
+    return str(recipe["network"])
+
+
+def _values(recipe: object) -> Iterator[object]:
+    if isinstance(recipe, dict | list):
+        for value in recipe.values() if isinstance(recipe, dict) else recipe:
+            yield from _values(value)
+    else:
+        yield recipe

@@ -1,0 +1,82 @@
+"""How much of an invariance is taught? Networks that saw turned and zoomed pictures, and not."""
+
+from typing import Any
+
+import matplotlib as mpl
+import xarray as xr
+
+from itn.messages import UsageError
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE, Figure, draw_axes
+from itn.study.profiles import FigureParameters, load_profile
+from itn.study.screenings import obtain_screening
+from itn.thresholds import accuracy_interval, is_correct, mean_over_sweep, value_at
+from itn.transformations import find_transformation
+
+TAUGHT = ("rotation", "zoom")  # what training may change pictures by, see `itn.zoo.training.train`
+STYLES: dict[str, dict[str, Any]] = {
+    "untaught": {"color": "#D55E00", "linestyle": "--"},
+    "taught": {"color": "#0072B2", "linestyle": "-"},
+}
+Screenings = dict[tuple[str, str, str], xr.Dataset]
+
+
+def taught_screenings(parameters: FigureParameters) -> Screenings:
+    """Obtain the screenings of a profile's networks and of those that it names as untaught."""
+    profile = load_profile(parameters.profile)
+    if profile.untaught is None:
+        raise UsageError(f"profile {parameters.profile} does not say which networks are untaught")
+    untaught = load_profile(profile.untaught)
+    if len(profile.networks) != len(untaught.networks):
+        raise UsageError(
+            f"each network of profile {parameters.profile} needs its untaught one: got "
+            f"{', '.join(profile.networks)} and, from {profile.untaught}, "
+            f"{', '.join(untaught.networks)}"
+        )
+    found = {}
+    for transformation in TAUGHT:
+        for own, other in zip(profile.networks, untaught.networks, strict=True):
+            for which, network, name in (
+                ("untaught", other, profile.untaught),
+                ("taught", own, parameters.profile),
+            ):
+                asked = parameters.model_copy(update={"profile": name, "network": network})
+                found[transformation, other, which] = obtain_screening(asked, transformation)
+    return found
+
+
+def plot_taught(screenings: Screenings) -> Figure:
+    """Draw the accuracy of taught and untaught networks against the magnitude."""
+    networks = list(dict.fromkeys(network for _, network, _ in screenings))
+    with mpl.rc_context(STYLE):
+        size = (PANEL_WIDTH * len(TAUGHT), PANEL_HEIGHT * len(networks))
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(len(networks), len(TAUGHT), squeeze=False, sharey=True)
+        for row, network in zip(panels, networks, strict=True):
+            for axes, name in zip(row, TAUGHT, strict=True):
+                for which, style in STYLES.items():
+                    screening = screenings[name, network, which]
+                    magnitude, right = screening.magnitude.values, is_correct(screening)
+                    low, high = accuracy_interval(right.sum(axis=0), len(right))
+                    axes.fill_between(magnitude, low, high, alpha=0.2, color=style["color"], lw=0)
+                    axes.plot(magnitude, right.mean(axis=0), label=which, linewidth=2, **style)
+                draw_axes(axes, find_transformation(name), magnitude)
+                axes.set_title(network)
+            row[0].set_ylabel("accuracy")
+        handles, labels = panels[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def taught_numbers(screenings: Screenings) -> dict[str, float | str]:
+    """Collect what the book says of taught and untaught networks."""
+    numbers: dict[str, float | str] = {}
+    for (name, network, which), screening in screenings.items():
+        share = is_correct(screening).mean(axis=0)
+        start = f"{network}_{which}"
+        if name == "rotation":
+            numbers[f"{start}_rotation"] = mean_over_sweep(screening, share)
+        else:
+            numbers[f"{start}_accuracy"] = float(value_at(screening, share, 1))
+        for one in (45, 90) if name == "rotation" else (0.5, 2):
+            numbers[f"{start}_{name}_{one}"] = float(value_at(screening, share, one))
+    return numbers

@@ -1,0 +1,59 @@
+"""Who may import whom, and how large things may grow."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import itn
+
+PACKAGE = Path(itn.__file__).parent
+ROOMS = ("zoo", "phantom", "study")
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def dotted(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join((PACKAGE.name, *parts)).removesuffix(".__init__")
+
+
+def room_of(module):
+    """Return the room that a module lies in; the instrument has none."""
+    part = module.split(".")[1:2]
+    return part[0] if part and part[0] in ROOMS else ""
+
+
+def imported(path, everywhere=True):
+    """Return the modules of the package that one imports, anywhere or when it is imported."""
+    tree = ast.parse(path.read_bytes())
+    known = set(map(dotted, MODULES))
+    found = set()
+    for node in ast.walk(tree) if everywhere else tree.body:
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: say the whole name"
+            inner = {f"{node.module}.{each.name}" for each in node.names}
+            found |= inner & known or {node.module}
+    return {name for name in found if name.split(".")[0] == PACKAGE.name}
+
+
+@pytest.mark.parametrize(
+    ("room", "allowed"),
+    [("", ("",)), ("zoo", ("", "zoo")), ("phantom", ("", "phantom")), ("study", ("", *ROOMS))],
+    ids=["instrument", *ROOMS],
+)
+def test_who_may_import_whom(room, allowed):
+    paths = [path for path in MODULES if room_of(dotted(path)) == room]
+    assert paths
+    for path in paths:
+        wrong = {name for name in imported(path) if room_of(name) not in allowed}
+        assert not wrong, f"{dotted(path)} imports {sorted(wrong)}"
+
+
+def test_no_circle_of_imports():
+    waiting = {dotted(path): imported(path) - {PACKAGE.name} for path in MODULES}
+    while waiting:
+        free = {name for name, needs in waiting.items() if not needs & set(waiting) - {name}}
+        assert free, f"a circle among {sorted(waiting)}"
+        waiting = {name: needs for name, needs in waiting.items() if name not in free}
