@@ -439,6 +439,7 @@ def save_classifier(classifier: Classifier, path: str | Path) -> Path:
     --------
     >>> network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()])
     >>> classifier = Classifier(network, lambda x: 5 * x, class_names=("red", "green", "blue"))
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = save_classifier(classifier, Path(folder, "mine.keras"))
     ...     load_classifier(path).class_names

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from itn.messages import UsageError
-from itn.provenance import installed_version, source_hash
+from itn.provenance import PACKAGE, installed_version, source_hash
 from itn.study.profiles import project_folder
-from itn.zoo.catalog import CATALOG, cache_directory, is_there
+from itn.zoo.catalog import CATALOG, WEIGHTS_FOLDER, cache_directory, is_there
 
 PACKAGES = ("numpy", "xarray", "matplotlib", "pillow", "papermill", "nbclient", "ipykernel")
 
@@ -20,7 +20,7 @@ def check() -> Iterator[str]:
     Something that does not work is said in its line, and does not keep the others from coming.
     """
     cores = f"{os.cpu_count()} cores"
-    yield f"itn {installed_version('itn')}: {Path(__file__).parent}, sources {_tried(_sources)}"
+    yield f"itn {installed_version('itn')}: {PACKAGE}, sources {_tried(_sources)}"
     yield f"Python {platform.python_version()}: {sys.executable}, {platform.platform()}, {cores}"
     yield ", ".join(f"{name} {installed_version(name)}" for name in PACKAGES)
     backend = _tried(_backend)
@@ -78,9 +78,10 @@ def _found(data: bool) -> str:
 
 
 def _packaged() -> str:
-    folder = Path(__file__).with_name("weights")
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    names = (path.relative_to(folder) for path in files if path.suffix not in (".json", ".txt"))
+    files = sorted(path for path in WEIGHTS_FOLDER.rglob("*") if path.is_file())
+    names = (
+        path.relative_to(WEIGHTS_FOLDER) for path in files if path.suffix not in (".json", ".txt")
+    )
     return ", ".join(name.as_posix() for name in names) or "none"
 
 

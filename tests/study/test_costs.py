@@ -12,7 +12,7 @@ from itn.messages import UsageError
 from itn.study.profiles import FigureParameters
 from itn.study.tables import cost_numbers, cost_table
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

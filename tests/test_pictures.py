@@ -736,7 +736,7 @@ def test_memory(tmp_path):
     assert peak < pictures.images.nbytes + (4 * images.WORKERS + 4) * pictures.images[0].nbytes
 
 
-@pytest.mark.parametrize("module", ["images", "runner", "command_line"])
+@pytest.mark.parametrize("module", ["pictures", "study.runner", "study.command_line"])
 def test_no_backend_is_imported(module):
     code = f"import sys, itn.{module}; print({{'keras', 'tensorflow', 'jax'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -264,7 +264,8 @@ def test_slices_are_verified(project, monkeypatch):
 
 def test_two_at_once_compute_once(project):
     code = (
-        "import itn; from itn.study.screenings import *;"
+        "from itn.study.profiles import read_parameters;"
+        "from itn.study.screenings import obtain_screening;"
         "print(obtain_screening(read_parameters({'profile': 'toy'}), 'noise').sizes['image'])"
     )
     both = [

@@ -21,7 +21,7 @@ from itn.study.splits import (
     write_split,
 )
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SPLIT = ROOT / "profiles" / "photos.tsv"
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")
 

@@ -259,7 +259,7 @@ def test_categories_of_caltech_go_by_the_names_of_imagenet(tmp_path, monkeypatch
 
 
 def test_the_profile_of_the_book_screens_the_paper_s_network(flat, tmp_path, monkeypatch):
-    chapter = (Path(__file__).parents[1] / "book" / "run_on_imagenet.md").read_text("utf-8")
+    chapter = (Path(__file__).parents[2] / "book" / "run_on_imagenet.md").read_text("utf-8")
     (profile,) = re.findall(r"^```yaml\n(.*?)^```$", chapter, re.MULTILINE | re.DOTALL)
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "mine.yaml").write_text(profile)

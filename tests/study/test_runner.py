@@ -19,7 +19,7 @@ import itn
 from itn.files import one_at_a_time
 from itn.study.runner import NotebookError, run_notebook, run_profile
 
-PROFILE = Path(__file__).parents[1] / "profiles" / "imagenet.yaml"
+PROFILE = Path(__file__).parents[2] / "profiles" / "imagenet.yaml"
 
 PARAMETERS = """profile: str = "demo"  # which
 color: str = "blue"  # of the square"""

@@ -24,7 +24,7 @@ from itn.study.command_line import app, main
 from itn.study.runner import NotebookError
 from itn.zoo.catalog import CATALOG, File
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

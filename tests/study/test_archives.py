@@ -23,7 +23,7 @@ from itn.thresholds import is_correct
 from itn.transformations import TRANSFORMATIONS
 from itn.zoo.catalog import WEIGHTS_FOLDER
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PROFILE = load_profile("photos")
 SCREENED = {"photos": tuple(TRANSFORMATIONS), "photos_taught": TAUGHT}
 PAIRS = [

@@ -15,7 +15,7 @@ import pytest
 import itn
 from itn.study.profiles import TransformerParameters, VariationParameters, read_parameters
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PARAMETER = re.compile(r"\w+: [^=#]+ = [^#]+  # \w.*")
 
