@@ -1,5 +1,7 @@
 """What several test modules share: the backend, tiny classifiers and pictures."""
 
+import contextlib
+import gc
 import os
 
 # Read when Keras and TensorFlow are first imported, which the test modules do.
@@ -10,8 +12,10 @@ import keras
 import numpy as np
 import pytest
 
+from itn import invariant_transformer, screening
 from itn.classifiers import Classifier
 from itn.pictures import Pictures
+from itn.study import families
 
 
 def pytest_collection_modifyitems(items):
@@ -19,6 +23,30 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("data"):
                 item.add_marker(pytest.mark.skip(reason="ITN_DATA is not set"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def left_alone_by_the_collector():
+    """What earlier modules left in memory is not searched for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def without_xla():
+    """Where XLA does not compile what moves pictures: that takes seconds for every network.
+
+    For tests of something else; those of the warp, the screening and the net do with it.
+    """
+
+    @contextlib.contextmanager
+    def uncompiled():
+        with pytest.MonkeyPatch.context() as patch:
+            for module in (families, invariant_transformer, screening):
+                patch.setattr(module, "fused", lambda function: function)
+            yield
+
+    return uncompiled
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,6 @@ def test_help_and_data_need_no_backend():
         ({"backend": "torch"}, "keras.json says 'torch'"),
         ({"image_data_format": "channels_first"}, "needs image_data_format 'channels_last'"),
         ({"floatx": "float16"}, "needs floatx 'float32', but Keras is set to 'float16'"),
-        ({"floatx": "float64"}, "needs floatx 'float32', but Keras is set to 'float64'"),
     ],
 )
 def test_a_keras_json_of_other_projects_is_named(settings, found, tmp_path):
@@ -83,7 +82,8 @@ def test_a_missing_backend_is_named(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("image_data_format", "channels_first"), ("floatx", "float16")]
+    ("setting", "value"),
+    [("image_data_format", "channels_first"), ("floatx", "float16"), ("floatx", "float64")],
 )
 def test_settings_are_also_seen_when_they_change_later(setting, value, color_classifier):
     before = getattr(keras.config, setting)()

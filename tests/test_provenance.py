@@ -50,6 +50,11 @@ def hashes(package):
     return dict(zip(("all", *MODULES, *NOTEBOOKS), found.stdout.split(), strict=True))
 
 
+@pytest.fixture(scope="module")
+def before(package):
+    return hashes(package)
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "changed"),
     [
@@ -73,8 +78,8 @@ def hashes(package):
         "table",
     ],
 )
-def test_what_changes(package, file, old, new, changed):
-    before, path = hashes(package), package / file
+def test_what_changes(package, before, file, old, new, changed):
+    path = package / file
     text = path.read_text(encoding="utf-8")
     assert old in text
     try:

@@ -1,6 +1,7 @@
 """Training of the transformers: recorded, judged, resumable, the farthest that holds is kept."""
 
 import dataclasses
+import functools
 import json
 
 import keras
@@ -59,7 +60,27 @@ def train(classifier, epochs=6, folder=None, callbacks=(), **options):
 
 @pytest.fixture(scope="module")
 def trained(classifier):
+    """The net and the history of a training that XLA takes part in, as everywhere else."""
     return train(classifier, epochs=8)
+
+
+@pytest.fixture(autouse=True)
+def compiled_elsewhere(without_xla):
+    """How a training is stopped, resumed and told does not depend on what compiles it."""
+    with without_xla():
+        yield
+
+
+@pytest.fixture(scope="module")
+def unstopped(classifier, without_xla):
+    """The history of a training that nothing stopped, by its number of epochs."""
+
+    @functools.cache
+    def history(epochs):
+        with without_xla():
+            return train(classifier, epochs)[1]
+
+    return history
 
 
 def test_every_step_and_every_epoch_is_in_the_history(trained):
@@ -133,20 +154,20 @@ def test_a_stopped_training_ends_as_one_that_was_not(classifier, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-def test_the_same_net_goes_on_after_a_stop(classifier, tmp_path):
+def test_the_same_net_goes_on_after_a_stop(classifier, unstopped, tmp_path):
     """As in a notebook: the cell that trains is run again, not the one that makes the net."""
     net = InvariantTransformerNet(classifier, seed=3, color_weight=1.0)
-    how = {"epochs": 3, "batch_size": 6, "learning_rate": 0.02, "folder": tmp_path}
+    how = {"epochs": 2, "batch_size": 6, "learning_rate": 0.02, "folder": tmp_path}
     sets = pictures(24, 0), pictures(30, 1)
     with pytest.raises(InterruptionError):
-        train_transformers(net, *sets, **how, callbacks=[StopAfter(2)], progress=False)
+        train_transformers(net, *sets, **how, callbacks=[StopAfter(1)], progress=False)
     begun = []
     count = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: begun.append(epoch))
     history = train_transformers(net, *sets, **how, callbacks=[count], progress=False)
-    assert begun == [2]
-    assert history.equals(train(classifier, epochs=3)[1])
+    assert begun == [1]
+    assert history.equals(unstopped(2))
     # What is finished is not done again.
-    assert train(classifier, 3, tmp_path, [StopAfter(0)])[1].equals(history)
+    assert train(classifier, 2, tmp_path, [StopAfter(0)])[1].equals(history)
 
 
 def other_pixels(pictures):
@@ -198,9 +219,9 @@ def test_another_recipe_starts_afresh(tmp_path, monkeypatch):
     assert trained().identical(first)  # its state is still there
 
 
-def test_fewer_epochs_than_before_are_trained_for_themselves(classifier, tmp_path):
+def test_fewer_epochs_than_before_are_trained_for_themselves(classifier, unstopped, tmp_path):
     train(classifier, 2, tmp_path)
-    assert train(classifier, 1, tmp_path)[1].identical(train(classifier, 1)[1])
+    assert train(classifier, 1, tmp_path)[1].identical(unstopped(1))
 
 
 def flipped(content, bit):
@@ -209,7 +230,7 @@ def flipped(content, bit):
     return bytes(changed)
 
 
-def test_a_damaged_state_is_named_in_one_line(classifier, tmp_path):
+def test_a_damaged_state_is_named_in_one_line(classifier, unstopped, tmp_path):
     with pytest.raises(InterruptionError):
         train(classifier, 2, tmp_path, [StopAfter(1)])
     (state,) = tmp_path.glob("*.state")
@@ -221,7 +242,7 @@ def test_a_damaged_state_is_named_in_one_line(classifier, tmp_path):
             train(classifier, 2, tmp_path)
         assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
     state.write_bytes(whole)
-    assert train(classifier, 2, tmp_path)[1].equals(train(classifier, 2)[1])
+    assert train(classifier, 2, tmp_path)[1].equals(unstopped(2))
 
 
 def test_only_one_trains_in_a_folder_at_a_time(classifier, tmp_path):
@@ -264,7 +285,7 @@ def test_streamed_pictures_are_learned_from_and_judged_by_in_batches(classifier)
     assert max(streamed[1].images.asked) == 64
 
 
-def test_pictures_of_both_sets_are_counted_and_warned_of(classifier):
+def test_pictures_of_both_sets_are_counted_and_warned_of(classifier, unstopped):
     """Two of the same pixels under other names; nine under their own."""
     learned, judged = pictures(24, 0), pictures(30, 1)
     judged.images[:2] = learned.images[:2]
@@ -276,7 +297,7 @@ def test_pictures_of_both_sets_are_counted_and_warned_of(classifier):
     judged = dataclasses.replace(pictures(30, 1), paths=paths)
     with pytest.warns(SharedPictures, match="9 held-out pictures"):
         train_transformers(net, learned, judged, epochs=1, progress=False)
-    assert train(classifier, 1)[1].attrs["shared_pictures"] == 0
+    assert unstopped(1).attrs["shared_pictures"] == 0
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,7 @@ import itn
 from itn.messages import UsageError
 from itn.phantom.ideal_observer import bayes_softmax, known_threshold
 from itn.phantom.objects import PHANTOM_CLASSES, PHANTOM_PAIRS, SEPARATION
-from itn.phantom.rendering import (
-    draw_nuisances,
-    render,
-    render_exactly,
-    render_phantom,
-)
+from itn.phantom.rendering import draw_nuisances, render, render_exactly, render_phantom
 from itn.transformations import GRAY_WEIGHTS, TRANSFORMATIONS
 
 ON_A_LEVEL = {"brightness_dark", "brightness_bright", "noise_quiet", "noise_noisy"}

@@ -50,6 +50,12 @@ def write_picture(path, seed):
     Image.fromarray(pixels).save(path)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled_elsewhere(without_xla):
+    with without_xla():
+        yield
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project with a network of the user's own, pictures, and a profile."""
@@ -120,12 +126,12 @@ NO_CHANGES = {
 def test_what_is_computed_anew(project, computed, monkeypatch, change):
     if change == "a class":
         write_picture(project / "pictures" / "blue" / "1.png", 7)
-    shown()
-    shown()
+    shown(magnitudes=[1])
+    shown(magnitudes=[1])
     assert computed == ["grayscale"]
     (CHANGES | NO_CHANGES)[change](monkeypatch)
     sys.modules.pop("networks", None)  # as in another process
-    shown()
+    shown(magnitudes=[1])
     assert len(computed) == (2 if change in CHANGES else 1)
 
 

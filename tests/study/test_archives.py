@@ -37,6 +37,12 @@ each_archive = pytest.mark.parametrize(("network", "name"), PAIRS)
 classifier = functools.cache(load_classifier)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled_elsewhere(without_xla):
+    with without_xla():
+        yield
+
+
 @functools.cache
 def archive(network, name):
     return load_screening(archive_file(network.partition("_")[2], network, name))

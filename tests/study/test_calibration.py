@@ -68,7 +68,7 @@ def itn_dataset(name, magnitude, classes, mean, target):
 
 
 def test_accuracy_on_fresh_pictures(classifier):
-    pictures = render_phantom(count=40, seed=2)  # neither trained nor tested on before
+    pictures = render_phantom(count=25, seed=2)  # neither trained nor tested on before
     right = classifier.predict(pictures.images).argmax(axis=1) == pictures.labels
     assert classifier.class_names == pictures.class_names
     assert right.mean() >= 0.97
@@ -76,7 +76,7 @@ def test_accuracy_on_fresh_pictures(classifier):
 
 def test_symmetric_objects_return_at_their_symmetry_angles(classifier):
     names = ["disc", "four_fold", "two_fold", "mirror"]
-    pictures = render_phantom(names, count=15, seed=3)
+    pictures = render_phantom(names, count=10, seed=3)
     angles = np.arange(0, 360, 15.0)
     screening = itn.screen(classifier, pictures, "rotation", angles, progress=False)
     target = dict(zip(screening.category.values, screening.target.values, strict=True))
@@ -94,7 +94,7 @@ def test_symmetric_objects_return_at_their_symmetry_angles(classifier):
 @pytest.mark.parametrize("pair", ["rotation", "translation_x", "zoom", "brightness"])
 def test_switch_lies_close_to_the_known_threshold(classifier, pair):
     described = PHANTOM_PAIRS[pair]
-    pictures = render_phantom(described.classes, count=15, seed=4)
+    pictures = render_phantom(described.classes, count=10, seed=4)
     known = known_threshold(pair)
     reachable = [m for way in known.values() for m in way.values() if m is not None]
     nearby = np.concatenate([np.geomspace(0.6, 1.6, 9) * threshold for threshold in reachable])

@@ -97,6 +97,12 @@ def test_a_softmax_that_is_no_number_names_its_picture(classifier, pictures):
         look.predicted(pictures.images, np.eye(2, 3)[None], color)
 
 
+@pytest.fixture
+def uncompiled(without_xla):
+    with without_xla():
+        yield
+
+
 class Streamed:
     """Pictures that are never there all at once, and how many were asked for at a time."""
 
@@ -114,6 +120,7 @@ class Streamed:
         return found
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_streamed_pictures_are_looked_at_in_batches_and_alike(net, pictures, comparison):
     """Of 210 pictures no more than 96 are ever in memory."""
     many = Pictures(
@@ -203,6 +210,7 @@ def test_the_grid_s_largest_member_holds_and_no_larger_one_does(comparison, clas
         assert accuracy(tuple(larger)) < 0.9
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_passes_that_are_used_up_leave_the_identity(classifier, pictures):
     net = InvariantTransformerNet(classifier, required_accuracy=0.9)
     wrong = dataclasses.replace(pictures, labels=(pictures.labels + 1) % 3)
@@ -315,7 +323,7 @@ def test_the_interval_is_clopper_and_pearson_s(right, count):
 
 
 @pytest.fixture(scope="module")
-def study():
+def study(without_xla):
     parameters = TransformerParameters(
         profile="phantom",
         classes=("disc", "mirror", "zoom_small"),
@@ -323,7 +331,8 @@ def study():
         epochs=2,
         seeds=(3, 5),
     )
-    return study_transformers(parameters)
+    with without_xla():
+        return study_transformers(parameters)
 
 
 def test_a_study_has_its_parts_for_every_seed(study):

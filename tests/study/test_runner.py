@@ -67,6 +67,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "results" / "demo" / "squeezenet_blur.nc").write_bytes(b"archived")
     (tmp_path / "requirements.lock").write_text("numpy==2.0.0\n")
     write_notebook(tmp_path / "notebooks" / "square.ipynb", BODY)
+    # The pictures of the profile, which are not looked at, would be hashed at every run.
+    monkeypatch.setenv("ITN_DATA", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -406,10 +406,10 @@ def test_a_full_validation_set_is_indexed_at_once_and_streamed(tmp_path):
     assert pictures.paths[77].endswith(f"/ILSVRC2012_val_{order[77] + 1:08}.JPEG")
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for number, image in enumerate(pictures.images):
+    assert len(pictures.images) == count
+    for number in range(0, count, 5):
         value = order[number] % 250
-        assert abs(image[30, 30, 0] * 255 - value) < 0.5
-    assert number == count - 1
+        assert abs(pictures.images[number][30, 30, 0] * 255 - value) < 0.5
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown * 1024 < 100e6  # bytes; all pictures at once would be 2.2 GB
+    assert grown * 1024 < 100e6  # bytes; those looked at would be 430 MB at once
     print(f"indexed in {needed:.1f} s, streamed with {grown / 1024:.0f} MiB more")
