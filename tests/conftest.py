@@ -12,10 +12,9 @@ import keras
 import numpy as np
 import pytest
 
-from itn import invariant_transformer, screening
+from itn import invariant_transformer, looks, screening
 from itn.classifiers import Classifier
 from itn.pictures import Pictures
-from itn.study import families
 
 
 def pytest_collection_modifyitems(items):
@@ -42,7 +41,7 @@ def without_xla():
     @contextlib.contextmanager
     def uncompiled():
         with pytest.MonkeyPatch.context() as patch:
-            for module in (families, invariant_transformer, screening):
+            for module in (invariant_transformer, looks, screening):
                 patch.setattr(module, "fused", lambda function: function)
             yield
 
