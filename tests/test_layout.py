@@ -1,6 +1,7 @@
 """Who may import whom, and how large things may grow."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,18 @@ def test_no_circle_of_imports():
         free = {name for name, needs in waiting.items() if not needs & set(waiting) - {name}}
         assert free, f"a circle among {sorted(waiting)}"
         waiting = {name: needs for name, needs in waiting.items() if name not in free}
+
+
+def test_what_import_itn_shows_is_the_instrument():
+    tree = ast.parse((PACKAGE / "__init__.pyi").read_bytes())
+    modules = [node.module for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert sorted(itn.__all__) == sorted(each.name for node in tree.body for each in node.names)
+    assert 0 < len(itn.__all__) <= 25
+    assert all((PACKAGE / f"{module}.py").is_file() for module in modules)
+
+
+def test_the_order_of_reading_names_files_of_the_instrument():
+    text = (PACKAGE.parents[1] / "CONTRIBUTING.md").read_text("utf-8")
+    line = next(line for line in text.splitlines() if "in this order" in line)
+    named = re.findall(r"`(\w+\.py)`", line)
+    assert len(named) == 7 and all((PACKAGE / name).is_file() for name in named)

@@ -317,7 +317,8 @@ def _leave() -> NoReturn:
     """Say that it was stopped and what is kept, and end."""
     command = next(iter(sys.argv[1:]), "")
     kept = f"; {KEPT[command]}; the same command goes on from there" if command in KEPT else ""
-    print(f"itn: stopped{kept}", file=sys.stderr, flush=True)
+    # Past Python's own stream, which may be in the middle of a line when a signal comes.
+    os.write(2, f"itn: stopped{kept}\n".encode())
     # At once: threads that download or wait have nothing to finish.
     os._exit(INTERRUPTED)
 
