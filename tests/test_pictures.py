@@ -15,10 +15,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from itn import pictures as images
+from itn import picture_files
 from itn.curves import load_screening, save_screening
 from itn.messages import UsageError
-from itn.pictures import Pictures, PicturesLeftOut, file_hashes, load_images, read_picture
+from itn.picture_files import read_picture
+from itn.pictures import Pictures, PicturesLeftOut, file_hashes, load_images
 from itn.provenance import code_hash
 from itn.screening import screen
 from itn.zoo.catalog import DATA_SETS, read_table
@@ -683,7 +684,7 @@ def test_unreadable_permission(two_classes, monkeypatch):
     def refuse(path, **_):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(images.Image, "open", refuse)
+    monkeypatch.setattr(picture_files.Image, "open", refuse)
     with pytest.raises(UsageError, match=r"a/10.png: Permission denied$"):
         load_images(two_classes)
 
@@ -733,7 +734,9 @@ def test_memory(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     # Only a few pictures are under way to their place.
-    assert peak < pictures.images.nbytes + (4 * images.WORKERS + 4) * pictures.images[0].nbytes
+    assert (
+        peak < pictures.images.nbytes + (4 * picture_files.WORKERS + 4) * pictures.images[0].nbytes
+    )
 
 
 @pytest.mark.parametrize("module", ["pictures", "study.runner", "study.command_line"])

@@ -21,7 +21,8 @@ from itn.files import scratch_folder, sha256_of
 from itn.keras_settings import check_settings
 from itn.messages import UsageError, unknown
 from itn.network_names import card_of, is_function, working_directory_first
-from itn.pictures import Images, Pictures
+from itn.picture_files import Images
+from itn.pictures import Pictures
 from itn.preprocessing import Preprocessing, describe_preprocessing
 from itn.probing import logits_of_network, reason
 from itn.registry import room

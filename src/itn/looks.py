@@ -11,7 +11,7 @@ from itn.classifiers import Classifier, batches
 from itn.displacement import Matrix
 from itn.invariant_transformer import InvariantTransformerNet, in_pixels, recolor
 from itn.messages import UsageError
-from itn.pictures import Images
+from itn.picture_files import Images
 from itn.warp import Tensor, affine_warp, fused
 
 BATCH_SIZE = 64

@@ -15,10 +15,12 @@ import scipy.io
 from PIL import Image
 from weight_formats import python2_npy
 
+from itn import picture_files
 from itn import pictures as images_module
 from itn.classifiers import Classifier
 from itn.messages import UsageError
-from itn.pictures import PictureFiles, PicturesLeftOut, load_images
+from itn.picture_files import PictureFiles
+from itn.pictures import PicturesLeftOut, load_images
 from itn.screening import screen
 from itn.study.profiles import read_parameters
 from itn.study.screenings import compute_screening, highlighted
@@ -312,9 +314,9 @@ def test_what_is_streamed_is_what_would_be_loaded(folders, streamed):
 
 def test_a_streamed_picture_is_decoded_once_per_batch(streamed, monkeypatch):
     opened = []
-    decode = images_module._decode
+    decode = picture_files._decode
     monkeypatch.setattr(
-        images_module, "_decode", lambda *given: opened.append(given[0]) or decode(*given)
+        picture_files, "_decode", lambda *given: opened.append(given[0]) or decode(*given)
     )
     assert streamed.images[[5, 0, 5, 5]].shape == (4, 16, 16, 3)
     assert sorted(opened) == sorted({streamed.images.paths[0], streamed.images.paths[5]})

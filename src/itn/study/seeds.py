@@ -11,7 +11,8 @@ import xarray as xr
 from itn.messages import UsageError
 from itn.netcdf import read_netcdf
 from itn.phantom.rendering import render_phantom
-from itn.pictures import SHORTER_SIDE_PER_SIZE, Pictures
+from itn.picture_files import SHORTER_SIDE_PER_SIZE
+from itn.pictures import Pictures
 from itn.study.archive import Recipe, Request, require_archived
 from itn.study.comparison import threshold_pairs
 from itn.study.profiles import (

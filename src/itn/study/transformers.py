@@ -20,7 +20,8 @@ from itn.invariant_transformer import InvariantTransformerNet, in_pixels, recolo
 from itn.looks import MatrixLook
 from itn.messages import UsageError
 from itn.phantom.rendering import render_phantom
-from itn.pictures import Pictures, load_images, read_picture
+from itn.picture_files import read_picture
+from itn.pictures import Pictures, load_images
 from itn.study.archive import Recipe, Request, digest_of, obtain
 from itn.study.families import compare_families, sliders, survey
 from itn.study.profiles import (
