@@ -17,12 +17,18 @@ COLOR_CORNERS = np.array([(*color, 1) for color in itertools.product((0, 1), rep
 
 
 def spatial_displacement(matrix: npt.ArrayLike) -> Matrix:
-    """Return how far an affine matrix moves the picture's corners, on average."""
+    """Return how far an affine matrix moves the picture's corners, on average.
+
+    The mean distance between a corner and where it is read, in units of the width.
+    """
     return _displacement(matrix, PICTURE_CORNERS, 2.0)
 
 
 def color_displacement(matrix: npt.ArrayLike) -> Matrix:
-    """Return how far a color matrix moves the corners of the color cube, on average."""
+    """Return how far a color matrix moves the corners of the color cube, on average.
+
+    Of each corner the root mean square over the channels, full range = 1.
+    """
     return _displacement(matrix, COLOR_CORNERS, np.sqrt(3))
 
 

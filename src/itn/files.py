@@ -19,6 +19,8 @@ def scratch_folder(target: Path) -> Iterator[Path]:
     """Make a hidden folder beside a file that is to be written, for what is unfinished.
 
     It is removed in the end; where a process was killed, by the next that writes the same file.
+
+    It lies on the same drive, so that moving out of it is renaming.
     """
     prefix = f".{target.stem}-"
     try:
@@ -42,7 +44,11 @@ def scratch_folder(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
-    """Write a file that appears under its name only when it is complete."""
+    """Write a file that appears under its name only when it is complete.
+
+    What is written to the path that is given comes to `target` in the end, unless there was an
+    error.
+    """
     with scratch_folder(target) as scratch:
         unfinished = scratch / target.name
         yield unfinished

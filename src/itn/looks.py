@@ -56,13 +56,20 @@ class MatrixLook(keras.Model):
     def softmax(
         self, images: Images, spatial: npt.ArrayLike, color: npt.ArrayLike
     ) -> npt.NDArray[np.float32]:
-        """Return the softmax of many transformed pictures."""
+        """Return the softmax of many transformed pictures.
+
+        Pictures [N, H, W, 3] with a matrix [N or 1, 2, 3] and a color matrix [N or 1, 3, 4] give
+        [N, K]. A softmax that is not a number is an error that names picture and matrices.
+        """
         return np.concatenate(list(self._batches(images, spatial, color)))
 
     def predicted(
         self, images: Images, spatial: npt.ArrayLike, color: npt.ArrayLike
     ) -> npt.NDArray[np.int64]:
-        """Return the logits that win for many transformed pictures."""
+        """Return the logits that win for many transformed pictures.
+
+        As `softmax`, of which only one batch is held at a time.
+        """
         parts = self._batches(images, spatial, color)
         return np.concatenate([softmax.argmax(axis=1) for softmax in parts])
 
@@ -99,6 +106,9 @@ def full_batches(count: int) -> Iterator[tuple[np.ndarray, int]]:
 def family_matrices(
     net: InvariantTransformerNet, alpha: np.ndarray, beta: np.ndarray
 ) -> tuple[Matrix, Matrix]:
-    """Return the matrices of a net's learned family."""
+    """Return the matrices of a net's learned family.
+
+    Control vectors α [M, p] and β [M, q] give [M, 2, 3] and [M, 3, 4].
+    """
     spatial, color = net.spatial.matrix(alpha), net.color.matrix(beta)
     return np.asarray(spatial, float), np.asarray(color, float)

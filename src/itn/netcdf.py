@@ -32,6 +32,8 @@ def write_netcdf(content: xr.Dataset | xr.DataTree, path: str | Path) -> None:
     """Write a result, with softmax values of screenings rounded to 16 bits.
 
     Same content, same bytes. The file appears under its name only when it is complete.
+
+    Packed are variables ``…softmax`` that have a magnitude.
     """
     tree = content if isinstance(content, xr.DataTree) else xr.DataTree(content)
     with whole_file(Path(path)) as unfinished:
@@ -44,7 +46,11 @@ def write_netcdf(content: xr.Dataset | xr.DataTree, path: str | Path) -> None:
 
 
 def read_netcdf(path: str | Path) -> xr.DataTree:
-    """Read a result into memory."""
+    """Read a result into memory.
+
+    Softmax values of screenings are right to within 1e-5. Raises a UsageError if it is not there,
+    has no checksum, or is not what its checksum says.
+    """
     path = Path(path)
     check(path)
     try:

@@ -241,7 +241,10 @@ def _saved(figure: matplotlib.figure.Figure, kind: str) -> bytes:
 
 
 def format_magnitude(magnitude: float, transformation: Transformation) -> str:
-    """Write a magnitude with its unit, to three significant digits."""
+    """Write a magnitude with its unit, to three significant digits.
+
+    A dash stands for what is no number, such as a threshold that is not reached.
+    """
     if not np.isfinite(magnitude):
         return "–"
     digits = f"{magnitude:#.3g}".rstrip(".").replace("-", "−")
@@ -250,7 +253,10 @@ def format_magnitude(magnitude: float, transformation: Transformation) -> str:
 
 
 def readable(name: object) -> str:
-    """Write the name of a class as a reader wants to see it."""
+    """Write the name of a class as a reader wants to see it.
+
+    Spaces for underscores, and question marks for what is no text.
+    """
     return str(name).encode("utf-8", "replace").decode().replace("_", " ")
 
 
@@ -314,7 +320,11 @@ def _mark_thresholds(
 def positions(
     magnitude: float, swept: np.ndarray, transformation: Transformation
 ) -> npt.NDArray[np.float64]:
-    """Find where a magnitude stands on the axis of a sweep."""
+    """Find where a magnitude stands on the axis of a sweep.
+
+    Nowhere if it is not within the sweep; more than once where the magnitude has a period and the
+    sweep is longer.
+    """
     if transformation.period is None:
         return np.array([magnitude] if swept[0] <= magnitude <= swept[-1] else [])
     first, last = (swept[[0, -1]] - magnitude) / transformation.period

@@ -25,7 +25,11 @@ COLORS = (1, 3)  # channels of a gray or colored picture
 def logits_of_network(
     network: Any, preprocess: Callable[[Tensor], Tensor], input_size: int | None, name: str
 ) -> tuple[keras.Model, int, int]:
-    """Make sure that a network gives float32 logits, or say in one line why it cannot."""
+    """Make sure that a network gives float32 logits, or say in one line why it cannot.
+
+    One that gives probabilities or another precision gets their logarithm or a cast behind it.
+    Returned are the network, the height and width of its pictures, and the number of classes.
+    """
     if not isinstance(network, keras.layers.Layer):
         raise UsageError(f"{name}: the network must be a keras.Model, got {_kind(network)}")
     inputs = getattr(network, "inputs", None) or []  # none where Keras does not know them yet

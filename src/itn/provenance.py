@@ -15,7 +15,11 @@ PACKAGE = Path(__file__).parent
 
 @cache
 def source_hash() -> str:
-    """Return the sha256 of all that the package does, in hexadecimal."""
+    """Return the sha256 of all that the package does, in hexadecimal.
+
+    It changes with a statement or a table of the package, not with a docstring, a comment or the
+    layout.
+    """
     return _digest([_tables(), *map(_statements, sorted(PACKAGE.rglob("*.py")))])
 
 
@@ -24,7 +28,12 @@ def _tables() -> str:
 
 
 def notebook_hash(code: str) -> str:
-    """Return the sha256 of what the package does for a notebook, in hexadecimal."""
+    """Return the sha256 of what the package does for a notebook, in hexadecimal.
+
+    That is the `code_hash` of the modules whose public names its cells use and that they import.
+    Where they do anything else with the package, and where they are not plain Python, it is
+    `source_hash`.
+    """
     try:
         tree = ast.parse(code)
     except SyntaxError:  # e.g. for a line that only notebooks know
@@ -146,7 +155,11 @@ def hash_of_files(paths: Iterable[Path], root: Path) -> str:
 
 
 def installed_version(package: str) -> str:
-    """Return the version of an installed package."""
+    """Return the version of an installed package.
+
+    ``tensorflow`` also stands for ``tensorflow-cpu``; "unknown" where a package runs from sources
+    that are not installed.
+    """
     for name in (package, f"{package}-cpu"):
         try:
             return metadata.version(name)

@@ -80,7 +80,10 @@ def is_correct(screening: xr.Dataset) -> npt.NDArray[np.bool_]:
 
 
 def accuracy_interval(right: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 95 % Clopper-Pearson interval of an accuracy."""
+    """Return the 95 % Clopper-Pearson interval of an accuracy.
+
+    `right` of `count` pictures, each an array or a number; low and high in [0, 1].
+    """
     low = np.nan_to_num(betaincinv(right, count - right + 1, 0.025), nan=0)
     high = np.nan_to_num(betaincinv(right + 1, count - right, 0.975), nan=1)
     return low, high
@@ -212,7 +215,12 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
 
 
 def median_threshold(column: xr.Dataset) -> tuple[str, float]:
-    """Return the median threshold over categories, counting censored ones."""
+    """Return the median threshold over categories, counting censored ones.
+
+    *Not reached* counts as farther out than every number; what was lost at the identity or not
+    screened does not count. Returned is a status with the median, which is NaN unless it is
+    reached.
+    """
     status = column.status.values
     count = int(np.isin(status, (REACHED, NOT_REACHED)).sum())
     if count == 0:
@@ -229,7 +237,12 @@ def median_threshold(column: xr.Dataset) -> tuple[str, float]:
 def unrolled(
     magnitudes: np.ndarray, transformation: Transformation
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lay magnitudes out so that both directions lead away from the identity."""
+    """Lay magnitudes out so that both directions lead away from the identity.
+
+    A magnitude with a period is moved by whole periods into identity ± half a period, and that
+    half stands at the end of each side that was looked at. Returned are the magnitudes, increasing
+    and each once, and which of the given ones each is.
+    """
     identity, period = transformation.identity, transformation.period
     order, moved = np.arange(len(magnitudes)), magnitudes
     if period is not None:
@@ -247,7 +260,10 @@ def unrolled(
 def value_at(
     screening: xr.Dataset, curve: npt.ArrayLike, magnitude: float
 ) -> npt.NDArray[np.float64]:
-    """Return what a curve over a screening's magnitudes is at one of them."""
+    """Return what a curve over a screening's magnitudes is at one of them.
+
+    Whole periods do not count; NaN if the magnitude was not screened.
+    """
     period = find_transformation(screening.attrs["transformation"]).period
     away = screening.magnitude.values - magnitude
     if period is not None:
@@ -258,7 +274,10 @@ def value_at(
 
 
 def mean_over_sweep(screening: xr.Dataset, curve: npt.ArrayLike) -> float:
-    """Return the mean of a curve over all magnitudes that were swept, each counted once."""
+    """Return the mean of a curve over all magnitudes that were swept, each counted once.
+
+    The curve is straight between them; NaN if there is but one.
+    """
     transformation = find_transformation(screening.attrs["transformation"])
     axis, order = unrolled(screening.magnitude.values, transformation)
     if len(axis) < 2:
@@ -269,7 +288,10 @@ def mean_over_sweep(screening: xr.Dataset, curve: npt.ArrayLike) -> float:
 def safe_intervals(
     axis: np.ndarray, margin: np.ndarray, transformation: Transformation
 ) -> npt.NDArray[np.float64]:
-    """Find the intervals in which a margin is not negative."""
+    """Find the intervals in which a margin is not negative.
+
+    Start and end of each, [I, 2]; between magnitudes the margin is interpolated.
+    """
     holds = np.concatenate([[False], margin >= 0, [False]])
     starts = np.flatnonzero(~holds[:-1] & holds[1:])
     ends = np.flatnonzero(holds[:-1] & ~holds[1:]) - 1
