@@ -78,7 +78,7 @@ def all_answers():
 
 def net_answers(classifier, pictures, rng):
     """Train an Invariant Transformer Net for two steps, one with each branch of its loss."""
-    net = InvariantTransformerNet(classifier, 2, 3, exponential=True, determinant_floor=0.5)
+    net = InvariantTransformerNet(classifier, 2, 3, fill="reflect")
     for weight in net.trainable_variables:
         weight.assign(rng.normal(0, 0.2, weight.shape))
     for layer in (net.spatial, net.color):

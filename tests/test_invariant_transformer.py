@@ -8,14 +8,12 @@ import sys
 import keras
 import numpy as np
 import pytest
-import scipy.linalg
 
 from itn.classifiers import Classifier
 from itn.invariant_transformer import (
     ColorTransformer,
     InvariantTransformerNet,
     SpatialTransformer,
-    affine_exponential,
     in_pixels,
     recolor,
 )
@@ -91,9 +89,8 @@ def test_with_zero_last_weights_the_output_is_the_classifier_s(classifier, image
         np.testing.assert_allclose(net.predict(given, verbose=0), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("exponential", [False, True])
-def test_at_its_start_no_prediction_differs(classifier, images, labels, exponential):
-    net = InvariantTransformerNet(classifier, exponential=exponential)
+def test_at_its_start_no_prediction_differs(classifier, images, labels):
+    net = InvariantTransformerNet(classifier)
     assert (net.predict(images, verbose=0).argmax(axis=1) == labels).all()
     assert not np.array_equal(net.spatial.matrix(controls(1)[0])[0], np.eye(2, 3))
 
@@ -142,31 +139,6 @@ def test_recolor_is_a_product_with_the_homogeneous_color(images):
     np.testing.assert_allclose(recolor(images, matrix), expected, atol=1e-5)
 
 
-def test_affine_exponential_agrees_with_scipy():
-    generator = np.random.default_rng(0).normal(0, 1.5, (20, 2, 3)).astype("float32")
-    square = np.concatenate([generator, np.zeros((20, 1, 3))], axis=1)
-    expected = np.array([scipy.linalg.expm(each) for each in square])
-    np.testing.assert_allclose(affine_exponential(generator), expected[:, :2], rtol=1e-4, atol=1e-4)
-    linear = np.asarray(affine_exponential(generator))[:, :, :2]
-    trace = generator[:, 0, 0] + generator[:, 1, 1]
-    np.testing.assert_allclose(np.linalg.det(linear), np.exp(trace), rtol=1e-3)
-
-
-@pytest.mark.parametrize("floor", [0.25, 1.0])
-@pytest.mark.parametrize("size", [0.1, 0.9, 3.0])
-def test_a_determinant_floor_holds_both_ways(images, floor, size):
-    layer = SpatialTransformer(2, determinant_floor=floor)
-    alpha = np.zeros((1, 2), "float32")
-    layer(images[:1], alpha)
-    linear = size * np.array([[0.8, -0.6], [0.6, 0.8]]) @ np.array([[-1, 0.5], [0, 1]])  # mirrors
-    layer.entries.bias.assign(np.c_[linear, [0.3, -0.2]].ravel())
-    matrix = np.asarray(layer.matrix(alpha))[0]
-    area = np.clip(size**2, floor, 1 / floor)
-    assert np.linalg.det(matrix[:, :2]) == pytest.approx(-area, rel=1e-5)
-    np.testing.assert_allclose(matrix[:, :2], linear * np.sqrt(area) / size, rtol=1e-5)
-    np.testing.assert_allclose(matrix[:, 2], [0.3, -0.2], rtol=1e-6)
-
-
 def test_fill_reaches_the_warp(classifier, images):
     outputs = []
     for fill in ("zeros", "edge", "reflect", "mean"):
@@ -205,16 +177,6 @@ def test_displacement_losses_agree_with_numpy(classifier, images):
     assert float(net.spatial.displacement_loss(alpha)) == pytest.approx(expected[0], abs=1e-6)
     assert float(net.color.displacement_loss(beta)) == pytest.approx(expected[1], abs=1e-6)
     np.testing.assert_allclose(np.linalg.norm(net.spatial.vectors.value, axis=1), 1, rtol=1e-6)
-
-
-def test_vectors_are_drawn_anew_only_where_asked_and_in_training(classifier):
-    alpha, _ = controls(5)
-    for resample in (False, True):
-        layer = spread(InvariantTransformerNet(classifier, resample_vectors=resample)).spatial
-        still = {float(layer.displacement_loss(alpha)) for _ in range(3)}
-        moving = {float(layer.displacement_loss(alpha, training=True)) for _ in range(3)}
-        assert len(still) == 1
-        assert len(moving) == (3 if resample else 1)
 
 
 @pytest.mark.parametrize(("required", "branch"), [(0.5, "outward"), (0.9, "repair")])
@@ -336,11 +298,7 @@ def test_different_controls_give_different_matrices(classifier):
 
 
 def test_a_saved_model_says_the_same(classifier, images, labels, tmp_path):
-    net = spread(
-        InvariantTransformerNet(
-            classifier, 3, 2, fill="reflect", exponential=True, determinant_floor=0.2, seed=9
-        )
-    )
+    net = spread(InvariantTransformerNet(classifier, 3, 2, fill="reflect", seed=9))
     net.compile("sgd")
     net.fit(images, labels, verbose=0)
     net.save(tmp_path / "net.keras")
@@ -383,15 +341,13 @@ def test_a_preprocessing_that_cannot_be_saved_is_named(conv_classifier, tmp_path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"spatial_dim": 0}, "spatial needs at least one control value .* got 0"),
-        ({"color_dim": -1}, "color needs at least one control value .* got -1"),
-        ({"hidden_units": 0}, "hidden unit"),
+        ({"spatial_dim": 0}, "spatial needs at least one control value, got 0"),
+        ({"color_dim": -1}, "color needs at least one control value, got -1"),
         ({"required_accuracy": 1.5}, r"required_accuracy must be in \(0, 1\], got 1.5"),
         ({"required_accuracy": 0.0}, "required_accuracy"),
         ({"color_weight": -1}, "color_weight must be a number ≥ 0, got -1"),
         ({"color_weight": np.nan}, "color_weight"),
         ({"fill": "zero"}, "unknown fill 'zero'; closest: 'zeros'"),
-        ({"determinant_floor": 0.0}, r"determinant_floor must be in \(0, 1\]"),
     ],
 )
 def test_wrong_options_are_refused_in_one_line(classifier, options, message):

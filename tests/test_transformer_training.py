@@ -142,7 +142,7 @@ class StopAfter(keras.callbacks.Callback):
 
 def test_a_stopped_training_ends_as_one_that_was_not(classifier, tmp_path):
     """Stopped in the first epoch and again in the third; the same seed gives the same history."""
-    options = {"epochs": 4, "resample_vectors": True}
+    options = {"epochs": 4}
     whole_net, whole = train(classifier, **options)
     for stopped in (0, 2):
         with pytest.raises(InterruptionError):
@@ -184,7 +184,6 @@ OTHER_RECIPES = {
     "more epochs": {"epochs": 3},
     "batch_size": {"batch_size": 8},
     "learning_rate": {"learning_rate": 0.01},
-    "rounds": {"rounds": 2},
     "pictures": {"pictures": other_pixels(pictures(24, 0))},
     "held_out": {"held_out": other_pixels(pictures(30, 1))},
     "start": {"start": 0.01},
@@ -303,8 +302,8 @@ def test_pictures_of_both_sets_are_counted_and_warned_of(classifier, unstopped):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epochs": 0}, "epochs, batch_size and rounds must be 1 or more, got 0, 32, 1"),
-        ({"rounds": 0}, "got 10, 32, 0"),
+        ({"epochs": 0}, "epochs and batch_size must be 1 or more, got 0, 32"),
+        ({"batch_size": 0}, "got 10, 0"),
     ],
 )
 def test_numbers_below_one_are_refused(classifier, options, message):

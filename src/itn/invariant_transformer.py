@@ -28,7 +28,7 @@ from itn.warp import Tensor, affine_warp, check_fill, fused
 NEAR_IDENTITY = 1e-6  # standard deviation of the last weights; at 0 the losses have no slope
 ACCURACY_SHARE = 0.95  # of the clean accuracy: what is required by default
 PEEKED = 8  # batches of a generator that are checked before the training
-SQUARINGS, TERMS = 6, 8  # of the matrix exponential: exact to float32 up to a norm of 16
+HIDDEN_UNITS = 32  # of the first dense layer
 
 
 class _Transformer(layers.Layer):
@@ -41,20 +41,14 @@ class _Transformer(layers.Layer):
     def __init__(
         self,
         control_dim: int,
-        hidden_units: int = 32,
         *,
-        resample_vectors: bool = False,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"dtype": "float32"} | kwargs)  # whatever the global policy says
-        if control_dim < 1 or hidden_units < 1:
-            raise UsageError(
-                f"{self.name} needs at least one control value and one hidden unit, "
-                f"got {control_dim} and {hidden_units}"
-            )
-        self.control_dim, self.hidden_units = int(control_dim), int(hidden_units)
-        self.resample_vectors, self.seed = resample_vectors, int(seed)
+        if control_dim < 1:
+            raise UsageError(f"{self.name} needs at least one control value, got {control_dim}")
+        self.control_dim, self.seed = int(control_dim), int(seed)
 
     def build(self, images_shape: Any, control_shape: Any) -> None:
         """Make the weights."""
@@ -62,9 +56,9 @@ class _Transformer(layers.Layer):
             raise UsageError(
                 f"{self.name} has {self.control_dim} control values, got {control_shape[-1]}"
             )
-        seeds = map(int, np.random.SeedSequence(self.seed).generate_state(4))
+        seeds = map(int, np.random.SeedSequence(self.seed).generate_state(3))
         self.hidden = layers.Dense(
-            self.hidden_units,
+            HIDDEN_UNITS,
             "relu",
             kernel_initializer=keras.initializers.HeNormal(next(seeds)),
             dtype=self.dtype_policy,
@@ -78,7 +72,7 @@ class _Transformer(layers.Layer):
             name="entries",
         )
         self.hidden.build((None, self.control_dim))
-        self.entries.build((None, self.hidden_units))
+        self.entries.build((None, HIDDEN_UNITS))
         vectors = np.random.default_rng(next(seeds)).standard_normal(
             (self.control_dim, self.columns)
         )
@@ -88,7 +82,6 @@ class _Transformer(layers.Layer):
             trainable=False,
             name="vectors",
         )
-        self.generator = keras.random.SeedGenerator(next(seeds))
         self.built = True
 
     def matrix(self, control: Tensor) -> Tensor:
@@ -96,15 +89,11 @@ class _Transformer(layers.Layer):
         entries = self.entries(self.hidden(control))
         return ops.reshape(entries, (-1, self.rows, self.columns))
 
-    def displacement_loss(self, control: Tensor, training: bool = False) -> Tensor:
-        r"""Return the loss that rewards moving things far, at most 0."""
-        vectors = self.vectors
-        if self.resample_vectors and training:
-            drawn = keras.random.normal(vectors.shape, dtype="float32", seed=self.generator)
-            vectors = _unit(drawn)
+    def displacement_loss(self, control: Tensor) -> Tensor:
+        """Return the loss that rewards moving things far, at most 0."""
         # The row (0, …, 0, 1) appended to the matrix moves nothing.
         identity = np.eye(self.rows, self.columns, dtype="float32")
-        moved = ops.einsum("nrc,pc->npr", self.matrix(control) - identity, vectors)
+        moved = ops.einsum("nrc,pc->npr", self.matrix(control) - identity, self.vectors)
         squares = ops.sum(ops.square(moved), axis=-1)
         # The root has no slope at 0, where a transformer that was set to the identity starts.
         distance = ops.sqrt(ops.maximum(squares, 1e-24))
@@ -112,9 +101,8 @@ class _Transformer(layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild the layer."""
-        names = ("control_dim", "hidden_units", "resample_vectors", "seed")
         config: dict[str, Any] = super().get_config()
-        return config | {name: getattr(self, name) for name in names}
+        return config | {"control_dim": self.control_dim, "seed": self.seed}
 
 
 @keras.saving.register_keras_serializable("itn")
@@ -129,19 +117,8 @@ class SpatialTransformer(_Transformer):
     ----------
     control_dim : int
         Length p of α.
-    hidden_units : int, default 32
-        Width of the first dense layer.
     fill : {"zeros", "edge", "reflect", "mean"}, default "zeros"
         What lies outside a picture, see `itn.warp.affine_warp`.
-    exponential : bool, default False
-        Whether the six numbers are a generator G and A the upper rows of exp(G), which can
-        neither mirror nor collapse; b2 then starts at 0.
-    determinant_floor : float or None, default None
-        Least share, in (0, 1], of its area to which the picture, or the part of it that is
-        seen, may shrink: the linear part of A is rescaled until |det A| is between this and its
-        inverse.
-    resample_vectors : bool, default False
-        Whether the unit vectors of the loss are drawn anew at every training step.
     seed : int, default 0
         Seed of the weights and vectors.
     **kwargs
@@ -156,41 +133,12 @@ class SpatialTransformer(_Transformer):
     """
 
     rows, columns = 2, 3
+    starts_at = np.eye(2, 3)
 
-    def __init__(
-        self,
-        control_dim: int,
-        hidden_units: int = 32,
-        *,
-        fill: str = "zeros",
-        exponential: bool = False,
-        determinant_floor: float | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, control_dim: int, *, fill: str = "zeros", **kwargs: Any) -> None:
         check_fill(fill)
-        if determinant_floor is not None and not 0 < determinant_floor <= 1:
-            raise UsageError(
-                f"determinant_floor must be in (0, 1] or None, got {determinant_floor}"
-            )
-        super().__init__(control_dim, hidden_units, **kwargs)
-        self.fill, self.exponential, self.determinant_floor = fill, exponential, determinant_floor
-        self.starts_at = np.zeros((2, 3)) if exponential else np.eye(2, 3)
-
-    def matrix(self, control: Tensor) -> Tensor:
-        """Return the matrices A(α)."""
-        matrix = super().matrix(control)
-        if self.exponential:
-            matrix = affine_exponential(matrix)
-        if self.determinant_floor is not None:
-            linear = matrix[:, :, :2]
-            area = ops.abs(
-                linear[:, 0, 0] * linear[:, 1, 1] - linear[:, 0, 1] * linear[:, 1, 0]
-            )  # [N]
-            area = ops.maximum(area, 1e-12)
-            kept = ops.clip(area, self.determinant_floor, 1 / self.determinant_floor)
-            linear = linear * ops.sqrt(kept / area)[:, None, None]
-            matrix = ops.concatenate([linear, matrix[:, :, 2:]], axis=-1)
-        return matrix
+        super().__init__(control_dim, **kwargs)
+        self.fill = fill
 
     def call(self, images: Tensor, control: Tensor) -> Tensor:
         """Warp each picture by the matrix of its control vector."""
@@ -198,8 +146,7 @@ class SpatialTransformer(_Transformer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild the layer."""
-        names = ("fill", "exponential", "determinant_floor")
-        return super().get_config() | {name: getattr(self, name) for name in names}
+        return super().get_config() | {"fill": self.fill}
 
 
 @keras.saving.register_keras_serializable("itn")
@@ -213,10 +160,6 @@ class ColorTransformer(_Transformer):
     ----------
     control_dim : int
         Length q of β.
-    hidden_units : int, default 32
-        Width of the first dense layer.
-    resample_vectors : bool, default False
-        Whether the unit vectors of the loss are drawn anew at every training step.
     seed : int, default 0
         Seed of the weights and vectors.
     **kwargs
@@ -244,18 +187,6 @@ def recolor(images: Tensor, matrix: Tensor) -> Tensor:
     # One product for each channel that is read is faster than a product of 3 x 3 a pixel.
     recolored = sum(images[..., i : i + 1] * columns[..., i] for i in range(3))
     return recolored + columns[..., 3]
-
-
-def affine_exponential(generator: Tensor) -> Tensor:
-    """Return the affine part of the matrix exponential, by scaling and squaring."""
-    step = ops.pad(ops.convert_to_tensor(generator) / 2**SQUARINGS, ((0, 0), (0, 1), (0, 0)))
-    identity = ops.eye(3, dtype=step.dtype)
-    power = identity
-    for term in range(TERMS, 0, -1):  # Horner's scheme of the Taylor series
-        power = identity + ops.matmul(step, power) / term
-    for _ in range(SQUARINGS):
-        power = ops.matmul(power, power)
-    return power[:, :2]
 
 
 def in_pixels(matrix: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -293,12 +224,8 @@ class InvariantTransformerNet(keras.Model):
         By how much the accuracy of a batch has to exceed the required one for a step outward. A
         few pictures are a noisy witness: with 0, the accuracy comes to hover below the required
         one.
-    hidden_units : int, default 32
-        Width of the transformers' first dense layer.
-    fill, exponential, determinant_floor
-        As for `SpatialTransformer`.
-    resample_vectors : bool, default False
-        Whether the unit vectors of the losses are drawn anew at every training step.
+    fill : {"zeros", "edge", "reflect", "mean"}, default "zeros"
+        What lies outside a picture, see `itn.affine_warp`.
     seed : int, default 0
         Seed of the transformers and the control vectors.
     **kwargs
@@ -348,11 +275,7 @@ class InvariantTransformerNet(keras.Model):
         color_weight: float = 5.0,
         required_accuracy: float | None = None,
         gate_margin: float = 0.0,
-        hidden_units: int = 32,
         fill: str = "zeros",
-        exponential: bool = False,
-        determinant_floor: float | None = None,
-        resample_vectors: bool = False,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -363,33 +286,21 @@ class InvariantTransformerNet(keras.Model):
             if not (np.isfinite(given) and given >= 0):
                 raise UsageError(f"{what} must be a number ≥ 0, got {given}")
         seeds = [int(each) for each in np.random.SeedSequence(seed).generate_state(3)]
-        common: dict[str, Any] = {
-            "hidden_units": hidden_units,
-            "resample_vectors": resample_vectors,
-        }
-        spatial_options: dict[str, Any] = {
-            "fill": fill,
-            "exponential": exponential,
-            "determinant_floor": determinant_floor,
-        }
-        self.options = {
+        self.options: dict[str, Any] = {
             "spatial_dim": spatial_dim,
             "color_dim": color_dim,
             "color_weight": color_weight,
             "required_accuracy": required_accuracy,
             "gate_margin": gate_margin,
+            "fill": fill,
             "seed": seed,
-            **common,
-            **spatial_options,
         }
         self.classifier, self.network = classifier, classifier.network
         self.network.trainable = False
         self.color_weight, self.gate_margin = float(color_weight), float(gate_margin)
         self.seed = int(seed)
-        self.spatial = SpatialTransformer(
-            spatial_dim, name="spatial", seed=seeds[0], **common, **spatial_options
-        )
-        self.color = ColorTransformer(color_dim, name="color", seed=seeds[1], **common)
+        self.spatial = SpatialTransformer(spatial_dim, name="spatial", seed=seeds[0], fill=fill)
+        self.color = ColorTransformer(color_dim, name="color", seed=seeds[1])
         size = classifier.input_size
         inputs = {
             "images": keras.Input((size, size, 3), dtype="float32", name="images"),
@@ -446,8 +357,8 @@ class InvariantTransformerNet(keras.Model):
         prepared = self._prepare(inputs["images"], inputs["alpha"], inputs["beta"])
         # For `compute_loss`, which follows in the same step.
         self._displacement_losses = (
-            self.spatial.displacement_loss(inputs["alpha"], training),
-            self.color.displacement_loss(inputs["beta"], training),
+            self.spatial.displacement_loss(inputs["alpha"]),
+            self.color.displacement_loss(inputs["beta"]),
         )
         return ops.cast(self.network(prepared, training=False), "float32")
 

@@ -39,7 +39,6 @@ def train_transformers(
     epochs: int = 10,
     batch_size: int = 32,
     learning_rate: float = 2e-3,
-    rounds: int = 1,
     folder: str | Path | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: bool = True,
@@ -67,8 +66,6 @@ def train_transformers(
         How often each picture is seen, and at most how many at a time.
     learning_rate : float, default 2e-3
         Of Adam.
-    rounds : int, default 1
-        How many control vectors each held-out picture is looked at under.
     folder : str or Path, optional
         Where the state is kept for resuming, one file for each training; by default it is not.
     callbacks : sequence of keras.callbacks.Callback, optional
@@ -100,15 +97,13 @@ def train_transformers(
     --------
     >>> history = train_transformers(net, pictures, held_out)  # doctest: +SKIP
     """
-    if epochs < 1 or batch_size < 1 or rounds < 1:
-        raise UsageError(
-            f"epochs, batch_size and rounds must be 1 or more, got {epochs}, {batch_size}, {rounds}"
-        )
+    if epochs < 1 or batch_size < 1:
+        raise UsageError(f"epochs and batch_size must be 1 or more, got {epochs}, {batch_size}")
     batches = _LabeledBatches(pictures, batch_size, net.seed)
     batches.labels = net.classifier.logits_of(pictures)[pictures.labels]
     net.compile(keras.optimizers.Adam(learning_rate))
     clean = net.check(batches[index] for index in range(batches.num_batches))
-    judge = _Judge(net, held_out, rounds)
+    judge = _Judge(net, held_out)
     required = float(net.required_accuracy.value)
     untouched = judge.untouched_accuracy()
     if untouched < required:
@@ -136,7 +131,6 @@ def train_transformers(
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
-        "rounds": rounds,
         "options": json.dumps(net.options),
         "start_sha256": _hash(start),
         **environment(),
@@ -211,36 +205,24 @@ class _LabeledBatches(Batches):
 class _Judge:
     """Accuracy and displacement of a net's transformers on held-out pictures."""
 
-    def __init__(self, net: InvariantTransformerNet, held_out: Pictures, rounds: int) -> None:
+    def __init__(self, net: InvariantTransformerNet, held_out: Pictures) -> None:
         net.classifier.check_size(held_out.images.shape)
         check_pictures(held_out.images, held_out.paths)
         self.net, self.held_out = net, held_out
         self.look = MatrixLook(net.classifier, net.options["fill"])
         self.labels = net.classifier.logits_of(held_out)[held_out.labels]
-        self.controls = [
-            tuple(
-                map(keras.ops.convert_to_numpy, net.draw_controls(len(held_out), JUDGE_SEED + each))
-            )
-            for each in range(rounds)
-        ]
+        controls = net.draw_controls(len(held_out), JUDGE_SEED)
+        self.alpha, self.beta = map(keras.ops.convert_to_numpy, controls)
 
     def untouched_accuracy(self) -> float:
         said = self.look.predicted(self.held_out.images, np.eye(2, 3)[None], np.eye(3, 4)[None])
         return float((said == self.labels).mean())
 
     def __call__(self) -> dict[str, float]:
-        found = []
-        for alpha, beta in self.controls:
-            spatial, color = family_matrices(self.net, alpha, beta)
-            said = self.look.predicted(self.held_out.images, spatial, color)
-            found.append(
-                (
-                    (said == self.labels).mean(),
-                    spatial_displacement(spatial).mean(),
-                    color_displacement(color).mean(),
-                )
-            )
-        return dict(zip(EPOCH_LOGS, np.mean(found, axis=0).tolist(), strict=True))
+        spatial, color = family_matrices(self.net, self.alpha, self.beta)
+        said = self.look.predicted(self.held_out.images, spatial, color)
+        found = (said == self.labels, spatial_displacement(spatial), color_displacement(color))
+        return {name: float(one.mean()) for name, one in zip(EPOCH_LOGS, found, strict=True)}
 
 
 class _Recorder(Checkpoint):
@@ -275,12 +257,8 @@ class _Recorder(Checkpoint):
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         # Keras writes no count of its draws: it is the number of steps until here.
-        for generator in (
-            self.model.draws,
-            self.model.spatial.generator,
-            self.model.color.generator,
-        ):
-            generator.state.assign([generator._initial_seed, epoch * self.steps])
+        draws = self.model.draws
+        draws.state.assign([draws._initial_seed, epoch * self.steps])
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         for name in STEP_LOGS:
