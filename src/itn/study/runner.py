@@ -232,13 +232,16 @@ def _execute(source: Path, parameters: Mapping[str, Any], figures: Path) -> Any:
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
+    from itn.study.kernels import provisioner
+
     own = figures.parent / "jupyter"
     # Our kernel comes before any other of that name that may be installed. What libraries write
     # past Python, as TensorFlow does when imported, is of interest only if the kernel dies.
     log = own / "stderr.txt"
     start = 'exec "$0" -m ipykernel_launcher -f "$1" --log-level=ERROR 2>"$2"'
     argv = ["/bin/sh", "-c", start, sys.executable, "{connection_file}", str(log)]
-    write_kernel_spec(own / "kernels" / "python3", overrides={"argv": argv})
+    overrides = {"argv": argv, "metadata": provisioner()}
+    write_kernel_spec(own / "kernels" / "python3", overrides=overrides)
     settings = own / "matplotlibrc"
     settings.touch()
     environment = {

@@ -1,0 +1,108 @@
+"""A forked kernel shows what one that starts anew shows, and ends when it has to.
+
+The notebooks are small ones, in a project of their own.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from itn.study.runner import run_notebook
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")
+
+STATE = """import os, sys
+import IPython, matplotlib, numpy, pandas, xarray
+pandas.DataFrame(numpy.zeros((30, 30)))
+print({"a", "b", "c", "d"}, sys.argv[3:], sys.flags.hash_randomization, os.getcwd())
+print(matplotlib.rcParams, pandas.options.display.max_rows, pandas.options.display.width)
+print(xarray.get_options(), numpy.get_printoptions(), sys.path)
+print(os.path.basename(IPython.get_ipython().history_manager.hist_file))"""
+FORKED = """import os, pathlib, sys
+assert not {"keras", "tensorflow", "jax"} & set(sys.modules)
+text = pathlib.Path("/proc", str(os.getppid()), "status").read_text()
+threads = text.split("Threads:")[1].split()[0]
+command = pathlib.Path("/proc", str(os.getppid()), "cmdline").read_text()
+print(threads, "itn.study.kernels" in command, os.environ["KERNEL_OF"], os.getppid())"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "profiles").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_notebook(path: Path, *sources: str) -> Path:
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
+
+
+def shown(path: Path) -> list[str]:
+    return nbformat.read(path, 4).cells[0].outputs[0].text.split()
+
+
+@linux
+def test_a_forked_kernel_shows_what_a_new_one_shows(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_notebook(project / "state.ipynb", *STATE.split("\n"))
+    run_notebook(source, project / "out.ipynb", {})
+    forked = (project / "out.ipynb").read_text()
+    monkeypatch.setattr("itn.study.kernels._fork", lambda request: 0)
+    run_notebook(source, project / "out.ipynb", {}, force=True)
+    assert (project / "out.ipynb").read_text() == forked
+    assert "30 columns" in forked
+
+
+@linux
+def test_all_are_forked_from_one_process_without_threads(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = []
+    for name in ("first", "second"):
+        monkeypatch.setenv("KERNEL_OF", name)  # each has the environment of its moment
+        source = write_notebook(project / "forked.ipynb", FORKED)
+        run_notebook(source, project / "out.ipynb", {}, force=True)
+        said.append(shown(project / "out.ipynb"))
+    server = said[0][-1]
+    assert said == [["1", "True", "first", server], ["1", "True", "second", server]]
+    assert int(server) != os.getpid()
+
+
+@linux
+def test_without_that_process_kernels_start_anew(project: Path) -> None:
+    source = write_notebook(project / "one.ipynb", "import os; print(os.getppid())")
+    run_notebook(source, project / "out.ipynb", {})
+    (server,) = map(int, shown(project / "out.ipynb"))
+    os.kill(server, signal.SIGKILL)
+    run_notebook(source, project / "out.ipynb", {}, force=True)
+    assert shown(project / "out.ipynb") == [str(os.getpid())]
+
+
+@linux
+def test_a_killed_runner_leaves_no_process(project: Path) -> None:
+    body = "import os, pathlib, time\nmine = f'{os.getpid()} {os.getppid()}'"
+    body += "\npathlib.Path('writing').write_text(mine)"
+    body += "\npathlib.Path('writing').rename('processes')\ntime.sleep(600)"
+    source = write_notebook(project / "long.ipynb", body)
+    script = "import sys; from pathlib import Path; from itn.study.runner import run_notebook\n"
+    script += f"run_notebook(Path({str(source)!r}), Path('out.ipynb').absolute(), {{}})"
+    runner = subprocess.Popen([sys.executable, "-c", script])
+    written = project / "processes"
+    deadline = time.monotonic() + 60
+    while not written.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    runner.kill()
+    runner.wait()
+    processes = [Path("/proc", number) for number in written.read_text().split()]
+    while any(map(Path.exists, processes)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(Path.exists, processes))
