@@ -64,7 +64,11 @@ def test_logits_are_those_of_an_independent_implementation(backend, tmp_path):
     if keras.backend.backend() == backend:
         logits = logits_of_the_recipe(tmp_path)
     else:
-        environment = os.environ | {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
+        environment = os.environ | {
+            "KERAS_BACKEND": backend,
+            "JAX_PLATFORMS": "cpu",
+            "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parents[1])]),
+        }
         done = subprocess.run(
             [sys.executable, __file__, str(tmp_path / "logits.npz")],
             env=environment,
