@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -85,6 +86,22 @@ def test_without_that_process_kernels_start_anew(project: Path) -> None:
     os.kill(server, signal.SIGKILL)
     run_notebook(source, project / "out.ipynb", {}, force=True)
     assert shown(project / "out.ipynb") == [str(os.getpid())]
+
+
+@linux
+def test_one_that_was_paused_holds_up_no_other(project: Path) -> None:
+    body = "import os, pathlib, subprocess, time\nme = os.getpid()"
+    body += "\nsubprocess.run(['sh', '-c', f'kill -STOP {me}; sleep 0.5; kill -CONT {me}'])"
+    body += "\npathlib.Path('paused').touch()\nend = time.time() + 30"
+    body += "\nwhile not os.path.exists('other') and time.time() < end: time.sleep(0.1)"
+    paused = write_notebook(project / "long.ipynb", f"{body}\nassert os.path.exists('other')")
+    other = write_notebook(project / "other.ipynb", "open('other', 'x').close()")
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(run_notebook, paused, project / "first.ipynb", {})
+        while not (project / "paused").exists() and not first.done():
+            time.sleep(0.1)
+        run_notebook(other, project / "second.ipynb", {})
+        assert first.result(timeout=60)
 
 
 @linux
