@@ -11,7 +11,7 @@ import pytest
 from itn.classifiers import Classifier, load_classifier
 from itn.keras_settings import check_backend, check_settings
 from itn.messages import UsageError
-from itn.phantom.rendering import render_phantom
+from itn.phantom.pictures import render_phantom
 
 
 def said(code, **environment):

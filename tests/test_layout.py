@@ -1,6 +1,7 @@
 """Who may import whom, and how large things may grow."""
 
 import ast
+import importlib
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import itn
 PACKAGE = Path(itn.__file__).parent
 ROOMS = ("zoo", "phantom", "study")
 MODULES = sorted(PACKAGE.rglob("*.py"))
+REFERENCE = re.compile(r"(?<!`)`(itn(?:\.\w+)+)`(?!`)")
 
 
 def dotted(path):
@@ -52,6 +54,19 @@ def test_who_may_import_whom(room, allowed):
         assert not wrong, f"{dotted(path)} imports {sorted(wrong)}"
 
 
+def test_rooms_are_reached_by_names_that_are_there():
+    calls = [
+        node.args[0]
+        for path in MODULES
+        if not room_of(dotted(path))
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "room"
+    ]
+    assert all(isinstance(name, ast.Constant) for name in calls), "write the name out"
+    named = {name.value for name in calls}
+    assert named <= set(map(dotted, MODULES)) and set(map(room_of, named)) == {"zoo", "phantom"}
+
+
 def test_no_circle_of_imports():
     waiting = {dotted(path): imported(path) - {PACKAGE.name} for path in MODULES}
     while waiting:
@@ -73,3 +88,24 @@ def test_the_order_of_reading_names_files_of_the_instrument():
     line = next(line for line in text.splitlines() if "in this order" in line)
     named = re.findall(r"`(\w+\.py)`", line)
     assert len(named) == 7 and all((PACKAGE / name).is_file() for name in named)
+
+
+def test_what_docstrings_refer_to_is_there():
+    files = [*MODULES, PACKAGE.parents[1] / "CONTRIBUTING.md"]
+    named = {name for path in files for name in REFERENCE.findall(path.read_text("utf-8"))}
+    assert len(named) > 20
+    assert sorted(name for name in named if not is_there(name)) == []
+
+
+def is_there(name):
+    """Whether a dotted name is a module, or is found in the longest part of it that is one."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:count]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[count:]:
+            found = getattr(found, part, None)
+        return found is not None
+    return False

@@ -10,7 +10,7 @@ from keras import layers, ops
 
 from itn.classifiers import Classifier, load_classifier, save_classifier
 from itn.messages import UsageError
-from itn.phantom.rendering import render_phantom
+from itn.phantom.pictures import render_phantom
 
 # Keras 3.15 itself calls numpy's older way to make an array of a variable.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

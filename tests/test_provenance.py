@@ -11,7 +11,7 @@ import itn
 from itn.provenance import notebook_hash, source_hash
 
 PACKAGE = Path(itn.__file__).parent
-MODULES = ("warp", "screening", "study.transformers", "plots", "thresholds")
+MODULES = ("phantom.rendering", "warp", "screening", "study.transformers", "plots", "thresholds")
 NOTEBOOKS = {
     "a rotation": """
 import itn
@@ -64,7 +64,14 @@ def before(package):
         ("warp.py", "def affine_warp(", "# a comment\ndef affine_warp(", set()),
         ("warp.py", 'FILLS = ("zeros"', 'FILLS = ( "zeros"', set()),
         ("warp.py", "width + 3, (width", "width + 4, (width", {"all", *MODULES, *NOTEBOOKS}),
-        ("thresholds.py", '"half")', '"third")', {"all", *MODULES[2:], *NOTEBOOKS}),
+        ("thresholds.py", '"half")', '"third")', {"all", *MODULES[3:], *NOTEBOOKS}),
+        # By name alone, see `itn.registry`; the pictures of the phantom know nothing of the zoo.
+        (
+            "zoo/networks.py",
+            "RESNET_UNITS = {50",
+            "RESNET_UNITS = {51",
+            {"all", "screening", "study.transformers", *NOTEBOOKS},
+        ),
         ("zoo/tables/caltech_imagenet.tsv", "accordion", "accordio", {"all", *NOTEBOOKS}),
     ],
     ids=[
@@ -75,6 +82,7 @@ def before(package):
         "layout",
         "formula",
         "criterion",
+        "network",
         "table",
     ],
 )

@@ -4,33 +4,12 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-
-import lazy_loader
 
 from itn.messages import UsageError
 
 BACKENDS = ("tensorflow", "jax")
-
-
-def public_names(
-    package: str, file: str
-) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
-    """Make the ``__getattr__``, ``__dir__`` and ``__all__`` of a package from its ``.pyi``.
-
-    Each name is imported when it is first used, so that what needs no network does not wait for
-    a backend; and not where Keras has a backend with which it would not work.
-    """
-    attribute, names, every = lazy_loader.attach_stub(package, file)
-
-    def find(name: str) -> object:
-        if name != "UsageError" and not name.startswith("__"):
-            check_backend()
-        return attribute(name)
-
-    return find, names, every
 
 
 def check_backend() -> None:

@@ -307,9 +307,7 @@ def load_images(
         raise UsageError(f"limit must be at least 1, got {limit}")
     classes = _listed(classes)
     if source == "phantom":
-        rendered = room("itn.phantom.rendering").render_phantom(
-            classes, limit or 100, 1, size or 64
-        )
+        rendered = room("itn.phantom.pictures").render_phantom(classes, limit or 100, 1, size or 64)
         assert isinstance(rendered, Pictures)
         return rendered
     size, shorter_side = check_sizes(size, shorter_side)

@@ -63,7 +63,7 @@ def _bound(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
                 target = each.name if each.asname else PACKAGE.name
                 if each.name.split(".")[0] == PACKAGE.name:
                     yield each.asname or PACKAGE.name, target
-                    yield f"import {each.name}", each.name
+                    yield f"import {each.name}", each.name  # under no name of its own
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE.name:
             for each in node.names:
                 yield each.asname or each.name, f"{node.module}.{each.name}"

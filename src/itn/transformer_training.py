@@ -48,7 +48,7 @@ def train_transformers(
     Choosing the loss batch by batch lets the accuracy hover below the required one. So before
     the first epoch and after each, held-out pictures are looked at under control vectors drawn
     uniformly from [0, 1], and in the end the net has the transformers with the largest
-    displacement (spatial plus color, see `itn.matrices`) among the states whose held-out
+    displacement (spatial plus color, see `itn.displacement`) among the states whose held-out
     accuracy was at least the required one.
 
     The same arguments give the same history on one machine. A training that was stopped goes

@@ -12,7 +12,8 @@ import itn
 from itn.messages import UsageError
 from itn.phantom.ideal_observer import bayes_softmax, known_threshold
 from itn.phantom.objects import PHANTOM_CLASSES, PHANTOM_PAIRS, SEPARATION
-from itn.phantom.rendering import draw_nuisances, render, render_exactly, render_phantom
+from itn.phantom.pictures import render_phantom
+from itn.phantom.rendering import draw_nuisances, render, render_exactly
 from itn.transformations import GRAY_WEIGHTS, TRANSFORMATIONS
 
 ON_A_LEVEL = {"brightness_dark", "brightness_bright", "noise_quiet", "noise_noisy"}
@@ -56,7 +57,7 @@ def test_the_last_picture_of_a_chunk_is_like_the_others(name):
 
 def test_another_process_renders_the_same_bytes():
     program = (
-        "import hashlib; from itn.phantom.rendering import render_phantom;"
+        "import hashlib; from itn.phantom.pictures import render_phantom;"
         "print(hashlib.sha256(render_phantom(count=3).images.tobytes()).hexdigest())"
     )
     printed = subprocess.run(

@@ -9,7 +9,8 @@ import xarray as xr
 import itn
 from itn.phantom.ideal_observer import bayes_softmax, known_threshold
 from itn.phantom.objects import PHANTOM_CLASSES, PHANTOM_PAIRS
-from itn.phantom.rendering import render, render_phantom
+from itn.phantom.pictures import render_phantom
+from itn.phantom.rendering import render
 from itn.plots import readable
 from itn.study.calibration import (
     SYMMETRIC,

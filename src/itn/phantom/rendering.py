@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from itn.messages import UsageError, unknown
-from itn.phantom.objects import PHANTOM_CLASSES, SIZE, find_class
+from itn.phantom.objects import SIZE, find_class
 from itn.phantom.shapes import LOOKS, Plane
-from itn.pictures import Pictures
 from itn.transformations import GRAY_WEIGHTS
 
 CHUNK = 16  # pictures drawn at once, so that a plane of them stays in the cache
@@ -26,7 +25,7 @@ def render(
     """Render pictures of one class."""
     indices = list(indices)
     pictures = np.empty((len(indices), size, size, 3), np.float32)
-    _render_into(pictures, class_name, indices, seed)
+    render_into(pictures, class_name, indices, seed)
     return pictures
 
 
@@ -79,9 +78,10 @@ def _nuisances_from(
     }
 
 
-def _render_into(
+def render_into(
     pictures: npt.NDArray[np.float32], class_name: str, indices: Sequence[int], seed: int
 ) -> None:
+    """Render pictures of one class in place."""
     for start in range(0, len(indices), CHUNK):
         generators = _generators(class_name, indices[start : start + CHUNK], seed)
         values = _nuisances_from(class_name, generators)
@@ -178,18 +178,3 @@ def _convolve(pictures: npt.NDArray[np.float32], variance: Plane) -> None:
     for _ in range(2):  # one axis, then the other
         product = matrix @ pictures.reshape(count, size, -1)
         pictures[...] = product.reshape(pictures.shape).swapaxes(1, 2)
-
-
-def render_phantom(
-    classes: Iterable[str | int] | None = None, count: int = 100, seed: int = 1, size: int = 64
-) -> Pictures:
-    """Render pictures of the phantom, see `itn.phantom.rendering`."""
-    names = sorted(PHANTOM_CLASSES if classes is None else {str(one) for one in classes})
-    for name in names:  # before the memory is taken
-        find_class(name)
-    images = np.empty((len(names) * count, size, size, 3), np.float32)
-    for position, name in enumerate(names):
-        _render_into(images[position * count :][:count], name, range(count), seed)
-    labels = np.repeat(np.arange(len(names)), count)
-    paths = tuple(f"{name}/{seed}_{index:05d}" for name in names for index in range(count))
-    return Pictures(images, labels, tuple(names), paths, "phantom")

@@ -3,6 +3,6 @@
 Notebooks say ``from itn import study``; the command line and the benchmarks import its modules.
 """
 
-from itn.keras_settings import public_names
+from itn.registry import public_names
 
 __getattr__, __dir__, __all__ = public_names(__name__, __file__)

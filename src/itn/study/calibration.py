@@ -76,7 +76,12 @@ def calibrate(parameters: FigureParameters) -> dict[str, xr.Dataset]:
 
 
 def calibration_table(screenings: dict[str, xr.Dataset]) -> pd.DataFrame:
-    """Compare measured thresholds with the known ones."""
+    """Compare measured thresholds with the known ones.
+
+    One row for each direction in which the ideal observer changes its mind (for grayscale, where
+    it never does, the one direction there is). An error is the distance to the known threshold in
+    units of the separation of the pair.
+    """
     networks = _networks(screenings)
     rows: list[dict[str, Any]] = []
     for pair in PHANTOM_PAIRS.values():
@@ -119,7 +124,12 @@ def _error(pair: PhantomPair, measured: float, known: float) -> float:
 def calibration_numbers(
     screenings: dict[str, xr.Dataset], parameters: FigureParameters
 ) -> dict[str, float | str]:
-    """Collect what the chapter on calibration says in numbers."""
+    """Collect what the chapter on calibration says in numbers.
+
+    ``worst`` is the largest error and ``missed`` counts the known thresholds that are not reached.
+    ``kept`` is the lowest mean softmax at the symmetry angles over that at 0°; of the mirror
+    class, that at 180°.
+    """
     table = calibration_table(screenings).reset_index()
     reachable = int((table["known"] != NOT_REACHED).sum())
     numbers: dict[str, float | str] = {}
@@ -225,7 +235,10 @@ def _network_legend(
 
 
 def phantom_table() -> pd.DataFrame:
-    """Tabulate the phantom's classes: symmetry, pair, and the nuisances with their σ."""
+    """Tabulate the phantom's classes: symmetry, pair, and the nuisances with their σ.
+
+    The first row has the usual nuisances, mean ± σ; the others list what differs from it.
+    """
     usual = USUAL_NUISANCES | {"grain": _grain(USUAL_GRAIN)}
     rows = {"usual": {"shows": "", "symmetry": "", "pair": "", "varies in": _listed(usual, {})}}
     for each in PHANTOM_CLASSES.values():

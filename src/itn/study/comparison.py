@@ -77,7 +77,11 @@ def compare(parameters: FigureParameters) -> dict[tuple[str, str], pd.DataFrame]
 
 
 def threshold_pairs(first: xr.Dataset, second: xr.Dataset) -> pd.DataFrame:
-    """Pair the thresholds *half* of two networks, class by class."""
+    """Pair the thresholds *half* of two networks, class by class.
+
+    A threshold that was not reached stands as the end of the sweep and is marked as censored.
+    Classes that a network loses at the identity have no row.
+    """
     columns = {name: _limits(one) for name, one in (("first", first), ("second", second))}
     shared = [c for c in first.category.values.tolist() if c in second.category.values]
     rows = []
@@ -102,6 +106,9 @@ def rank_correlations(pairs: pd.DataFrame) -> pd.DataFrame:
 
     A threshold that was not reached is farther out than every number: it shares the last
     rank with the others that were not. Spearman's coefficient of ranks with ties.
+
+    NaN where fewer than `FEWEST_REACHED` pairs were reached by both, or one network has the same
+    threshold for all; ``p`` is two-sided.
     """
     rows = []
     keys = ["transformation", "direction"]
@@ -189,7 +196,10 @@ def comparison_numbers(tables: Mapping[tuple[str, str], pd.DataFrame]) -> dict[s
 
 
 def outward(pairs: pd.DataFrame, which: str) -> np.ndarray:
-    """Return magnitudes that grow outward, those not reached beyond all others."""
+    """Return magnitudes that grow outward, those not reached beyond all others.
+
+    That is the threshold, or less it where magnitudes fall; infinite where it is not reached.
+    """
     sign = 1 if pairs.direction.iloc[0] == "up" else -1
     return np.where(pairs[f"{which}_censored"], np.inf, sign * pairs[which])
 

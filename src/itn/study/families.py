@@ -23,7 +23,11 @@ FAMILIES = ("learned", "random")
 
 
 def sliders(net: InvariantTransformerNet, steps: int = 5) -> xr.Dataset:
-    """Return control vectors that move one control value at a time, and all of a kind together."""
+    """Return control vectors that move one control value at a time, and all of a kind together.
+
+    ``alpha`` (member, p) and ``beta`` (member, q), the others at 1/2; coordinates ``slider``
+    ("alpha 1" …, "alpha") and ``value`` of each member.
+    """
     dims = {"alpha": net.spatial.control_dim, "beta": net.color.control_dim}
     rows: dict[str, list[np.ndarray]] = {"alpha": [], "beta": []}
     names, values = [], []
@@ -45,7 +49,11 @@ def sliders(net: InvariantTransformerNet, steps: int = 5) -> xr.Dataset:
 def survey(
     net: InvariantTransformerNet, members: xr.Dataset, pictures: Pictures, progress: bool = True
 ) -> xr.Dataset:
-    """Look at every picture under every member of a learned family."""
+    """Look at every picture under every member of a learned family.
+
+    ``right`` and ``consistent`` (member) count the ``pictures`` (an attribute) that are classified
+    correctly, and as without any transformation.
+    """
     look = MatrixLook(net.classifier, net.options["fill"])
     labels = net.classifier.logits_of(pictures)[pictures.labels]
     spatial, color = family_matrices(net, members.alpha.values, members.beta.values)
@@ -76,6 +84,11 @@ def compare_families(
     Members are drawn anew for every picture, the same at each factor. A random member has the
     spatial and color displacement of a learned one, but entries in random directions. Both
     families are shrunk and stretched about the identity by common factors.
+
+    ``right`` (family, factor) counts passes, of ``passes_each`` over so many different
+    ``pictures`` (attributes). The attributes ``grid_…`` tell the largest member of the grid whose
+    accuracy on all pictures is the required one; it is the identity if the passes were used up
+    before.
     """
     look = MatrixLook(net.classifier, net.options["fill"])
     each = passes // len(FACTORS)
@@ -145,7 +158,11 @@ def family_accuracy(
 
 
 def largest_factor(comparison: xr.Dataset, family: str) -> float:
-    """Return how far a family can be stretched before the required accuracy is lost."""
+    """Return how far a family can be stretched before the required accuracy is lost.
+
+    It is interpolated over its logarithm; infinite if the accuracy is not lost as far as was
+    looked, NaN if already the smallest factor loses it.
+    """
     margin = (
         comparison.right.sel(family=family).values / comparison.attrs["passes_each"]
         - comparison.attrs["required_accuracy"]
@@ -169,7 +186,12 @@ def displacement_at_required(comparison: xr.Dataset, family: str) -> float:
 
 
 def displacement_ratios(comparison: xr.Dataset) -> dict[str, float]:
-    """Return how much farther the learned family goes than what it is compared with."""
+    """Return how much farther the learned family goes than what it is compared with.
+
+    ``to_random`` is the learned family over the random one, ``to_grid`` over the largest member of
+    the grid that holds; above 1 the learned family goes farther. Infinite where it does not lose
+    the accuracy as far as was looked, NaN where there is nothing to compare with.
+    """
     learned = displacement_at_required(comparison, "learned")
     random = displacement_at_required(comparison, "random")
     grid = comparison.attrs["grid_displacement"]

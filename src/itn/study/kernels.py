@@ -25,10 +25,17 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 # No Keras and no backend: their threads would not survive a fork. Those of the linear algebra
 # of NumPy and SciPy end before each fork, and begin again when they are needed.
 PRELOADED = (
-    *("ipykernel.kernelapp", "matplotlib_inline.backend_inline", "h5netcdf", "myst_nb.ext.glue"),
-    *(f"itn.study.{name}" for name in ("calibration", "comparison", "seeds", "symmetry", "tables")),
+    "ipykernel.kernelapp",
+    "matplotlib_inline.backend_inline",
+    "h5netcdf",
+    "myst_nb.ext.glue",
+    "itn.study.calibration",
+    "itn.study.comparison",
+    "itn.study.seeds",
+    "itn.study.symmetry",
+    "itn.study.tables",
 )
-OBJECTS = 100_000  # made until Python looks for garbage; by default it takes a fifth of the time
+OBJECTS = 100_000  # made until Python looks for garbage, a fifth of the time of drawing otherwise
 NAME = "itn-forked"
 GROUP = "jupyter_client.kernel_provisioners"
 _asking = threading.Lock()

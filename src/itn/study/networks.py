@@ -22,7 +22,11 @@ TRAINED_WITH = ("accuracy", "parameters", "epochs", "weight_decay", "label_smoot
 
 
 def training_table(parameters: FigureParameters) -> pd.DataFrame:
-    """Tabulate what a profile's own networks learned from and how often they are right."""
+    """Tabulate what a profile's own networks learned from and how often they are right.
+
+    Numbers of pictures in each part of the split; accuracy on the part for testing, from the
+    cards.
+    """
     profile = load_profile(parameters.profile)
     if profile.split is None:
         raise UsageError(f"profile {parameters.profile} does not split its pictures")
@@ -59,7 +63,10 @@ def training_numbers(parameters: FigureParameters) -> dict[str, float | str]:
 
 
 def seed_table(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate how far apart trainings from different seeds are."""
+    """Tabulate how far apart trainings from different seeds are.
+
+    Medians over the classes are infinite where the middle is not reached.
+    """
     rows = []
     for (name, direction), group in pairs.groupby(["transformation", "direction"], sort=False):
         seeds: dict[Any, pd.DataFrame] = dict(list(group.groupby("seed")))

@@ -10,7 +10,7 @@ import xarray as xr
 
 from itn.messages import UsageError
 from itn.netcdf import read_netcdf
-from itn.phantom.rendering import render_phantom
+from itn.phantom.pictures import render_phantom
 from itn.picture_files import SHORTER_SIDE_PER_SIZE
 from itn.pictures import Pictures
 from itn.study.archive import Recipe, Request, require_archived

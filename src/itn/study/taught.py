@@ -68,7 +68,10 @@ def plot_taught(screenings: Screenings) -> Figure:
 
 
 def taught_numbers(screenings: Screenings) -> dict[str, float | str]:
-    """Collect what the book says of taught and untaught networks."""
+    """Collect what the book says of taught and untaught networks.
+
+    ``rotation`` is the mean accuracy over all angles. NaN where a magnitude was not screened.
+    """
     numbers: dict[str, float | str] = {}
     for (name, network, which), screening in screenings.items():
         share = is_correct(screening).mean(axis=0)

@@ -19,7 +19,7 @@ from itn.classifiers import load_classifier
 from itn.invariant_transformer import InvariantTransformerNet, in_pixels, recolor
 from itn.looks import MatrixLook
 from itn.messages import UsageError
-from itn.phantom.rendering import render_phantom
+from itn.phantom.pictures import render_phantom
 from itn.picture_files import read_picture
 from itn.pictures import Pictures, load_images
 from itn.study.archive import Recipe, Request, digest_of, obtain
@@ -94,7 +94,10 @@ def _how(parameters: TransformerParameters) -> Transformers:
 
 
 def transformer_pictures(parameters: TransformerParameters) -> tuple[Pictures, Pictures]:
-    """Return the pictures that transformers learn from, and those they are judged by."""
+    """Return the pictures that transformers learn from, and those they are judged by.
+
+    Rendered pictures of two seeds, or two thirds and one third of the data sets.
+    """
     chosen = _chosen(parameters)
     first = chosen.sources[0]
     if first["source"] == "phantom":
@@ -112,7 +115,11 @@ def transformer_pictures(parameters: TransformerParameters) -> tuple[Pictures, P
 
 
 def study_transformers(parameters: TransformerParameters) -> xr.DataTree:
-    """Take a study of a profile's transformers from the archive where it is there, or make it."""
+    """Take a study of a profile's transformers from the archive where it is there, or make it.
+
+    For each seed a node ``seed_<seed>`` with ``history``, ``comparison`` (as many passes for each
+    baseline as the training took), ``survey`` and ``samples``.
+    """
     request = study_request(parameters)
     study = obtain(request)
     wanted = [f"seed_{seed}" for seed in request.recipe["seeds"]]
@@ -228,7 +235,10 @@ def shown_pictures(parameters: TransformerParameters) -> tuple[np.ndarray, list[
 def sample_transformers(
     net: InvariantTransformerNet, images: np.ndarray, names: list[str], steps: int = 5
 ) -> xr.Dataset:
-    """Say what a classifier says of a few pictures when all control values of a kind move."""
+    """Say what a classifier says of a few pictures when all control values of a kind move.
+
+    The slider "alpha" or "beta" moves, with all values of the other kind at 1/2.
+    """
     value = np.linspace(0, 1, steps, dtype="float32")
     moved, still = value[:, None], np.full((steps, 1), 0.5, "float32")
     spatial, color = (
