@@ -37,7 +37,7 @@ screenings = study.calibrate(parameters)
 study.show_figure(study.plot_phantom(), "phantom")
 
 # %%
-study.show_table(study.phantom_table(), "phantom")
+study.save_table(study.phantom_table(), "phantom")
 
 # %% [markdown]
 # Wide pale lines: the mean softmax of the true class of an ideal observer. Thin lines: the
@@ -50,7 +50,7 @@ study.show_figure(study.plot_calibration(screenings), "calibration")
 # Thresholds, and their distance to the known ones in units of the separation of the pair:
 
 # %%
-study.show_table(study.calibration_table(screenings), "calibration")
+study.save_table(study.calibration_table(screenings), "calibration")
 
 # %% [markdown]
 # Objects of known symmetry under rotation; gray: the angles that leave them as they are.

@@ -61,7 +61,7 @@ study.show_figure(study.plot_decomposition(trained), "itn_decomposition")
 # with 95 % Clopper-Pearson intervals:
 
 # %%
-study.show_table(study.survey_table(trained), "itn_survey")
+study.save_table(study.survey_table(trained), "itn_survey")
 
 # %%
 study.glue_numbers(study.transformer_numbers(trained))

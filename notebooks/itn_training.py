@@ -57,7 +57,7 @@ study.show_figure(study.plot_transformer_training(trained), "itn_training")
 study.show_figure(study.plot_frontier(trained), "itn_frontier")
 
 # %%
-study.show_table(study.comparison_table(trained), "itn_comparison")
+study.save_table(study.comparison_table(trained), "itn_comparison")
 
 # %%
 study.glue_numbers(study.transformer_numbers(trained))

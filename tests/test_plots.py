@@ -19,7 +19,7 @@ from scipy import stats
 
 import itn
 from itn.plots import LOST_COLOR, STYLE, Figure, format_magnitude
-from itn.study.pages import save_table, show_figure, show_table
+from itn.study.pages import save_table, show_figure
 from itn.study.profiles import archive_file
 from itn.study.tables import describe, key_numbers, threshold_table
 from itn.thresholds import accuracy, median_threshold, thresholds
@@ -229,11 +229,11 @@ def test_a_notebook_writes_for_the_book_alone(two, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     drawing = show_figure(itn.plot_accuracy(two), "accuracy")
     table = threshold_table(two)
-    assert show_table(table, "thresholds") is table
+    pd.testing.assert_frame_equal(save_table(table, "thresholds"), table)
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setenv("ITN_FIGURES", str(tmp_path / "figures"))
     assert show_figure(itn.plot_accuracy(two), "accuracy") == drawing
-    assert show_table(table, "thresholds") is table
+    pd.testing.assert_frame_equal(save_table(table, "thresholds"), table)
     assert (tmp_path / "figures" / "accuracy.svg").read_text() == drawing
     assert sorted(each.name for each in (tmp_path / "figures").iterdir()) == [
         "accuracy.svg",
@@ -321,6 +321,6 @@ def test_table_says_why_there_is_no_number(rotation):
 def test_a_saved_table_is_read_back(rotation, tmp_path, monkeypatch):
     monkeypatch.setenv("ITN_FIGURES", str(tmp_path))
     table = threshold_table(rotation)
-    assert save_table(table, "thresholds") is table
+    pd.testing.assert_frame_equal(save_table(table, "thresholds"), table)
     read = pd.read_csv(tmp_path / "thresholds.csv", index_col="category")
     pd.testing.assert_frame_equal(read, table)

@@ -14,8 +14,9 @@ from .networks import seed_table as seed_table
 from .networks import training_numbers as training_numbers
 from .networks import training_table as training_table
 from .pages import glue_numbers as glue_numbers
+from .pages import glue_table as glue_table
+from .pages import save_table as save_table
 from .pages import show_figure as show_figure
-from .pages import show_table as show_table
 from .profiles import TransformerParameters as TransformerParameters
 from .profiles import VariationParameters as VariationParameters
 from .profiles import load_profile as load_profile

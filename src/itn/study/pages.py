@@ -1,6 +1,7 @@
 """What a notebook shows, and keeps for a page of the book."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.figure
@@ -9,6 +10,8 @@ import pandas as pd
 
 from itn.files import whole_file
 from itn.plots import Drawing, as_drawing, readable
+
+MISSING = "–"  # how a page shows that there is no number
 
 
 def show_figure(figure: matplotlib.figure.Figure, name: str) -> Drawing:
@@ -20,24 +23,48 @@ def show_figure(figure: matplotlib.figure.Figure, name: str) -> Drawing:
     return drawing
 
 
+def save_table(
+    table: pd.DataFrame, name: str, formats: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Show a table in a notebook, and keep it for the book where `itn figures` runs that.
+
+    ``formats`` says how numbers of a column are written (``{"accuracy": ".0%"}``); without it
+    whole numbers are written as they are, others with three decimals, NaN as a dash. The book
+    includes the CSV.
+    """
+    columns = table.reset_index().rename(columns=readable)
+    for column, form in (formats or {}).items():
+        texts = [MISSING if pd.isna(one) else f"{one:{form}}" for one in columns[readable(column)]]
+        columns[readable(column)] = [text.replace("-", "−") for text in texts]
+    if "ITN_FIGURES" in os.environ:
+        with whole_file(Path(os.environ["ITN_FIGURES"], f"{name}.csv")) as path:
+            columns.to_csv(
+                path, index=False, float_format="%.3f", na_rep=MISSING, lineterminator="\n"
+            )
+    return columns.set_index(list(columns.columns[: table.index.nlevels]))
+
+
+def glue_table(table: pd.DataFrame, columns: Sequence[str] | None = None, prefix: str = "") -> None:
+    """Store ``<prefix><row>_<column>`` in the notebook that runs, where the book's prose finds it.
+
+    Of all columns, or of those named. A row of several index levels is called by all of them.
+    """
+    for row, values in zip(
+        table.index, table[list(columns or table)].to_dict("records"), strict=True
+    ):
+        names = row if isinstance(row, tuple) else (row,)
+        for column, value in values.items():
+            _glue(prefix + "_".join(map(str, (*names, column))).replace(" ", "_"), value)
+
+
 def glue_numbers(numbers: dict[str, float | str], prefix: str = "") -> None:
     """Store numbers in the notebook that runs, where the book's prose finds them."""
+    for key, value in numbers.items():
+        _glue(f"{prefix}{key}", value)
+
+
+def _glue(key: str, value: object) -> None:
     from myst_nb import glue
 
-    for key, value in numbers.items():
-        # A number of numpy's would be stored as a text that no page can format.
-        plain = value.item() if isinstance(value, np.generic) else value
-        glue(f"{prefix}{key}", plain, display=False)
-
-
-def show_table(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Show a table in a notebook, and keep it for the book where `itn figures` runs that."""
-    return save_table(table, name) if "ITN_FIGURES" in os.environ else table
-
-
-def save_table(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Write a table as CSV, where a page of the book finds it."""
-    columns = table.reset_index().rename(columns=readable)
-    with whole_file(Path(os.environ.get("ITN_FIGURES", ""), f"{name}.csv")) as path:
-        columns.to_csv(path, index=False, float_format="%.3f", na_rep="–", lineterminator="\n")
-    return table
+    # A number of numpy's would be stored as a text that no page can format.
+    glue(key, value.item() if isinstance(value, np.generic) else value, display=False)

@@ -1,0 +1,48 @@
+"""What a notebook keeps for a page, against what is written by hand."""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from itn.study.pages import glue_table, save_table
+
+
+@pytest.fixture
+def table():
+    rows = {
+        ("soccer_ball", "up"): {"clean accuracy": 0.25, "change": -0.5, "pictures": 12},
+        ("lamp", "down"): {"clean accuracy": np.nan, "change": 0.0625, "pictures": 8},
+    }
+    found = pd.DataFrame.from_dict(rows, orient="index")
+    return found.astype({"pictures": int}).rename_axis(["class", "direction"])
+
+
+def test_a_table_is_written_as_its_formats_say(table, tmp_path, monkeypatch):
+    monkeypatch.setenv("ITN_FIGURES", str(tmp_path))
+    shown = save_table(table, "classes", {"clean accuracy": ".0%", "change": "+.1f"})
+    assert (tmp_path / "classes.csv").read_text() == (
+        "class,direction,clean accuracy,change,pictures\n"
+        "soccer_ball,up,25%,−0.5,12\n"
+        "lamp,down,–,+0.1,8\n"
+    )
+    assert shown.loc[("soccer_ball", "up"), "change"] == "−0.5"
+    assert table.loc[("soccer_ball", "up"), "change"] == -0.5  # as it was
+
+
+def test_a_format_without_its_column_is_named(table):
+    with pytest.raises(KeyError, match="accuracy"):
+        save_table(table, "classes", {"accuracy": ".0%"})
+
+
+def test_what_is_glued_is_called_by_row_and_column(table, monkeypatch):
+    glued = {}
+    module = SimpleNamespace(glue=lambda key, value, display: glued.update({key: value}))
+    monkeypatch.setitem(sys.modules, "myst_nb", module)
+    glue_table(table, ["clean accuracy", "pictures"], prefix="photos_")
+    assert glued["photos_soccer_ball_up_clean_accuracy"] == 0.25
+    assert glued["photos_lamp_down_pictures"] == 8
+    assert len(glued) == 4
+    assert {type(value) for value in glued.values()} == {int, float}  # what pages can format
