@@ -1,6 +1,5 @@
 """What a reader sees of a screening: figures, tables and numbers, against the data they show."""
 
-import inspect
 import json
 from xml.dom import minidom
 from xml.etree import ElementTree
@@ -18,7 +17,7 @@ from PIL import Image
 from scipy import stats
 
 import itn
-from itn.plots import LOST_COLOR, STYLE, Figure, format_magnitude
+from itn.plots import LOST_COLOR, STYLE, Figure, format_magnitude, panels
 from itn.study.pages import save_table, show_figure
 from itn.study.profiles import archive_file
 from itn.study.tables import describe, key_numbers, threshold_table
@@ -220,8 +219,32 @@ def test_a_figure_is_a_picture_in_a_notebook(two):
 
 
 @pytest.mark.parametrize("name", [name for name in dir(itn) if name.startswith("plot_")])
-def test_every_plot_makes_such_a_figure(name):
-    assert inspect.signature(getattr(itn, name)).return_annotation is Figure
+def test_every_plot_makes_such_a_figure(name, two):
+    assert isinstance(getattr(itn, name)(two), Figure)
+
+
+def test_plots_draw_where_they_are_told(two):
+    own = itn.plot_softmax(two)
+    figure = matplotlib.figure.Figure()
+    left, middle, right = figure.subplots(1, 3)
+    assert itn.plot_softmax(two, ax=[left, middle]) is figure
+    assert itn.plot_accuracy(two, ax=right) is figure
+    for panel, same in zip((left, middle), own.axes, strict=True):
+        for drawn, wanted in zip(panel.lines, same.lines, strict=True):
+            np.testing.assert_array_equal(drawn.get_xydata(), wanted.get_xydata())
+    assert len(right.lines) == len(itn.plot_accuracy(two).axes[0].lines)
+    assert len(figure.axes) == 3
+    one = itn.select_categories(two, ["grand_piano"])
+    assert itn.plot_softmax(one, ax=figure.add_subfigure(figure.add_gridspec(1)[0]).subplots())
+    with pytest.raises(itn.UsageError, match="each of 2 panels, got 1"):
+        itn.plot_softmax(two, ax=left)
+
+
+def test_panels_beyond_are_empty():
+    with panels(5, columns=3, size=(1.5, 2)) as (figure, grid):
+        assert grid.shape == (2, 3)
+    assert figure.get_size_inches().tolist() == [4.5, 4]
+    assert [axes.axison for axes in grid.flat] == [True] * 5 + [False]
 
 
 def test_a_notebook_writes_for_the_book_alone(two, tmp_path, monkeypatch):

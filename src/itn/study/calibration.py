@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from itn.curves import select_categories
@@ -26,9 +27,9 @@ from itn.plots import (
     PANEL_HEIGHT,
     PANEL_WIDTH,
     STYLE,
-    Figure,
     draw_axes,
     format_magnitude,
+    panels,
     positions,
     readable,
 )
@@ -151,16 +152,10 @@ def calibration_numbers(
 
 def plot_calibration(screenings: dict[str, xr.Dataset]) -> Figure:
     """Draw every critical pair's measured curves on top of the ideal observer's."""
-    columns = 2
-    rows = -(-len(PHANTOM_PAIRS) // columns)
-    with mpl.rc_context(STYLE):
-        size = (columns * PANEL_WIDTH, rows * 0.85 * PANEL_HEIGHT)
-        figure = Figure(figsize=size, layout="constrained")
-        panels = list(figure.subplots(rows, columns, squeeze=False).flat)
-        for name, axes in zip(PHANTOM_PAIRS, panels, strict=False):
+    size = (PANEL_WIDTH, 0.85 * PANEL_HEIGHT)
+    with panels(len(PHANTOM_PAIRS), size=size) as (figure, grid):
+        for name, axes in zip(PHANTOM_PAIRS, grid.flat, strict=False):
             _draw_pair(axes, name, screenings)
-        for axes in panels[len(PHANTOM_PAIRS) :]:
-            axes.set_axis_off()
         _network_legend(figure, _networks(screenings), {"ideal observer": IDEAL_STYLE})
     return figure
 
@@ -168,9 +163,9 @@ def plot_calibration(screenings: dict[str, xr.Dataset]) -> Figure:
 def plot_symmetry(screenings: dict[str, xr.Dataset]) -> Figure:
     """Draw the softmax of every symmetric class under rotation, its symmetry angles marked."""
     rotation = find_transformation("rotation")
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(2 * PANEL_WIDTH, 1.6 * PANEL_HEIGHT), layout="constrained")
-        for axes, name in zip(figure.subplots(2, 2).flat, SYMMETRIC, strict=True):
+    size = (PANEL_WIDTH, 0.8 * PANEL_HEIGHT)
+    with panels(len(SYMMETRIC), size=size) as (figure, grid):
+        for axes, name in zip(grid.flat, SYMMETRIC, strict=True):
             symmetry = PHANTOM_CLASSES[name].symmetry
             for angle in range(0, 361, SYMMETRY_STEPS[symmetry] or 361):
                 axes.axvline(angle, color="#BBBBBB", linewidth=4, zorder=0)

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
 from itn.messages import UsageError
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE, Figure, factor_ticks
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, factor_ticks, panels
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import archived_screening, obtain_screening
 from itn.thresholds import DIRECTIONS, NOT_REACHED, REACHED, thresholds
@@ -143,21 +143,15 @@ def plot_threshold_pairs(pairs: pd.DataFrame, first: str, second: str) -> Figure
             f"nothing to draw: {first} and {second} share no class that both know untransformed"
         )
     names = list(dict.fromkeys(pairs.transformation))
-    columns = min(4, len(names))
-    rows = -(-len(names) // columns)
     found = rank_correlations(pairs).set_index(["transformation", "direction"])
-    with mpl.rc_context(STYLE):
-        size = (0.72 * PANEL_WIDTH * columns, 0.78 * PANEL_HEIGHT * rows + 0.3)
-        figure = Figure(figsize=size, layout="constrained")
-        panels = figure.subplots(rows, columns, squeeze=False)
-        for axes in panels.flat[len(names) :]:
-            axes.set_axis_off()
-        for axes, name in zip(panels.flat, names, strict=False):
+    size = (0.72 * PANEL_WIDTH, 0.81 * PANEL_HEIGHT)
+    with panels(len(names), columns=4, size=size) as (figure, grid):
+        for axes, name in zip(grid.flat, names, strict=False):
             _draw_pairs(axes, pairs[pairs.transformation == name], found.loc[name])
             axes.set_title(name, pad=24)
-        for axes in panels[:, 0]:
+        for axes in grid[:, 0]:
             axes.set_ylabel(second)
-        for axes in panels[-1]:
+        for axes in grid[-1]:
             axes.set_xlabel(first)
         handles = [
             Line2D([], [], linestyle="", label=f"{direction}, {what}", markersize=5,

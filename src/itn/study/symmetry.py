@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.figure import Figure
 from scipy import stats
 
 from itn.messages import unknown
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, STYLE, Figure, draw_axes
+from itn.plots import RIVAL_STYLES, draw_axes, panels
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import obtain_screening
 from itn.thresholds import accuracy, is_correct, mean_over_sweep, value_at
@@ -60,11 +60,8 @@ def plot_turned_groups(turned: pd.DataFrame) -> Figure:
     """Draw the share of accuracy that each group of classes keeps against the angle."""
     networks = list(dict.fromkeys(turned.network))
     groups = [group for group in dict.fromkeys(turned.group) if group != REST]
-    with mpl.rc_context(STYLE):
-        size = (PANEL_WIDTH * len(networks), PANEL_HEIGHT)
-        figure = Figure(figsize=size, layout="constrained")
-        panels = figure.subplots(1, len(networks), squeeze=False, sharey=True)[0]
-        for axes, network in zip(panels, networks, strict=True):
+    with panels(len(networks), len(networks), sharey=True) as (figure, grid):
+        for axes, network in zip(grid[0], networks, strict=True):
             for group, style in zip(groups, RIVAL_STYLES, strict=False):
                 members = turned[(turned.network == network) & (turned.group == group)]
                 members = members[members.clean > 0]
@@ -78,10 +75,10 @@ def plot_turned_groups(turned: pd.DataFrame) -> Figure:
             draw_axes(axes, find_transformation("rotation"), angles)
             axes.set_ylim(0, 1.25)
             axes.set_title(network)
-        panels[0].set_ylabel("accuracy, share of that upright")
+        grid[0, 0].set_ylabel("accuracy, share of that upright")
         entries = {  # of the first panel that has them
             label: handle
-            for axes in panels[::-1]
+            for axes in grid[0, ::-1]
             for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
         }
         figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=3)

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import matplotlib as mpl
 import xarray as xr
+from matplotlib.figure import Figure
 
 from itn.messages import UsageError
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, STYLE, Figure, draw_axes
+from itn.plots import draw_axes, draw_share, panels
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import obtain_screening
 from itn.thresholds import accuracy_interval, is_correct, mean_over_sweep, value_at
@@ -47,22 +47,22 @@ def taught_screenings(parameters: FigureParameters) -> Screenings:
 def plot_taught(screenings: Screenings) -> Figure:
     """Draw the accuracy of taught and untaught networks against the magnitude."""
     networks = list(dict.fromkeys(network for _, network, _ in screenings))
-    with mpl.rc_context(STYLE):
-        size = (PANEL_WIDTH * len(TAUGHT), PANEL_HEIGHT * len(networks))
-        figure = Figure(figsize=size, layout="constrained")
-        panels = figure.subplots(len(networks), len(TAUGHT), squeeze=False, sharey=True)
-        for row, network in zip(panels, networks, strict=True):
+    count, columns = len(networks) * len(TAUGHT), len(TAUGHT)
+    with panels(count, columns, sharey=True) as (figure, grid):
+        for row, network in zip(grid, networks, strict=True):
             for axes, name in zip(row, TAUGHT, strict=True):
                 for which, style in STYLES.items():
                     screening = screenings[name, network, which]
                     magnitude, right = screening.magnitude.values, is_correct(screening)
-                    low, high = accuracy_interval(right.sum(axis=0), len(right))
-                    axes.fill_between(magnitude, low, high, alpha=0.2, color=style["color"], lw=0)
-                    axes.plot(magnitude, right.mean(axis=0), label=which, linewidth=2, **style)
+                    interval = accuracy_interval(right.sum(axis=0), len(right))
+                    draw_share(
+                        axes, magnitude, right.mean(axis=0), interval,
+                        label=which, linewidth=2, **style,
+                    )  # fmt: skip
                 draw_axes(axes, find_transformation(name), magnitude)
                 axes.set_title(network)
             row[0].set_ylabel("accuracy")
-        handles, labels = panels[0, 0].get_legend_handles_labels()
+        handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, STYLE, Figure, readable
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, draw_share, panels, readable
 from itn.study.families import FAMILIES, family_accuracy
 from itn.study.matrices import decompose_color, decompose_spatial
 from itn.study.transformer_tables import first_of
@@ -43,9 +43,9 @@ def plot_transformer_training(study: xr.DataTree) -> Figure:
     history = first_of(study, "history")
     step = history.step.values
     epoch = np.arange(history.sizes["epoch"]) * len(step) / history.attrs["epochs"]
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(2 * PANEL_WIDTH, 1.9 * PANEL_HEIGHT), layout="constrained")
-        top, middle, bottom = figure.subplots(3, 1, sharex=True)
+    size = (2 * PANEL_WIDTH, 1.9 / 3 * PANEL_HEIGHT)
+    with panels(3, columns=1, size=size, sharex=True) as (figure, grid):
+        top, middle, bottom = grid[:, 0]
         _draw_steps(top, step, history.cross_entropy.values, "#000000")
         top.set_ylabel("cross-entropy")
         top.set_ylim(0, None)
@@ -94,9 +94,7 @@ def plot_samples(study: xr.DataTree, images: np.ndarray) -> Figure:
     samples = first_of(study, "samples")
     pictures = transformed_samples(samples, images)
     count, rows, columns = pictures.shape[:3]
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(1.5 * columns, 1.85 * rows * count), layout="constrained")
-        grid = figure.subplots(rows * count, columns, squeeze=False)
+    with panels(rows * count * columns, columns, size=(1.5, 1.85)) as (figure, grid):
         for row, axes_row in enumerate(grid):
             picture, slider = divmod(row, rows)
             for column, axes in enumerate(axes_row):
@@ -117,23 +115,22 @@ def plot_samples(study: xr.DataTree, images: np.ndarray) -> Figure:
 def plot_decomposition(study: xr.DataTree) -> Figure:
     """Draw what each control value does to the content and its colors."""
     survey = first_of(study, "survey")
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(2 * PANEL_WIDTH, 2.1 * PANEL_HEIGHT), layout="constrained")
-        panels = figure.subplots(4, 3)
+    size = (2 / 3 * PANEL_WIDTH, 2.1 / 4 * PANEL_HEIGHT)
+    with panels(12, columns=3, size=size) as (figure, grid):
         for kind, components, first in (
             ("alpha", tuple(COMPONENT_LABELS)[:6], 0),
             ("beta", tuple(COMPONENT_LABELS)[6:], 6),
         ):
-            _draw_components(panels.flat[first:], survey, kind, components)
-            handles, labels = panels.flat[first].get_legend_handles_labels()
-            last = panels.flat[-2 if kind == "alpha" else -1]
+            _draw_components(grid.flat[first:], survey, kind, components)
+            handles, labels = grid.flat[first].get_legend_handles_labels()
+            last = grid.flat[-2 if kind == "alpha" else -1]
             last.set_axis_off()
             last.legend(handles, labels, loc="center", title="moved from 0 to 1")
     return figure
 
 
 def _draw_components(
-    panels: Iterable[Axes], survey: xr.Dataset, kind: str, components: Sequence[str]
+    row: Iterable[Axes], survey: xr.Dataset, kind: str, components: Sequence[str]
 ) -> None:
     """Draw components of the matrices along the sliders of a kind, one panel for each."""
     table = (
@@ -143,7 +140,7 @@ def _draw_components(
     )
     names, letter = survey.slider.values, {"alpha": "α", "beta": "β"}[kind]
     moved = [name for name in dict.fromkeys(names) if name.startswith(kind)]
-    for axes, component in zip(panels, components, strict=False):
+    for axes, component in zip(row, components, strict=False):
         neutral = 1.0 if COMPONENT_LABELS[component].endswith("factor") else 0.0
         axes.axhline(neutral, color="#BBBBBB", linewidth=3, zorder=0)
         for index, name in enumerate(moved):
@@ -161,20 +158,18 @@ def plot_frontier(study: xr.DataTree) -> Figure:
     nodes = list(study.children.values())
     comparisons = [node["comparison"].to_dataset() for node in nodes]
     styles = dict(zip(FAMILIES, RIVAL_STYLES, strict=False))
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(2 * PANEL_WIDTH, PANEL_HEIGHT), layout="constrained")
-        axes = figure.subplots()
+    with panels(1, size=(2 * PANEL_WIDTH, PANEL_HEIGHT)) as (figure, grid):
+        axes = grid[0, 0]
         for index, comparison in enumerate(comparisons):
             pictures = int(nodes[index]["history"].attrs["held_out_pictures"])
             for family, style in styles.items():
                 own = comparison.sel(family=family)
                 displacement = (own.spatial_displacement + own.color_displacement).values
                 accuracy, low, high = family_accuracy(comparison, family, pictures)
-                axes.fill_between(
-                    displacement, low, high, color=style["color"], alpha=0.12, linewidth=0
-                )
-                label = family if index == 0 else None
-                axes.plot(displacement, accuracy, linewidth=1.5, label=label, **style)
+                draw_share(
+                    axes, displacement, accuracy, (low, high), opacity=0.12,
+                    label=family if index == 0 else None, linewidth=1.5, **style,
+                )  # fmt: skip
                 if family == "learned":
                     one = int(np.argmin(np.abs(own.factor.values - 1)))
                     axes.plot(
@@ -205,25 +200,23 @@ def plot_frontier(study: xr.DataTree) -> Figure:
 
 def plot_variations(varied: dict[str, xr.DataTree]) -> Figure:
     """Draw what transformers do to the content that were trained with different options."""
-    with mpl.rc_context(STYLE):
-        size = (2 * PANEL_WIDTH, 0.4 * PANEL_HEIGHT + 0.5 * PANEL_HEIGHT * len(varied))
-        figure = Figure(figsize=size, layout="constrained")
-        panels = figure.subplots(len(varied), 4, squeeze=False, sharey="col")
-        for row, (value, study) in zip(panels, varied.items(), strict=True):
+    size = (PANEL_WIDTH / 2, (0.4 / len(varied) + 0.5) * PANEL_HEIGHT)
+    with panels(4 * len(varied), columns=4, size=size, sharey="col") as (figure, grid):
+        for row, (value, study) in zip(grid, varied.items(), strict=True):
             _draw_components(row, first_of(study, "survey"), "alpha", COMPONENTS_SHOWN)
             row[0].set_ylabel(readable(value))
             history = first_of(study, "history")
             for (label, name), style in zip(DISPLACEMENTS.items(), SLIDER_STYLES, strict=False):
                 row[3].plot(history[name], label=label, linewidth=2, **style)
             row[3].axvline(history.attrs["kept_epoch"], color="#BBBBBB", zorder=0)
-            if row[0] is not panels[0, 0]:
+            if row[0] is not grid[0, 0]:
                 for axes in row:
                     axes.set_title("")
-        panels[0, 3].set_title("displacement", fontsize=9)
-        panels[0, 3].legend(loc="upper left")
-        for axes in panels[-1, :3]:
+        grid[0, 3].set_title("displacement", fontsize=9)
+        grid[0, 3].legend(loc="upper left")
+        for axes in grid[-1, :3]:
             axes.set_xlabel("control value")
-        panels[-1, 3].set_xlabel("epoch")
-        handles, labels = panels[0, 0].get_legend_handles_labels()
+        grid[-1, 3].set_xlabel("epoch")
+        handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
