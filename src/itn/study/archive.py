@@ -39,30 +39,15 @@ INDEPENDENT = ("classes", "magnitudes", "parts", "seeds")
 
 @dataclass(frozen=True)
 class Request:
-    """A result that is wanted.
+    """A result that is wanted."""
 
-    Attributes
-    ----------
-    recipe : dict of str to object
-        Everything that decides its numbers. ``kind`` says of what it is.
-    compute : callable
-        Makes it. Is given a folder, in which what is unfinished may survive a kill.
-    module : str
-        The module whose sources, with all that they import, compute it.
-    archive : Path
-        The file that it would be archived as, ``results/<profile>/<name>.nc``.
-    own : bool
-        Whether it is what the profile asks for, without deviations of a user.
-    command : str
-        What archives it.
-    """
-
-    recipe: Recipe
+    recipe: Recipe  # everything that decides its numbers; its "kind" says of what it is
+    # Makes it. Is given a folder, in which what is unfinished may survive a kill.
     compute: Callable[[Path], xr.Dataset | xr.DataTree]
-    module: str
-    archive: Path
-    own: bool = False
-    command: str = ""
+    module: str  # whose sources, with all that they import, compute it
+    archive: Path  # what it would be archived as, results/<profile>/<name>.nc
+    own: bool = False  # whether the profile asks for it, without deviations of a user
+    command: str = ""  # what archives it
 
 
 def digest_of(recipe: Mapping[str, Any]) -> str:

@@ -46,27 +46,9 @@ Names = Annotated[tuple[str, ...], pydantic.BeforeValidator(_listed), pydantic.F
 
 
 class Training(_Strict):
-    """How a profile's own networks are trained, see `itn.zoo.training.train`.
+    """How a profile's own networks are trained; the rest as for `itn.zoo.training.train`."""
 
-    Attributes
-    ----------
-    pictures_per_class : int or None
-        Number of pictures to render and learn from, where they are rendered.
-    epochs, batch_size : int
-        How often each is seen, and at most how many at a time.
-    learning_rate, weight_decay, label_smoothing, jitter, rotation, zoom : float
-        As for `itn.zoo.training.train`.
-    mirror : bool
-        Likewise.
-    dropout : float or None
-        Likewise.
-    seed : int
-        Of rendered pictures and of the training.
-    networks : dict of str to dict
-        What one architecture needs to have otherwise.
-    """
-
-    pictures_per_class: Annotated[int, pydantic.Field(ge=1)] | None = None
+    pictures_per_class: Annotated[int, pydantic.Field(ge=1)] | None = None  # where rendered
     epochs: Annotated[int, pydantic.Field(ge=1)]
     batch_size: Annotated[int, pydantic.Field(ge=1)] = 32
     learning_rate: Annotated[float, pydantic.Field(gt=0)] = 1e-3
@@ -77,8 +59,8 @@ class Training(_Strict):
     rotation: Annotated[float, pydantic.Field(ge=0, le=180)] = 0.0
     zoom: Annotated[float, pydantic.Field(ge=1)] = 1.0
     dropout: Annotated[float, pydantic.Field(ge=0, lt=1)] | None = None
-    seed: Annotated[int, pydantic.Field(ge=0)] = 0
-    networks: dict[str, dict[str, Any]] = {}
+    seed: Annotated[int, pydantic.Field(ge=0)] = 0  # of rendered pictures and of the training
+    networks: dict[str, dict[str, Any]] = {}  # what one architecture needs to have otherwise
 
     def options(self, architecture: str) -> dict[str, Any]:
         """Return the arguments for `itn.zoo.training.train`."""
@@ -89,119 +71,50 @@ class Training(_Strict):
 
 
 class Transformers(_Strict):
-    """How the transformers of an Invariant Transformer Net are trained for a profile.
+    """How the transformers of an Invariant Transformer Net are trained for a profile."""
 
-    Attributes
-    ----------
-    limit : int or None
-        At most that many pictures per class to learn from; None is all.
-    more_pictures : dict of str to str
-        Data sets beside the profile's own, and for each the file in ``profiles/`` that lists
-        which pictures of it, as the part "training", see `itn.study.splits`.
-    epochs, batch_size : int
-        How often each picture is seen, and how many at a time.
-    color_weight, gate_margin : float
-        As for `itn.InvariantTransformerNet`.
-    seeds : tuple of int
-        One training each.
-    """
-
-    limit: Annotated[int, pydantic.Field(ge=2)] | None = None
+    limit: Annotated[int, pydantic.Field(ge=2)] | None = None  # pictures per class; None: all
+    # Data sets beside the profile's own, and for each the file in profiles/ that lists which
+    # pictures of it, as the part "training", see `itn.study.splits`.
     more_pictures: dict[str, str] = {}
     epochs: Annotated[int, pydantic.Field(ge=1)]
     batch_size: Annotated[int, pydantic.Field(ge=1)] = 32
     color_weight: Annotated[float, pydantic.Field(ge=0)]
     gate_margin: Annotated[float, pydantic.Field(ge=0)] = 0.0
-    seeds: Annotated[tuple[int, ...], pydantic.Field(min_length=1)] = (0,)
+    seeds: Annotated[tuple[int, ...], pydantic.Field(min_length=1)] = (0,)  # one training each
 
 
 class Profile(_Strict):
-    """Which networks look at which pictures.
+    """Which networks look at which pictures."""
 
-    Attributes
-    ----------
-    description : str
-        One line for the reader of a figure.
-    networks : tuple of str
-        Names for `itn.load_classifier`, which may be the user's own; the first is the default.
-    pictures : str
-        Data set or folder for `itn.load_images`.
-    classes : tuple of str
-        The classes that are screened.
-    highlights : tuple of str
-        Those of them that the main figures show.
-    split : str or None
-        File in ``profiles/`` that says which pictures are for training and which for testing,
-        see `itn.study.splits`; the latter are screened. None: all are.
-    fill : str
-        What lies outside a picture, see `itn.warp.affine_warp`.
-    seed : int
-        Seed of the noise.
-    limit : int or None
-        At most that many pictures per class; None is all.
-    weights : dict of str to str
-        Weight files of networks, where they are not the published ones.
-    training : Training or None
-        How its networks are trained, where they are its own.
-    transformers : Transformers or None
-        How Invariant Transformer Nets are trained on it.
-    notebooks : tuple of str or None
-        Names of the notebooks that `itn figures` runs for it; None is all.
-    each_network : bool
-        Whether those that take a network run for each of the profile's, not for the first
-        alone; the results of each then lie in a folder of its name.
-    untaught : str or None
-        The profile whose networks saw the same pictures, but none turned or zoomed.
-    groups : dict of str to tuple of str
-        Classes that are compared with each other, see `itn.study.symmetry.turned_groups`.
-    """
-
-    description: str
-    networks: Names
-    pictures: str
-    classes: Names
-    highlights: Names
+    description: str  # one line for the reader of a figure
+    networks: Names  # for `itn.load_classifier`; may be the user's own; the first is the default
+    pictures: str  # data set or folder for `itn.load_images`
+    classes: Names  # those that are screened
+    highlights: Names  # those of them that the main figures show
+    # File in profiles/ that says which pictures are for training and which for testing, see
+    # `itn.study.splits`; the latter are screened. None: all are.
     split: str | None = None
-    fill: str = "zeros"
-    seed: Annotated[int, pydantic.Field(ge=0)] = 0
-    limit: Annotated[int, pydantic.Field(ge=1)] | None = None
-    weights: dict[str, str] = {}
-    training: Training | None = None
-    transformers: Transformers | None = None
-    notebooks: Names | None = None
-    each_network: bool = False
-    untaught: str | None = None
-    groups: dict[str, Names] = {}
+    fill: str = "zeros"  # outside a picture, see `itn.warp.affine_warp`
+    seed: Annotated[int, pydantic.Field(ge=0)] = 0  # of the noise
+    limit: Annotated[int, pydantic.Field(ge=1)] | None = None  # pictures per class; None: all
+    weights: dict[str, str] = {}  # files, where they are not the published ones
+    training: Training | None = None  # of networks of its own
+    transformers: Transformers | None = None  # of Invariant Transformer Nets
+    notebooks: Names | None = None  # that `itn figures` runs for it; None: all that apply
+    each_network: bool = False  # notebooks that take a network run for each, not for the first
+    untaught: str | None = None  # profile whose networks saw the same, but none turned or zoomed
+    groups: dict[str, Names] = {}  # classes that are compared, see `itn.study.symmetry`
 
 
 class FigureParameters(_Strict):
-    """What a notebook lets its user choose; None stands for the profile's own choice.
-
-    Attributes
-    ----------
-    profile : str
-        Name of a file in ``profiles/``.
-    network : str or None
-        Name for `itn.load_classifier`.
-    pictures : str or None
-        Data set or folder for `itn.load_images`.
-    classes : tuple of str or None
-        Classes to show.
-    magnitudes : tuple of float or None
-        Magnitudes to screen; None is the transformation's default sweep.
-    fill : str or None
-        What lies outside a picture.
-    seed : int or None
-        Seed of the noise.
-    limit : int or None
-        At most that many pictures per class; None is all.
-    """
+    """What a notebook lets its user choose; None stands for the profile's own choice."""
 
     profile: str
     network: str | None = None
     pictures: str | None = None
     classes: Names | None = None
-    magnitudes: tuple[float, ...] | None = None
+    magnitudes: tuple[float, ...] | None = None  # the default: the transformation's own sweep
     fill: str | None = None
     seed: Annotated[int, pydantic.Field(ge=0)] | None = None
     limit: Annotated[int, pydantic.Field(ge=1)] | None = None
