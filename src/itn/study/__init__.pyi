@@ -9,6 +9,9 @@ from .comparison import compare as compare
 from .comparison import comparison_numbers as comparison_numbers
 from .comparison import plot_threshold_pairs as plot_threshold_pairs
 from .comparison import rank_correlations as rank_correlations
+from .costs import cost_conditions as cost_conditions
+from .costs import cost_table as cost_table
+from .costs import cost_texts as cost_texts
 from .networks import seed_numbers as seed_numbers
 from .networks import seed_table as seed_table
 from .networks import training_numbers as training_numbers
@@ -30,8 +33,6 @@ from .symmetry import group_numbers as group_numbers
 from .symmetry import group_table as group_table
 from .symmetry import plot_turned_groups as plot_turned_groups
 from .symmetry import turned_groups as turned_groups
-from .tables import cost_numbers as cost_numbers
-from .tables import cost_table as cost_table
 from .tables import describe as describe
 from .tables import key_numbers as key_numbers
 from .tables import threshold_table as threshold_table
