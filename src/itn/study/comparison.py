@@ -23,14 +23,7 @@ CRITERION = "half"
 FEWEST_REACHED = 4  # pairs of thresholds; with fewer, ranks say nothing
 ANOTHER, ITS_PROFILE = "squeezenet", "imagenet"  # what every profile's networks are compared with
 KEYS = ["transformation", "direction"]
-CORRELATIONS = {
-    "transformation": str,
-    "direction": str,
-    "pairs": int,
-    "censored": int,
-    "rank correlation": float,
-    "p": float,
-}
+CORRELATIONS = {"pairs": int, "censored": int, "rank correlation": float, "p": float}
 DIRECTION_STYLES: dict[str, dict[str, Any]] = {
     "up": {"color": "#D55E00", "marker": "^"},
     "down": {"color": "#0072B2", "marker": "v"},
@@ -116,25 +109,16 @@ def rank_correlations(pairs: pd.DataFrame) -> pd.DataFrame:
     threshold for all; ``p`` is two-sided.
     """
     rows = []
-    for (transformation, direction), group in pairs.groupby(KEYS, sort=False) if len(pairs) else ():
-        censored = int((group.first_censored | group.second_censored).sum())
-        coefficient, p = np.nan, np.nan
+    for row, group in pairs.groupby(KEYS, sort=False) if len(pairs) else ():
         first, second = outward(group, "first"), outward(group, "second")
+        reached = np.isfinite(first) & np.isfinite(second)
         # Where all thresholds of a network are the same, they have no order.
         ordered = min(len(np.unique(first)), len(np.unique(second))) > 1
-        if ordered and len(group) - censored >= FEWEST_REACHED:
-            coefficient, p = stats.spearmanr(first, second)
-        rows.append(
-            {
-                "transformation": transformation,
-                "direction": direction,
-                "pairs": len(group),
-                "censored": censored,
-                "rank correlation": float(coefficient),
-                "p": float(p),
-            }
-        )
-    return pd.DataFrame(rows, columns=list(CORRELATIONS)).astype(CORRELATIONS).set_index(KEYS)
+        enough = reached.sum() >= FEWEST_REACHED
+        rho, p = stats.spearmanr(first, second) if ordered and enough else (np.nan, np.nan)
+        rows.append((*row, len(group), (~reached).sum(), rho, p))
+    table = pd.DataFrame(rows, columns=[*KEYS, *CORRELATIONS])
+    return table.astype(CORRELATIONS).set_index(KEYS)
 
 
 def plot_threshold_pairs(
