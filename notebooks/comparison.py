@@ -32,22 +32,40 @@ first, second = study.load_profile(parameters.profile).networks
 # Pictures of each class, and the accuracy of each network on those for testing:
 
 # %%
-study.training_table(parameters)
+trained = study.training_table(parameters)
+study.save_table(study.training_texts(trained), "training")
 
 # %%
-study.glue_numbers(study.training_numbers(parameters))
+study.glue_table(trained.loc[["all"]])
+
+# %% [markdown]
+# How they were trained:
+
+# %%
+settings = study.training_settings(parameters)
+settings
+
+# %%
+study.glue_table(settings, ["weight_decay"])
+study.glue_table(settings.loc[[first]], ["epochs", "label_smoothing", "jitter"])
 
 # %% [markdown]
 # The smaller network trained anew from other seeds: the median threshold *half* over the classes,
-# infinite where more than half are not reached, and the mean rank correlation with the first
+# a dash where more than half are not reached, and the mean rank correlation with the first
 # training.
 
 # %%
-seeds = study.seed_table(study.read_seeds(parameters)[0])
-seeds
+pairs, accuracy = study.read_seeds(parameters)
+seeds = study.seed_table(pairs)
+study.save_table(study.seed_texts(seeds), "seeds", {"ρ": ".2f"})
 
 # %%
-study.glue_numbers(study.seed_numbers(seeds))
+accuracy.loc["ours"] = trained.loc["all", first]
+accuracy
+
+# %%
+study.glue_table(accuracy.agg(["min", "max", "std"]), prefix="seeds_")
+study.glue_table(seeds[["ρ"]].agg(["median", "min", "max"]), prefix="seeds_")
 
 # %% [markdown]
 # Thresholds *half*, one marker per class and direction. Hollow: not reached within the sweep by
@@ -56,33 +74,41 @@ study.glue_numbers(study.seed_numbers(seeds))
 
 # %%
 tables = study.compare(parameters)
-both = tables[first, second]
-study.show_figure(study.plot_threshold_pairs(both, first, second), "comparison")
+both = study.rank_correlations(tables[first, second])
+figure = study.plot_threshold_pairs(tables[first, second], both, first, second)
+study.show_figure(figure, "comparison")
 
 # %%
-study.rank_correlations(both)
+both
 
 # %% [markdown]
 # The same against SqueezeNet, which learned from ImageNet, for the classes it knows:
 
 # %%
-first_other = tables[first, "squeezenet"]
-figure = study.plot_threshold_pairs(first_other, first, "squeezenet")
+other = "squeezenet"
+first_other = study.rank_correlations(tables[first, other])
+figure = study.plot_threshold_pairs(tables[first, other], first_other, first, other)
 study.show_figure(figure, "comparison_squeezenet_first")
 
 # %%
-study.rank_correlations(first_other)
+first_other
 
 # %%
-second_other = tables[second, "squeezenet"]
-figure = study.plot_threshold_pairs(second_other, second, "squeezenet")
+second_other = study.rank_correlations(tables[second, other])
+figure = study.plot_threshold_pairs(tables[second, other], second_other, second, other)
 study.show_figure(figure, "comparison_squeezenet_second")
 
 # %%
-study.rank_correlations(second_other)
+second_other
 
 # %%
-study.glue_numbers(study.comparison_numbers(tables))
+found = {(first, second): both, (first, other): first_other, (second, other): second_other}
+summary = study.summarize_correlations(found)
+summary
+
+# %%
+study.glue_table(summary.iloc[:1])
+study.glue_table(summary.iloc[1:], ["median", "positive", "defined", "significant"])
 
 # %% [markdown]
 # Accuracy under rotation, as a share of that upright: thick lines are the means of groups of
@@ -96,10 +122,23 @@ study.show_figure(study.plot_turned_groups(turned), "symmetry_groups")
 # *Kept* is the mean over all angles, *kept_180* that after half a turn.
 
 # %%
-study.group_table(turned)
+turned.drop(columns=["angles", "curve"])
+
+# %% [markdown]
+# The means of the groups. *p* is the probability that by chance a group keeps at least that much
+# more than the last group does.
 
 # %%
-study.glue_numbers(study.group_numbers(turned))
+groups = study.group_table(turned)
+groups
+
+# %%
+kept = groups[["kept", "kept_180"]].rename(columns={"kept": "all angles", "kept_180": "180°"})
+study.save_table(study.titled(kept), "symmetry_groups", {"all angles": ".0%", "180°": ".0%"})
+
+# %%
+study.glue_table(groups.loc[["near-symmetric"]], ["p kept"])
+study.glue_table(groups.loc[["axisymmetric"]], ["p kept_180"])
 
 # %% [markdown]
 # Accordions and trilobites have black corners. How many other pictures are taken for one of them
@@ -110,4 +149,6 @@ control = study.fill_control(parameters, ["accordion", "trilobite"])
 control
 
 # %%
-study.glue_numbers(study.fill_numbers(control))
+study.glue_table(control, ["taken"])
+study.glue_table(control.query("fill != 'reflect'"), ["accuracy"])
+study.glue_table(control.query("fill == 'edge'"), ["taken_upright"])

@@ -26,16 +26,30 @@ profile: str = "imagenet"  # whose results/<profile>/costs.json is shown
 from itn import study
 
 parameters = study.read_parameters(globals())
-costs = study.cost_table(parameters)
-costs.attrs["machine"]
+conditions = study.cost_conditions(parameters)
+conditions
+
+# %%
+study.glue_table(conditions)
 
 # %% [markdown]
-# Multiplications in thousand millions and parameters in millions; processor seconds per thousand
-# passes, summed over cores; memory in GB; core-hours for the rotation of 50 pictures and
-# core-days for all transformations of 50,000, by the measured time where there is one.
+# Time: multiplications of a pass in thousand millions; processor seconds per thousand passes,
+# summed over cores; core-hours for the rotation of the 50 pictures of one class and core-days for
+# all transformations of 50,000, by the measured time where there is one.
 
 # %%
-costs.round(3)
+costs = study.cost_table(parameters)
+shown = study.cost_texts(costs)
+pace = ["10⁹ multiplications", "seconds measured", "seconds extrapolated"]
+time = ["pixels", *pace, "hours for one class", "days for everything"]
+study.save_table(shown[time], "costs_time")
+
+# %% [markdown]
+# Memory: parameters in millions; peak of a process in GB.
 
 # %%
-study.glue_numbers(study.cost_numbers(costs))
+study.save_table(shown[["10⁶ parameters", "GB measured", "GB extrapolated"]], "costs_memory")
+
+# %%
+checked = costs.dropna().drop("squeezenet")
+study.glue_table(checked, ["seconds measured", "seconds extrapolated"])

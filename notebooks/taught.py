@@ -35,5 +35,10 @@ screenings = study.taught_screenings(parameters)
 study.show_figure(study.plot_taught(screenings), "taught")
 
 # %%
-study.glue_numbers(study.taught_numbers(screenings))
-study.glue_numbers({"zoom": study.load_profile(parameters.profile).training.zoom})
+taught = study.taught_table(screenings)
+percent = dict.fromkeys(taught.columns, ".0%")
+study.save_table(study.titled(taught), "taught", percent)
+
+# %%
+study.glue_table(taught, ["as taken", "mean over all angles"])
+study.glue_table(study.training_settings(parameters).iloc[:1], ["zoom"])

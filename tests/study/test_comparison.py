@@ -17,16 +17,17 @@ from itn.study import comparison, symmetry
 from itn.study import networks as training_report
 from itn.study.comparison import (
     compare,
-    comparison_numbers,
     plot_threshold_pairs,
     rank_correlations,
+    summarize_correlations,
     threshold_pairs,
 )
 from itn.study.networks import (
-    seed_numbers,
     seed_table,
-    training_numbers,
+    seed_texts,
+    training_settings,
     training_table,
+    training_texts,
 )
 from itn.study.profiles import (
     FigureParameters,
@@ -39,7 +40,6 @@ from itn.study.seeds import read_seeds
 from itn.study.symmetry import (
     exact_rank_test,
     fill_control,
-    group_numbers,
     group_table,
     plot_turned_groups,
     turned_groups,
@@ -116,7 +116,7 @@ def test_what_is_lost_at_the_identity_and_what_one_network_does_not_know_is_no_p
 
 def test_rank_correlation_is_spearmans_with_what_is_not_reached_farthest():
     pairs = threshold_pairs(screening(FIRST), screening(SECOND))
-    found = rank_correlations(pairs).set_index("direction")
+    found = rank_correlations(pairs).loc["brightness"]
     # By hand: ranks outward of a, b, c, d, e, f.
     up = stats.spearmanr([1, 2, 3, 6, 4, 5], [1, 3, 2, 6, 4, 5])
     down = stats.spearmanr([5, 4, 3, 6, 2, 1], [4, 2, 1, 5, 6, 3])
@@ -136,22 +136,24 @@ def test_there_is_no_correlation_where_nothing_is_reached():
 
 def test_figure_shows_every_pair_and_its_correlation():
     pairs = threshold_pairs(screening(FIRST), screening(SECOND))
-    figure = plot_threshold_pairs(pairs, "one", "other")
+    found = rank_correlations(pairs)
+    figure = plot_threshold_pairs(pairs, found, "one", "other")
     (axes,) = figure.axes
     assert sum(len(line.get_xdata()) for line in axes.lines) == len(pairs)
     hollow = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
     assert sum(len(line.get_xdata()) for line in hollow) == 3
     texts = {text.get_text() for text in axes.texts}
-    found = rank_correlations(pairs).set_index("direction")["rank correlation"]
-    expected = {f"{d}: ρ = {rho:.2f}, n = 6".replace("-", "−") for d, rho in found.items()}
+    rhos = found["rank correlation"].loc["brightness"]
+    expected = {f"{d}: ρ = {rho:.2f}, n = 6".replace("-", "−") for d, rho in rhos.items()}
     assert texts == expected
 
 
 def test_the_figure_writes_factors_and_names_as_they_are():
     factors = 2.0 ** np.arange(-4, 5)
     one = screening(FIRST).isel(magnitude=slice(0, 9)).assign_coords(magnitude=factors)
-    pairs = threshold_pairs(one.assign_attrs(transformation="zoom"), screening(FIRST))
-    figure = plot_threshold_pairs(pairs.assign(transformation="zoom"), "my$1$", "a_b^$")
+    one = one.assign_attrs(transformation="zoom")
+    pairs = threshold_pairs(one, one)
+    figure = plot_threshold_pairs(pairs, rank_correlations(pairs), "my$1$", "a_b^$")
     (axes,) = figure.axes
     figure.draw_without_rendering()
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("my$1$", "a_b^$")
@@ -174,11 +176,11 @@ def test_networks_without_a_shared_class_make_an_empty_table():
     found = rank_correlations(pairs)
     assert found.empty and (found.dtypes == rank_correlations(full).dtypes).all()
     assert rank_correlations(pd.DataFrame()).columns.tolist() == found.columns.tolist()
-    numbers = comparison_numbers({("one", "two"): pairs})
-    assert (numbers["one_two_pairs"], numbers["one_two_defined"]) == (0, 0)
-    assert np.isnan(numbers["one_two_median"])
+    summary = summarize_correlations({("one", "two"): found}).loc[("one", "two")]
+    assert (summary.pairs, summary.defined, summary["lowest name"]) == (0, 0, "")
+    assert np.isnan(summary["median"])
     with pytest.raises(UsageError, match=r"^nothing to draw: one and two share no class"):
-        plot_threshold_pairs(pairs, "one", "two")
+        plot_threshold_pairs(pairs, found, "one", "two")
 
 
 @pytest.fixture
@@ -296,7 +298,7 @@ def _turned(monkeypatch, angles):
 
 
 def test_groups_keep_what_is_known(turned):
-    kept = turned[turned.network == "one"].set_index("category")
+    kept = turned.loc["one"]
     assert kept.kept["ball"] == 1
     assert kept.kept["piano"] == pytest.approx(10 / 360)  # the flanks at both ends
     assert kept.kept["lamp"] == pytest.approx(20 / 360)
@@ -322,8 +324,7 @@ def test_groups_keep_what_is_known(turned):
 def test_what_is_kept_does_not_depend_on_where_the_sweep_begins(
     known_turned, angles, piano, lamp, half_turn
 ):
-    kept = known_turned(angles)
-    kept = kept[kept.network == "one"].set_index("category")
+    kept = known_turned(angles).loc["one"]
     assert (kept.clean == 1).all()
     for name, share in (("piano", piano), ("lamp", lamp)):
         expected = np.nan if share is None else share
@@ -335,32 +336,42 @@ def test_what_is_kept_does_not_depend_on_where_the_sweep_begins(
 
 def test_a_class_that_is_never_right_keeps_nothing_that_could_be_counted(turned):
     turned = turned.copy()
-    lost = turned.category == "lamp"
+    lost = turned.index.get_level_values("category") == "lamp"
     turned.loc[lost, "clean"] = 0
     turned.loc[lost, ["kept", "kept_180"]] = np.nan
-    numbers, table = group_numbers(turned), group_table(turned)
-    assert np.isnan(numbers["one_upright_kept"]) and np.isnan(numbers["one_p_upright"])
-    assert numbers["one_round_kept"] == 1
-    assert (table.loc[("upright", "lamp")] == "–").all()
+    table = group_table(turned)
+    assert table.loc[("upright", "one")].drop("classes").isna().all()
+    assert table.loc[("round", "one"), "kept"] == 1
     labels = [text.get_text() for text in plot_turned_groups(turned).legends[0].get_texts()]
     assert labels == ["round (1 classes)", "none (1 classes)"]
 
 
-def test_numbers_and_table_repeat_the_groups(turned):
-    pairs = threshold_pairs(screening(FIRST), screening(SECOND))
-    numbers = comparison_numbers({("one", "two"): pairs}) | group_numbers(turned)
-    assert numbers["one_round_kept"] == 1
-    assert numbers["two_upright_kept_180"] == 1
-    assert numbers["one_p_round"] == pytest.approx(0.5)  # one class against one of the last group
-    assert "one_p_none" not in numbers
-    rho = rank_correlations(pairs)["rank correlation"]
-    assert numbers["one_two_median"] == pytest.approx(rho.median())
-    assert numbers["one_two_highest"] == pytest.approx(rho.max())
-    assert numbers["one_two_highest_name"] == "brightness, up"
-    assert (numbers["one_two_pairs"], numbers["one_two_censored"]) == (12, 3)
+def test_groups_are_tabulated_with_their_tests(turned):
     table = group_table(turned)
-    assert table.loc[("round", "ball"), ("kept", "two")] == "100%"
-    assert isinstance(table, pd.DataFrame)
+    groups = ("round", "upright", "none")
+    assert table.index.tolist() == [(group, name) for group in groups for name in ("one", "two")]
+    assert table.loc[("round", "one"), ["kept", "classes"]].tolist() == [1, 1]
+    assert table.loc[("upright", "two"), "kept_180"] == 1
+    # One class against one of the last group.
+    assert table.loc[("round", "one"), "p kept"] == pytest.approx(0.5)
+    assert table.loc["none", ["p kept", "p kept_180"]].isna().all(axis=None)
+    assert group_table(turned.assign(group="other classes")).empty
+
+
+def test_correlations_are_summarized():
+    pairs = threshold_pairs(screening(FIRST), screening(SECOND))
+    found = rank_correlations(pairs)
+    opposite = found.assign(**{"rank correlation": [-0.3, np.nan], "p": [0.01, np.nan]})
+    summary = summarize_correlations({("one", "two"): found, ("one", "other"): opposite})
+    rho = found["rank correlation"]
+    one, other = summary.loc[("one", "two")], summary.loc[("one", "other")]
+    assert one["median"] == pytest.approx(rho.median())
+    assert (one.lowest, one.highest) == pytest.approx((rho.min(), rho.max()))
+    assert (one["lowest name"], one["highest name"]) == ("brightness, down", "brightness, up")
+    assert (one.pairs, one.censored) == (12, 3)
+    assert (one.defined, one.positive, one.significant) == (2, 2, (found.p < 0.05).sum())
+    assert (other.defined, other.positive, other.significant) == (1, 0, 0)
+    assert other["highest name"] == other["lowest name"] == "brightness, down"
 
 
 def test_figure_of_the_groups_shows_their_means(turned):
@@ -372,14 +383,21 @@ def test_figure_of_the_groups_shows_their_means(turned):
 
 def test_cards_and_split_are_tabulated():
     parameters = read_parameters({"profile": "photos"})
-    table, numbers = training_table(parameters), training_numbers(parameters)
-    assert (table.training + table.test).max() == 200
-    assert numbers["test_pictures"] == table.test.sum()
+    table, settings = training_table(parameters), training_settings(parameters)
+    classes, every = table.iloc[:-1], table.loc["all"]
+    tested = classes["to test on"]
+    assert (classes["to learn from"] + tested).max() == 200
+    assert every["to test on"] == tested.sum()
     for network in load_profile("photos").networks:
         # The accuracy over all pictures is the mean over the classes, each with its weight.
-        weighted = (table[network] * table.test).sum() / table.test.sum()
-        assert numbers[f"{network}_accuracy"] == pytest.approx(weighted)
-        assert numbers[f"{network}_soccer_ball"] == table.loc["soccer_ball", network]
+        weighted = (classes[network] * tested).sum() / tested.sum()
+        assert every[network] == pytest.approx(weighted)
+        assert settings.loc[network, "epochs"] == load_profile("photos").training.epochs
+    texts = training_texts(table)
+    assert (
+        texts.loc["soccer ball", "AlexNet"] == f"{table.loc['soccer_ball', 'alexnet_photos']:.0%}"
+    )
+    assert texts.loc["all", "ResNet"] == f"{every['resnet_photos']:.1%}"
     with pytest.raises(UsageError, match="profile imagenet does not split its pictures"):
         training_table(read_parameters({"profile": "imagenet"}))
 
@@ -397,15 +415,15 @@ def test_seeds_are_told_apart_by_their_medians():
     # Upward in the opposite order; downward more than half are not reached.
     other = screening({"a": (-2, 0.6), "b": (-2, 0.5), "c": (-2, 0.3), "d": (-0.2, 0.1)})
     pairs = pd.concat([same, threshold_pairs(first, other).assign(seed=2)])
-    table = seed_table(pairs).set_index("direction")
-    assert table.loc["up", "training"] == table.loc["up", "seed 1"] == pytest.approx(0.55, abs=0.03)
-    assert table.loc["down", "training"] == pytest.approx(-0.45, abs=0.03)
+    found = seed_table(pairs)
+    table = found.loc["brightness"]
+    assert table.loc["up", "ours"] == table.loc["up", "seed 1"] == pytest.approx(0.55, abs=0.03)
+    assert table.loc["down", "ours"] == pytest.approx(-0.45, abs=0.03)
     assert table.loc["up", "seed 2"] == pytest.approx(0.45, abs=0.03)
     assert table.loc["down", "seed 2"] == -np.inf
-    assert table.loc["up", "rank correlation"] == pytest.approx(0)  # the mean of 1 and -1
-    numbers = seed_numbers(table.reset_index())
-    assert numbers["seeds_brightness_down_seed_2"] == "–"
-    assert numbers["seeds_brightness_down_training"] == "−0.450"
+    assert table.loc["up", "ρ"] == pytest.approx(0)  # the mean of 1 and -1
+    texts = seed_texts(found).loc[("brightness", "down")]
+    assert (texts["seed 2"], texts["ours"]) == ("–", "−0.450")
 
 
 def test_the_seeds_were_compared_with_the_archived_training():
@@ -456,7 +474,7 @@ def test_the_fill_control_is_read_at_its_angle_whichever_way_it_turns(monkeypatc
 def test_black_corners_are_what_turns_pictures_into_those_that_have_them():
     parameters = read_parameters({"profile": "photos", "limit": 4})
     marked = ["accordion", "trilobite"]
-    table = fill_control(parameters, marked, fills=["zeros", "edge"]).set_index(["network", "fill"])
+    table = fill_control(parameters, marked, fills=["zeros", "edge"])
     assert (table.taken_upright < 0.1).all()
     for network in load_profile("photos").networks:
         black, edge = table.loc[network, "zeros"], table.loc[network, "edge"]
@@ -484,14 +502,14 @@ def test_seeds_of_another_training_are_not_shown(monkeypatch):
         read_seeds(read_parameters({"profile": "photos"}))
 
 
-def test_further_seeds_are_counted_with_the_networks_own(monkeypatch):
-    monkeypatch.setattr(training_report, "read_seeds", lambda parameters: (None, [0.25, 0.75]))
-    numbers = training_numbers(read_parameters({"profile": "photos"}))
-    assert numbers["alexnet_64_seeds"] == 3
-    assert (numbers["alexnet_64_seeds_lowest"], numbers["alexnet_64_seeds_highest"]) == (
-        0.25,
-        numbers["alexnet_photos_accuracy"],
-    )
-    three = [0.25, 0.75, numbers["alexnet_photos_accuracy"]]
-    assert numbers["alexnet_64_seeds_deviation"] == pytest.approx(statistics.stdev(three))
-    assert "resnet_64_seeds" not in numbers
+def test_further_seeds_are_read_with_their_accuracy():
+    parameters = read_parameters({"profile": "photos"})
+    _, accuracy = read_seeds(parameters)
+    assert accuracy.index.tolist() == [1, 2]
+    # As the notebook adds the network's own and summarizes the three.
+    own = training_table(parameters).loc["all", "alexnet_photos"]
+    three = [*accuracy.accuracy, own]
+    accuracy.loc["ours"] = own
+    summary = accuracy.agg(["min", "max", "std"]).accuracy
+    assert (summary["min"], summary["max"]) == (min(three), max(three))
+    assert summary["std"] == pytest.approx(statistics.stdev(three))

@@ -9,8 +9,8 @@ import pytest
 
 import itn
 from itn.messages import UsageError
+from itn.study.costs import cost_conditions, cost_table, cost_texts
 from itn.study.profiles import FigureParameters
-from itn.study.tables import cost_numbers, cost_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,18 +70,22 @@ def test_costs_are_extrapolated_openly(tmp_path, monkeypatch):
     table = cost_table(parameters)
     large = table.loc["large"]
     assert large["seconds extrapolated"] == pytest.approx(60)
-    assert large["memory extrapolated"] == pytest.approx(2)
-    assert large["rotation hours"] == pytest.approx(0.06 * 10 * 50 / 3600)
-    assert large["all days"] == pytest.approx(0.06 * 15 * 50_000 / 86_400)
-    assert table.loc["small", "all days"] == pytest.approx(0.02 * 15 * 50_000 / 86_400)
-    numbers = cost_numbers(table)
-    assert numbers["large_seconds_measured"] == "–" and numbers["small_seconds_measured"] == "20"
-    assert numbers["large_all_days"] == "0.52" and numbers["machine"] == "abacus"
-    assert (numbers["rotation_passes"], numbers["all_passes"], numbers["batch_size"]) == (
-        10,
-        15,
-        16,
-    )
+    assert large["GB extrapolated"] == pytest.approx(2)
+    assert large["hours for one class"] == pytest.approx(0.06 * 10 * 50 / 3600)
+    assert large["days for everything"] == pytest.approx(0.06 * 15 * 50_000 / 86_400)
+    days = table["days for everything"]
+    assert days["small"] == pytest.approx(0.02 * 15 * 50_000 / 86_400)
+    texts = cost_texts(table)
+    assert texts["seconds measured"].to_dict() == {"small": "20", "large": "–"}
+    assert texts.loc["large", "days for everything"] == "0.52"
+    assert texts["10⁶ parameters"].to_dict() == {"small": "1", "large": "251"}
+    (conditions,) = cost_conditions(parameters).to_dict("records")
+    assert conditions == {
+        "machine": "abacus",
+        "batch size": 16,
+        "rotation passes": 10,
+        "all passes": 15,
+    }
 
 
 def test_the_costs_in_the_book_are_of_these_networks(costs):

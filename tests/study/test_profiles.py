@@ -1,11 +1,13 @@
 """Profiles, notebook parameters, and when the archive serves."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+import yaml
 from PIL import Image
 
 from itn import classifiers
@@ -218,6 +220,20 @@ def test_a_profile_is_read(project):
     profile = load_profile("toy")
     assert profile.networks == ("tiny", "huge") and profile.classes == ("red", "green", "blue")
     assert (profile.fill, profile.seed, profile.highlights) == ("zeros", 0, ("blue",))
+
+
+def test_a_profile_is_parsed_once_and_again_when_it_has_changed(project, monkeypatch):
+    calls = []
+    parse = yaml.load
+    monkeypatch.setattr(yaml, "load", lambda *given: calls.append(given) or parse(*given))
+    path = Path("profiles/toy.yaml")
+    before = path.stat()
+    write_profile(project, fill="mean")
+    assert [load_profile("toy").fill for _ in range(3)] == ["mean"] * 3
+    write_profile(project, fill="edge")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert load_profile("toy").fill == "edge"
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
 """Taught and untaught networks, on screenings whose accuracy is known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
 from itn.messages import UsageError
 from itn.study import taught
 from itn.study.profiles import read_parameters
-from itn.study.taught import plot_taught, taught_numbers, taught_screenings
+from itn.study.taught import plot_taught, taught_screenings, taught_table
 
 
 def screening(name, magnitudes, share):
@@ -36,12 +37,13 @@ def known():
 
 
 def test_numbers_are_shares_of_the_pictures(known):
-    numbers = taught_numbers(known)
-    assert numbers["net_untaught_rotation_45"] == numbers["net_untaught_rotation_90"] == 0
-    assert numbers["net_untaught_rotation"] == pytest.approx(1 / 360)  # the flanks at both ends
-    assert numbers["net_taught_rotation"] == pytest.approx(0.8)
-    assert (numbers["net_untaught_accuracy"], numbers["net_taught_accuracy"]) == (1, 0.9)
-    assert (numbers["net_untaught_zoom_0.5"], numbers["net_taught_zoom_2"]) == (0.5, 0.9)
+    table = taught_table(known)
+    untaught, own = table.loc[("net", "untaught")], table.loc[("net", "taught")]
+    assert untaught["turned by 45°"] == untaught["turned by 90°"] == 0
+    assert untaught["mean over all angles"] == pytest.approx(1 / 360)  # the flanks at both ends
+    assert own["mean over all angles"] == pytest.approx(0.8)
+    assert (untaught["as taken"], own["as taken"]) == (1, 0.9)
+    assert (untaught["at half size"], own["at double size"]) == (0.5, 0.9)
 
 
 def test_a_sweep_about_zero_gives_the_same_numbers(known):
@@ -50,15 +52,16 @@ def test_a_sweep_about_zero_gives_the_same_numbers(known):
         ("rotation", "net", "untaught"): screening("rotation", angles, lambda a: a == 0),
         ("rotation", "net", "taught"): screening("rotation", angles[170:], lambda a: 0.8),
     }
-    numbers, wanted = taught_numbers(about_zero), taught_numbers(known)
-    for key in numbers:
-        assert numbers[key] == pytest.approx(wanted[key])
+    found, wanted = taught_table(about_zero).dropna(axis="columns"), taught_table(known)
+    assert found.columns.tolist() == ["turned by 45°", "turned by 90°", "mean over all angles"]
+    pd.testing.assert_frame_equal(found, wanted[found.columns])
 
 
 def test_what_was_not_screened_is_no_number():
-    numbers = taught_numbers({("zoom", "net", "taught"): screening("zoom", [1.0, 2], lambda f: 1)})
-    assert (numbers["net_taught_accuracy"], numbers["net_taught_zoom_2"]) == (1, 1)
-    assert np.isnan(numbers["net_taught_zoom_0.5"])
+    table = taught_table({("zoom", "net", "taught"): screening("zoom", [1.0, 2], lambda f: 1)})
+    (row,) = table.to_dict("records")
+    assert (row["as taken"], row["at double size"]) == (1, 1)
+    assert np.isnan(row["at half size"]) and np.isnan(row["mean over all angles"])
 
 
 def test_figure_shows_both_in_every_panel(known):

@@ -1,5 +1,6 @@
 """Comparisons of a profile's networks: do they lose the same classes at the same magnitudes?"""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,29 +16,14 @@ from itn.messages import UsageError
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, factor_ticks, panels
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import archived_screening, obtain_screening
-from itn.thresholds import DIRECTIONS, NOT_REACHED, REACHED, thresholds
+from itn.thresholds import NOT_REACHED, REACHED, thresholds
 from itn.transformations import TRANSFORMATIONS, find_transformation
 
 CRITERION = "half"
 FEWEST_REACHED = 4  # pairs of thresholds; with fewer, ranks say nothing
 ANOTHER, ITS_PROFILE = "squeezenet", "imagenet"  # what every profile's networks are compared with
-PAIRS = {
-    "transformation": str,
-    "direction": str,
-    "category": str,
-    "first": float,
-    "first_censored": bool,
-    "second": float,
-    "second_censored": bool,
-}
-CORRELATIONS = {
-    "transformation": str,
-    "direction": str,
-    "pairs": int,
-    "censored": int,
-    "rank correlation": float,
-    "p": float,
-}
+KEYS = ["transformation", "direction"]
+CORRELATIONS = {"pairs": int, "censored": int, "rank correlation": float, "p": float}
 DIRECTION_STYLES: dict[str, dict[str, Any]] = {
     "up": {"color": "#D55E00", "marker": "^"},
     "down": {"color": "#0072B2", "marker": "v"},
@@ -57,13 +43,13 @@ def compare(parameters: FigureParameters) -> dict[tuple[str, str], pd.DataFrame]
     if ANOTHER not in screenings:
         its = FigureParameters(profile=ITS_PROFILE, network=ANOTHER)
         screenings[ANOTHER] = [archived_screening(its, name) for name in TRANSFORMATIONS]
-    every = list(screenings)
+    limits = {
+        name: pd.concat(map(half_thresholds, of), ignore_index=True)
+        for name, of in screenings.items()
+    }
     tables = {
-        (first, second): pd.concat(
-            map(threshold_pairs, screenings[first], screenings[second]), ignore_index=True
-        )
-        for index, first in enumerate(every)
-        for second in every[index + 1 :]
+        (first, second): _paired(limits[first], limits[second])
+        for first, second in itertools.combinations(limits, 2)
     }
     if all(pairs.empty for pairs in tables.values()):
         classes = [
@@ -82,23 +68,35 @@ def threshold_pairs(first: xr.Dataset, second: xr.Dataset) -> pd.DataFrame:
     A threshold that was not reached stands as the end of the sweep and is marked as censored.
     Classes that a network loses at the identity have no row.
     """
-    columns = {name: _limits(one) for name, one in (("first", first), ("second", second))}
-    shared = [c for c in first.category.values.tolist() if c in second.category.values]
-    rows = []
-    for direction in DIRECTIONS:
-        for category in shared:
-            found = {name: column.get((direction, category)) for name, column in columns.items()}
-            row: dict[str, Any] = {
-                "transformation": first.attrs["transformation"],
-                "direction": direction,
-                "category": category,
-            }
-            for name, pair in found.items():
-                if pair is not None:
-                    row[name], row[f"{name}_censored"] = pair
-            if None not in found.values():
-                rows.append(row)
-    return pd.DataFrame(rows, columns=list(PAIRS)).astype(PAIRS)
+    return _paired(half_thresholds(first), half_thresholds(second))
+
+
+def _paired(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    named = [
+        limits.rename(columns={"limit": name, "censored": f"{name}_censored"})
+        for name, limits in (("first", first), ("second", second))
+    ]
+    return named[0].merge(named[1], on=[*KEYS, "category"])
+
+
+def half_thresholds(screening: xr.Dataset) -> pd.DataFrame:
+    """Tabulate the thresholds *half* of a screening, or the ends of its sweep.
+
+    One row for each direction and category that is not lost at the identity; ``censored`` where
+    the ``limit`` is the end of the sweep.
+    """
+    found = thresholds(screening).sel(criterion=CRITERION)[["status", "threshold", "limit"]]
+    table = found.to_dataframe(dim_order=["direction", "category"]).reset_index()
+    table = table[table.status.isin([REACHED, NOT_REACHED])]
+    return pd.DataFrame(
+        {
+            "transformation": screening.attrs["transformation"],
+            "direction": table.direction,
+            "category": table.category,
+            "limit": table.threshold.fillna(table.limit),
+            "censored": table.status == NOT_REACHED,
+        }
+    ).reset_index(drop=True)
 
 
 def rank_correlations(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -111,43 +109,35 @@ def rank_correlations(pairs: pd.DataFrame) -> pd.DataFrame:
     threshold for all; ``p`` is two-sided.
     """
     rows = []
-    keys = ["transformation", "direction"]
-    for (transformation, direction), group in pairs.groupby(keys, sort=False) if len(pairs) else ():
-        censored = int((group.first_censored | group.second_censored).sum())
-        coefficient, p = np.nan, np.nan
+    for row, group in pairs.groupby(KEYS, sort=False) if len(pairs) else ():
         first, second = outward(group, "first"), outward(group, "second")
+        reached = np.isfinite(first) & np.isfinite(second)
         # Where all thresholds of a network are the same, they have no order.
         ordered = min(len(np.unique(first)), len(np.unique(second))) > 1
-        if ordered and len(group) - censored >= FEWEST_REACHED:
-            coefficient, p = stats.spearmanr(first, second)
-        rows.append(
-            {
-                "transformation": transformation,
-                "direction": direction,
-                "pairs": len(group),
-                "censored": censored,
-                "rank correlation": float(coefficient),
-                "p": float(p),
-            }
-        )
-    return pd.DataFrame(rows, columns=list(CORRELATIONS)).astype(CORRELATIONS)
+        enough = reached.sum() >= FEWEST_REACHED
+        rho, p = stats.spearmanr(first, second) if ordered and enough else (np.nan, np.nan)
+        rows.append((*row, len(group), (~reached).sum(), rho, p))
+    table = pd.DataFrame(rows, columns=[*KEYS, *CORRELATIONS])
+    return table.astype(CORRELATIONS).set_index(KEYS)
 
 
-def plot_threshold_pairs(pairs: pd.DataFrame, first: str, second: str) -> Figure:
+def plot_threshold_pairs(
+    pairs: pd.DataFrame, correlations: pd.DataFrame, first: str, second: str
+) -> Figure:
     """Draw the thresholds of one network against the other's, one panel per transformation.
 
-    Hollow markers at the border: a threshold that was not reached within the sweep.
+    With their rank correlations. Hollow markers at the border: a threshold that was not reached
+    within the sweep.
     """
     if pairs.empty:
         raise UsageError(
             f"nothing to draw: {first} and {second} share no class that both know untransformed"
         )
     names = list(dict.fromkeys(pairs.transformation))
-    found = rank_correlations(pairs).set_index(["transformation", "direction"])
     size = (0.72 * PANEL_WIDTH, 0.81 * PANEL_HEIGHT)
     with panels(len(names), columns=4, size=size) as (figure, grid):
         for axes, name in zip(grid.flat, names, strict=False):
-            _draw_pairs(axes, pairs[pairs.transformation == name], found.loc[name])
+            _draw_pairs(axes, pairs[pairs.transformation == name], correlations.loc[name])
             axes.set_title(name, pad=24)
         for axes in grid[:, 0]:
             axes.set_ylabel(second)
@@ -163,30 +153,30 @@ def plot_threshold_pairs(pairs: pd.DataFrame, first: str, second: str) -> Figure
     return figure
 
 
-def comparison_numbers(tables: Mapping[tuple[str, str], pd.DataFrame]) -> dict[str, float | str]:
-    """Collect the numbers that the book's prose takes from the comparison."""
-    numbers: dict[str, float | str] = {}
-    for (first, second), pairs in tables.items():
-        found = rank_correlations(pairs)
-        start = f"{first}_{second}"
-        for row in found.to_dict("records"):
-            key = f"{start}_{row['transformation']}_{row['direction']}"
-            numbers[key] = row["rank correlation"]
-            numbers[f"{key}_pairs"], numbers[f"{key}_censored"] = row["pairs"], row["censored"]
-        defined = found.dropna().sort_values("rank correlation")
-        rho = defined["rank correlation"]
-        numbers[f"{start}_median"] = float(rho.median())
-        for which, position in (("lowest", 0), ("highest", -1)):
-            if len(defined):
-                one = defined.iloc[position]
-                numbers[f"{start}_{which}"] = float(one["rank correlation"])
-                numbers[f"{start}_{which}_name"] = f"{one['transformation']}, {one['direction']}"
-        numbers[f"{start}_defined"] = len(defined)
-        numbers[f"{start}_positive"] = int((rho > 0).sum())
-        numbers[f"{start}_significant"] = int(((rho > 0) & (defined.p < 0.05)).sum())
-        numbers[f"{start}_pairs"] = len(pairs)
-        numbers[f"{start}_censored"] = int(found.censored.sum())
-    return numbers
+def summarize_correlations(found: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+    """Summarize the rank correlations of pairs of networks, one row for each pair.
+
+    ``pairs`` and ``censored`` count thresholds; ``defined`` the coefficients that there are, with
+    their median, lowest and highest, NaN if there are none; ``significant`` are those that are
+    positive with p < 0.05.
+    """
+    rows = {}
+    for networks, table in found.items():
+        rho = table["rank correlation"]
+        outermost = rho.dropna().sort_values().index.map(", ".join)
+        rows[networks] = {
+            "pairs": table.pairs.sum(),
+            "censored": table.censored.sum(),
+            "defined": rho.count(),
+            "positive": (rho > 0).sum(),
+            "significant": ((rho > 0) & (table.p < 0.05)).sum(),
+            "median": rho.median(),
+            "lowest": rho.min(),
+            "lowest name": "".join(outermost[:1]),
+            "highest": rho.max(),
+            "highest name": "".join(outermost[-1:]),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["first", "second"])
 
 
 def outward(pairs: pd.DataFrame, which: str) -> np.ndarray:
@@ -196,21 +186,6 @@ def outward(pairs: pd.DataFrame, which: str) -> np.ndarray:
     """
     sign = 1 if pairs.direction.iloc[0] == "up" else -1
     return np.where(pairs[f"{which}_censored"], np.inf, sign * pairs[which])
-
-
-def _limits(screening: xr.Dataset) -> dict[tuple[str, str], tuple[float, bool]]:
-    """Return the threshold of each direction and category, or the end of its sweep."""
-    found = thresholds(screening).sel(criterion=CRITERION)
-    return {
-        (direction, category): (
-            float(one.threshold if one.status == REACHED else one.limit),
-            bool(one.status == NOT_REACHED),
-        )
-        for direction in DIRECTIONS
-        for category in found.category.values.tolist()
-        for one in [found.sel(direction=direction, category=category)]
-        if one.status in (REACHED, NOT_REACHED)
-    }
 
 
 def _some(names: np.ndarray) -> str:

@@ -10,94 +10,83 @@ import pandas as pd
 
 from itn.messages import UsageError
 from itn.plots import format_magnitude
-from itn.study.comparison import outward, rank_correlations
+from itn.study.comparison import KEYS, outward, rank_correlations
 from itn.study.profiles import FigureParameters, load_profile, project_folder
-from itn.study.seeds import read_seeds
 from itn.study.splits import PARTS, read_split
+from itn.study.titles import titled
 from itn.transformations import find_transformation
 from itn.zoo.catalog import WEIGHTS_FOLDER
 
-# What the book says of a card.
-TRAINED_WITH = ("accuracy", "parameters", "epochs", "weight_decay", "label_smoothing", "jitter")
+COUNTED = dict(zip(PARTS, ("to learn from", "to test on", "left out"), strict=True))
+ALL = "all"  # the row of all categories together
+SETTINGS = ("epochs", "weight_decay", "label_smoothing", "jitter", "rotation", "zoom")
 
 
 def training_table(parameters: FigureParameters) -> pd.DataFrame:
     """Tabulate what a profile's own networks learned from and how often they are right.
 
-    Numbers of pictures in each part of the split; accuracy on the part for testing, from the
-    cards.
+    One row per category, the last of all: numbers of pictures in each part of the split; accuracy
+    of each network on the part for testing, from the cards.
     """
     profile = load_profile(parameters.profile)
     if profile.split is None:
         raise UsageError(f"profile {parameters.profile} does not split its pictures")
-    columns: dict[str, Mapping[str, float]] = {}
-    for part in PARTS:
+    columns: dict[str, Mapping[str, int]] = {}
+    for part, title in COUNTED.items():
         paths = read_split(project_folder() / "profiles" / profile.split, part)
-        columns[part] = Counter(path.partition("/")[0] for path in paths)
+        columns[title] = Counter(path.partition("/")[0] for path in paths)
+    table = pd.DataFrame(columns).reindex(list(profile.classes)).fillna(0).astype(int)
+    table.loc[ALL] = table.sum()
     for name, card in _cards(parameters.profile, profile.networks).items():
-        columns[name] = card["accuracy_per_class"]
-    table = pd.DataFrame(columns).reindex(list(profile.classes))
-    return table.fillna(0).astype(dict.fromkeys(PARTS, int))
+        table[name] = pd.Series(card["accuracy_per_class"] | {ALL: card["accuracy"]})
+    return table.rename_axis("category")
 
 
-def training_numbers(parameters: FigureParameters) -> dict[str, float | str]:
-    """Collect what the book's prose says of a profile's own networks."""
-    table = training_table(parameters)
-    numbers: dict[str, float | str] = {
-        f"{column}_{name}": value
-        for column, values in table.to_dict().items()
-        for name, value in values.items()
+def training_texts(table: pd.DataFrame) -> pd.DataFrame:
+    """Write accuracies as a page shows them: those of all categories to one digit more."""
+    texts = {
+        name: [f"{share:{'.1%' if row == ALL else '.0%'}}" for row, share in table[name].items()]
+        for name in table.columns.difference(list(COUNTED.values()))
     }
-    numbers |= {f"{part}_pictures": int(table[part].sum()) for part in PARTS}
+    return titled(table.assign(**texts))
+
+
+def training_settings(parameters: FigureParameters) -> pd.DataFrame:
+    """Tabulate how a profile's own networks were trained, one row for each, from the cards."""
     cards = _cards(parameters.profile, load_profile(parameters.profile).networks)
-    for name, card in cards.items():
-        for key in TRAINED_WITH:
-            numbers[f"{name}_{key}"] = card[key]
-    first = next(iter(cards.values()))
-    reached = [first["accuracy"], *read_seeds(parameters)[1]]
-    start = f"{first['architecture']}_seeds"
-    numbers[start] = len(reached)
-    numbers[f"{start}_lowest"], numbers[f"{start}_highest"] = min(reached), max(reached)
-    numbers[f"{start}_deviation"] = float(np.std(reached, ddof=1))
-    return numbers
+    rows = {
+        name: {key: card[key] for key in SETTINGS if key in card} for name, card in cards.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("network")
 
 
 def seed_table(pairs: pd.DataFrame) -> pd.DataFrame:
     """Tabulate how far apart trainings from different seeds are.
 
-    Medians over the classes are infinite where the middle is not reached.
+    One row per transformation and direction: the median threshold *half* over the classes, infinite
+    where the middle is not reached; the mean rank correlation of ours with the others, NaN where
+    there is none with one of them.
     """
-    rows = []
-    for (name, direction), group in pairs.groupby(["transformation", "direction"], sort=False):
+    rows = {}
+    for row, group in pairs.groupby(KEYS):
         seeds: dict[Any, pd.DataFrame] = dict(list(group.groupby("seed")))
         found = [rank_correlations(one)["rank correlation"].iloc[0] for one in seeds.values()]
-        row = {
-            "transformation": name,
-            "direction": direction,
-            "training": _median(next(iter(seeds.values())), "first"),
+        rows[row] = {
+            "ours": _median(next(iter(seeds.values())), "first"),
             **{f"seed {seed}": _median(one, "second") for seed, one in seeds.items()},
-            "rank correlation": float(np.mean(found)),
+            "ρ": float(np.mean(found)),
         }
-        rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(KEYS)
 
 
-def seed_numbers(table: pd.DataFrame) -> dict[str, float | str]:
-    """Collect what the book says of trainings from different seeds."""
-    numbers: dict[str, float | str] = {}
-    medians = [one for one in table.columns if one == "training" or one.startswith("seed ")]
-    for row in table.to_dict("records"):
-        transformation = find_transformation(row["transformation"])
-        start = f"seeds_{transformation.name}_{row['direction']}"
-        found = row["rank correlation"]
-        numbers[f"{start}_correlation"] = "–" if np.isnan(found) else f"{found:.2f}"
-        for one in medians:
-            key = f"{start}_{one}".replace(" ", "_")
-            numbers[key] = format_magnitude(row[one], transformation)
-    correlation = table["rank correlation"]
-    for which in ("median", "min", "max"):
-        numbers[f"seeds_{which}"] = float(correlation.agg(which))
-    return numbers
+def seed_texts(table: pd.DataFrame) -> pd.DataFrame:
+    """Write medians as a page shows them, with the unit of their transformation."""
+    transformations = [find_transformation(name) for name, _ in table.index]
+    texts = {
+        name: list(map(format_magnitude, table[name], transformations))
+        for name in table.columns.difference(["ρ"])
+    }
+    return titled(table.assign(**texts))
 
 
 def _median(pairs: pd.DataFrame, which: str) -> float:

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, overload
 
@@ -212,13 +213,20 @@ def read_profile(name: str) -> Profile:
     path = project_folder() / "profiles" / f"{name}.yaml"
     where = f"profiles/{path.name}: "
     try:
-        contents = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{where}not YAML: {' '.join(str(error).split())}") from error
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(f"{where}not UTF-8: byte {error.start} is {error.reason}") from error
     except OSError as error:
         raise UsageError(f"{where}not readable: {error.strerror}") from error
+    return _parsed(text, where)
+
+
+@cache  # every request for a result asks for its profile, and YAML is slow
+def _parsed(text: str, where: str) -> Profile:
+    try:
+        contents = yaml.load(text, _UniqueKeys)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{where}not YAML: {' '.join(str(error).split())}") from error
     return _checked(Profile, contents, where)
 
 

@@ -143,8 +143,8 @@ def as_dataset(pairs: pd.DataFrame, accuracy: list[float]) -> xr.Dataset:
     )
 
 
-def read_seeds(parameters: FigureParameters) -> tuple[pd.DataFrame, list[float]]:
-    """Read the archived thresholds of further trainings of a network, from other seeds."""
+def read_seeds(parameters: FigureParameters) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the archived thresholds and accuracies of further trainings, from other seeds."""
     stored = read_netcdf(require_archived(seeds_request(parameters))).to_dataset()
     pairs = stored.drop_vars(["accuracy", "seed"]).to_dataframe().reset_index(drop=True)
-    return pairs.rename(columns={"seed_of_pair": "seed"}), stored.accuracy.values.tolist()
+    return pairs.rename(columns={"seed_of_pair": "seed"}), stored[["accuracy"]].to_dataframe()

@@ -22,9 +22,10 @@ REST = "other classes"
 def turned_groups(parameters: FigureParameters) -> pd.DataFrame:
     """Measure how much accuracy each class keeps under rotation, in groups of symmetry.
 
-    One row per network and class: the shares of the clean accuracy that are left, ``kept`` on
-    average over all angles and ``kept_180`` after half a turn, and the ``curve`` of that share
-    over the ``angles``. NaN where there is no clean accuracy to keep, or nothing was screened.
+    One row per network and class, ordered by group: the shares of the clean accuracy that are
+    left, ``kept`` on average over all angles and ``kept_180`` after half a turn, and the ``curve``
+    of that share over the ``angles``. NaN where there is no clean accuracy to keep, or nothing was
+    screened.
     """
     profile = load_profile(parameters.profile)
     group_of = {name: group for group, names in profile.groups.items() for name in names}
@@ -53,26 +54,25 @@ def turned_groups(parameters: FigureParameters) -> pd.DataFrame:
             )
     order = [*profile.groups, REST]
     rows.sort(key=lambda row: order.index(row["group"]))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).set_index(["network", "category"])
 
 
 def plot_turned_groups(turned: pd.DataFrame) -> Figure:
     """Draw the share of accuracy that each group of classes keeps against the angle."""
-    networks = list(dict.fromkeys(turned.network))
+    networks = turned.index.unique("network")
     groups = [group for group in dict.fromkeys(turned.group) if group != REST]
     with panels(len(networks), len(networks), sharey=True) as (figure, grid):
         for axes, network in zip(grid[0], networks, strict=True):
+            own = turned.loc[network]
             for group, style in zip(groups, RIVAL_STYLES, strict=False):
-                members = turned[(turned.network == network) & (turned.group == group)]
-                members = members[members.clean > 0]
+                members = own[(own.group == group) & (own.clean > 0)]
                 if members.empty:
                     continue
                 curves, angles = np.stack(list(members.curve)), members.angles.iloc[0]
                 axes.plot(angles, curves.T, **style | {"linewidth": 0.6, "alpha": 0.4})
                 label = f"{group} ({len(members)} classes)"
                 axes.plot(angles, curves.mean(axis=0), label=label, linewidth=2.2, **style)
-            angles = turned.angles[turned.network == network].iloc[0]
-            draw_axes(axes, find_transformation("rotation"), angles)
+            draw_axes(axes, find_transformation("rotation"), own.angles.iloc[0])
             axes.set_ylim(0, 1.25)
             axes.set_title(network)
         grid[0, 0].set_ylabel("accuracy, share of that upright")
@@ -86,31 +86,22 @@ def plot_turned_groups(turned: pd.DataFrame) -> Figure:
 
 
 def group_table(turned: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate what each class keeps under rotation, in groups."""
-    table = turned.set_index(["group", "category", "network"])[["kept", "kept_180"]]
-    shares = pd.DataFrame(table.unstack(sort=False))
-    return shares.map(lambda share: "–" if np.isnan(share) else f"{share:.0%}")
-
-
-def group_numbers(turned: pd.DataFrame) -> dict[str, float | str]:
-    """Collect what the book says of the groups.
+    """Tabulate what groups of classes keep on average, one row per group and network.
 
     ``p`` is the probability that by chance a group keeps at least that much more of its accuracy
-    than the last group does, see `exact_rank_test`.
+    than the last group does, see `exact_rank_test`; NaN for the last itself.
     """
-    numbers: dict[str, float | str] = {}
-    groups = [group for group in dict.fromkeys(turned.group) if group != REST]
-    for network, of_network in turned.groupby("network"):
-        members = {group: of_network[of_network.group == group] for group in groups}
-        for group in groups:
-            numbers[f"{network}_{group}_classes"] = len(members[group])
-            for column in ("kept", "kept_180"):
-                numbers[f"{network}_{group}_{column}"] = float(members[group][column].mean())
-        for group in groups[:-1]:
-            for column, key in (("kept", "p"), ("kept_180", "p_180")):
-                higher, lower = (members[name][column].dropna() for name in (group, groups[-1]))
-                numbers[f"{network}_{key}_{group}"] = exact_rank_test(higher, lower)
-    return numbers
+    chosen = turned[turned.group != REST]
+    *_, last = (REST, *chosen.group)
+    grouped = chosen.groupby(["group", "network"], sort=False)
+    table = grouped[["kept", "kept_180"]].mean().assign(classes=grouped.size())
+    for column in ("kept", "kept_180"):
+        kept = {row: of.dropna() for row, of in grouped[column]}
+        table[f"p {column}"] = np.nan
+        for group, network in table.index[table.index.get_level_values("group") != last]:
+            p = exact_rank_test(kept[group, network], kept[last, network])
+            table.loc[(group, network), f"p {column}"] = p
+    return table
 
 
 def exact_rank_test(higher: npt.ArrayLike, lower: npt.ArrayLike) -> float:
@@ -171,10 +162,4 @@ def fill_control(
                     "taken_upright": float(value_at(found, taken, upright)),
                 }
             )
-    return pd.DataFrame(rows)
-
-
-def fill_numbers(table: pd.DataFrame) -> dict[str, float | str]:
-    """Collect what the book says of the fill control."""
-    long = table.melt(["network", "fill"]).to_dict("records")
-    return {f"{one['network']}_{one['fill']}_{one['variable']}": one["value"] for one in long}
+    return pd.DataFrame(rows).set_index(["network", "fill"])

@@ -6,9 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from itn.messages import UsageError
 from itn.plots import format_magnitude, readable
-from itn.study.profiles import FigureParameters, project_folder
 from itn.thresholds import (
     REACHED,
     accuracy,
@@ -85,56 +83,6 @@ def describe(screening: xr.Dataset) -> str:
         f"seed {attrs['seed']}, {attrs.get('origin', 'computed')} with {attrs['versions']} "
         f"on {attrs['device']}"
     )
-
-
-def cost_table(parameters: FigureParameters) -> pd.DataFrame:
-    """Tabulate what screening costs, measured and extrapolated, as the benchmark has found it.
-
-    Multiplications in 10⁹, parameters in 10⁶, processor seconds per thousand passes, memory in GB;
-    hours of a core for the rotation of 50 pictures, days for all transformations of 50,000. Time
-    is extrapolated by the multiplications, memory by the size of the weights.
-    """
-    path = project_folder() / "results" / parameters.profile / "costs.json"
-    if not path.is_file():
-        raise UsageError(f"no results/{parameters.profile}/costs.json: run benchmarks/costs.py")
-    costs = json.loads(path.read_text())
-    found = pd.DataFrame.from_dict(costs.pop("networks"), orient="index")
-    reference = found.loc[costs["reference"]]
-    seconds = reference.seconds * found.multiplications / reference.multiplications
-    best = found.seconds.fillna(seconds)
-    memory = reference.memory + 4 * (found.parameters - reference.parameters)  # float32
-    passes = costs["passes"]
-    table = pd.DataFrame(
-        {
-            "pixels": found.input_size,
-            "multiplications": found.multiplications / 1e9,
-            "parameters": found.parameters / 1e6,
-            "seconds measured": 1000 * found.seconds,
-            "seconds extrapolated": 1000 * seconds,
-            "memory measured": found.memory / 1e9,
-            "memory extrapolated": memory / 1e9,
-            "rotation hours": best * passes["rotation"] * 50 / 3600,
-            "all days": best * sum(passes.values()) * 50_000 / 86_400,
-        }
-    )
-    table.attrs = costs | {"sum_of_passes": sum(passes.values())}
-    return table
-
-
-def cost_numbers(table: pd.DataFrame) -> dict[str, float | str]:
-    """Collect the numbers of `cost_table` for the book."""
-    numbers: dict[str, float | str] = {
-        f"{network}_{column}".replace(" ", "_"): "–" if pd.isna(value) else _short(value)
-        for column in table.columns
-        for network, value in table[column].items()
-    }
-    passes = {"rotation": table.attrs["passes"]["rotation"], "all": table.attrs["sum_of_passes"]}
-    numbers |= {f"{name}_passes": count for name, count in passes.items()}
-    return numbers | {name: table.attrs[name] for name in ("machine", "batch_size")}
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2g}"
 
 
 def _outward_numbers(column: xr.Dataset, transformation: Transformation) -> dict[str, float | str]:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -13,6 +15,14 @@ from itn.thresholds import accuracy_interval, is_correct, mean_over_sweep, value
 from itn.transformations import find_transformation
 
 TAUGHT = ("rotation", "zoom")  # what training may change pictures by, see `itn.zoo.training.train`
+SHOWN: dict[str, dict[str, float]] = {  # magnitudes that a page tells of
+    "rotation": {"turned by 45°": 45, "turned by 90°": 90},
+    "zoom": {"as taken": 1, "at half size": 0.5, "at double size": 2},
+}
+COLUMNS = (
+    *("as taken", "turned by 45°", "turned by 90°", "mean over all angles"),
+    *("at half size", "at double size"),
+)
 STYLES: dict[str, dict[str, Any]] = {
     "untaught": {"color": "#D55E00", "linestyle": "--"},
     "taught": {"color": "#0072B2", "linestyle": "-"},
@@ -67,19 +77,18 @@ def plot_taught(screenings: Screenings) -> Figure:
     return figure
 
 
-def taught_numbers(screenings: Screenings) -> dict[str, float | str]:
-    """Collect what the book says of taught and untaught networks.
+def taught_table(screenings: Screenings) -> pd.DataFrame:
+    """Tabulate the share of pictures that taught and untaught networks get right.
 
-    ``rotation`` is the mean accuracy over all angles. NaN where a magnitude was not screened.
+    One row per network, called as the untaught one, and training. NaN where a magnitude was not
+    screened.
     """
-    numbers: dict[str, float | str] = {}
+    rows: dict[tuple[str, str], dict[str, float]] = {}
     for (name, network, which), screening in screenings.items():
         share = is_correct(screening).mean(axis=0)
-        start = f"{network}_{which}"
+        row = rows.setdefault((network, which), dict.fromkeys(COLUMNS, np.nan))
+        for title, magnitude in SHOWN[name].items():
+            row[title] = float(value_at(screening, share, magnitude))
         if name == "rotation":
-            numbers[f"{start}_rotation"] = mean_over_sweep(screening, share)
-        else:
-            numbers[f"{start}_accuracy"] = float(value_at(screening, share, 1))
-        for one in (45, 90) if name == "rotation" else (0.5, 2):
-            numbers[f"{start}_{name}_{one}"] = float(value_at(screening, share, one))
-    return numbers
+            row["mean over all angles"] = mean_over_sweep(screening, share)
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["network", "training"])
