@@ -9,6 +9,11 @@ from .comparison import compare as compare
 from .comparison import comparison_numbers as comparison_numbers
 from .comparison import plot_threshold_pairs as plot_threshold_pairs
 from .comparison import rank_correlations as rank_correlations
+from .learned import comparison_table as comparison_table
+from .learned import describe_study as describe_study
+from .learned import survey_table as survey_table
+from .learned import transformer_table as transformer_table
+from .learned import variation_table as variation_table
 from .networks import seed_numbers as seed_numbers
 from .networks import seed_table as seed_table
 from .networks import training_numbers as training_numbers
@@ -43,11 +48,6 @@ from .transformer_plots import plot_frontier as plot_frontier
 from .transformer_plots import plot_samples as plot_samples
 from .transformer_plots import plot_transformer_training as plot_transformer_training
 from .transformer_plots import plot_variations as plot_variations
-from .transformer_tables import comparison_table as comparison_table
-from .transformer_tables import describe_study as describe_study
-from .transformer_tables import survey_table as survey_table
-from .transformer_tables import transformer_numbers as transformer_numbers
-from .transformer_tables import variation_numbers as variation_numbers
 from .transformers import shown_pictures as shown_pictures
 from .transformers import study_transformers as study_transformers
 from .transformers import vary_transformers as vary_transformers
