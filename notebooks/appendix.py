@@ -48,9 +48,6 @@ study.show_figure(itn.plot_softmax(translation_x, columns=3), "appendix_translat
 # %%
 study.threshold_table(translation_x)
 
-# %%
-study.glue_numbers(study.key_numbers(translation_x), prefix="translation_x_")
-
 # %% [markdown]
 # ## Translation downwards
 
@@ -61,9 +58,6 @@ study.show_figure(itn.plot_softmax(translation_y, columns=3), "appendix_translat
 # %%
 study.threshold_table(translation_y)
 
-# %%
-study.glue_numbers(study.key_numbers(translation_y), prefix="translation_y_")
-
 # %% [markdown]
 # ## Rotation
 
@@ -73,9 +67,6 @@ study.show_figure(itn.plot_softmax(rotation, columns=3), "appendix_rotation")
 
 # %%
 study.threshold_table(rotation)
-
-# %%
-study.glue_numbers(study.key_numbers(rotation), prefix="rotation_")
 
 # %% [markdown]
 # ## Horizontal scale
@@ -88,7 +79,8 @@ study.show_figure(itn.plot_softmax(scale_x, columns=3), "appendix_scale_x")
 study.threshold_table(scale_x)
 
 # %%
-study.glue_numbers(study.key_numbers(scale_x), prefix="scale_x_")
+summary = study.threshold_summary(scale_x)
+study.glue_table(summary, ["median"], "scale_x_", ["switch_up"])
 
 # %% [markdown]
 # ## Vertical scale
@@ -101,7 +93,8 @@ study.show_figure(itn.plot_softmax(scale_y, columns=3), "appendix_scale_y")
 study.threshold_table(scale_y)
 
 # %%
-study.glue_numbers(study.key_numbers(scale_y), prefix="scale_y_")
+summary = study.threshold_summary(scale_y)
+study.glue_table(summary, ["median"], "scale_y_", ["switch_up"])
 
 # %% [markdown]
 # ## Zoom
@@ -114,7 +107,8 @@ study.show_figure(itn.plot_softmax(zoom, columns=3), "appendix_zoom")
 study.threshold_table(zoom)
 
 # %%
-study.glue_numbers(study.key_numbers(zoom), prefix="zoom_")
+summary = study.threshold_summary(zoom)
+study.glue_table(summary, ["median"], "zoom_", ["switch_up"])
 
 # %% [markdown]
 # ## Brightness
@@ -127,7 +121,8 @@ study.show_figure(itn.plot_softmax(brightness, columns=3), "appendix_brightness"
 study.threshold_table(brightness)
 
 # %%
-study.glue_numbers(study.key_numbers(brightness), prefix="brightness_")
+summary = study.threshold_summary(brightness)
+study.glue_table(summary, ["reached"], "brightness_", ["switch_up", "switch_down"])
 
 # %% [markdown]
 # ## Contrast
@@ -140,7 +135,8 @@ study.show_figure(itn.plot_softmax(contrast, columns=3), "appendix_contrast")
 study.threshold_table(contrast)
 
 # %%
-study.glue_numbers(study.key_numbers(contrast), prefix="contrast_")
+summary = study.threshold_summary(contrast)
+study.glue_table(summary, ["nearest"], "contrast_", ["switch_down"])
 
 # %% [markdown]
 # ## Grayscale
@@ -153,7 +149,8 @@ study.show_figure(itn.plot_softmax(grayscale, columns=3), "appendix_grayscale")
 study.threshold_table(grayscale)
 
 # %%
-study.glue_numbers(study.key_numbers(grayscale), prefix="grayscale_")
+summary = study.threshold_summary(grayscale)
+study.glue_table(summary, ["reached"], "grayscale_", ["switch_up"])
 
 # %% [markdown]
 # ## Gaussian blur
@@ -166,7 +163,9 @@ study.show_figure(itn.plot_softmax(blur, columns=3), "appendix_blur")
 study.threshold_table(blur)
 
 # %%
-study.glue_numbers(study.key_numbers(blur), prefix="blur_")
+study.glue_table(study.screening_summary(blur), ["categories"])
+summary = study.threshold_summary(blur)
+study.glue_table(summary, ["reached", "nearest", "farthest"], "blur_", ["switch_up"])
 
 # %% [markdown]
 # ## Gaussian noise
@@ -178,5 +177,11 @@ study.show_figure(itn.plot_softmax(noise, columns=3), "appendix_noise")
 # %%
 study.threshold_table(noise)
 
+# %% [markdown]
+# ## Thresholds of growing magnitude
+#
+# Of the classes that the main figures show, and the median over all.
+
 # %%
-study.glue_numbers(study.key_numbers(noise), prefix="noise_")
+shown = [noise, rotation, zoom, translation_x, translation_y]
+study.save_table(study.threshold_overview(shown, parameters), "thresholds")

@@ -59,4 +59,9 @@ study.save_table(study.calibration_table(screenings), "calibration")
 study.show_figure(study.plot_symmetry(screenings), "symmetry")
 
 # %%
-study.glue_numbers(study.calibration_numbers(screenings, parameters))
+study.save_table(study.symmetry_table(screenings), "symmetry")
+
+# %%
+summary = study.calibration_summary(screenings, parameters)
+study.glue_table(summary)
+summary

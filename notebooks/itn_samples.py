@@ -64,4 +64,11 @@ study.show_figure(study.plot_decomposition(trained), "itn_decomposition")
 study.save_table(study.survey_table(trained), "itn_survey")
 
 # %%
-study.glue_numbers(study.transformer_numbers(trained))
+table = study.transformer_table(trained)
+table.T
+
+# %%
+rotation, shear = ["rotation_lowest", "rotation_highest"], ["shear_lowest", "shear_highest"]
+scale = ["scale_x_lowest", "scale_x_highest", "scale_y_lowest", "scale_y_highest"]
+saturation = ["saturation_lowest", "saturation_highest"]
+study.glue_table(table, rotation + scale + shear + saturation, rows=["seed_0"])

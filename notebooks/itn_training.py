@@ -60,4 +60,14 @@ study.show_figure(study.plot_frontier(trained), "itn_frontier")
 study.save_table(study.comparison_table(trained), "itn_comparison")
 
 # %%
-study.glue_numbers(study.transformer_numbers(trained))
+table = study.transformer_table(trained)
+table.T
+
+# %%
+counts = ["epochs", "kept_epoch", "held_out_pictures"]
+clean = ["clean_accuracy", "held_out_clean_accuracy", "required_accuracy"]
+reached = ["outward", "held_out_accuracy", "spatial_displacement", "color_displacement"]
+grid = ["grid_spatial", "grid_color"]
+study.glue_table(table, counts + clean + reached + grid, rows=["seed_0"])
+ratios = table[["to_random", "to_grid"]].agg(["mean", "min", "max"], skipna=False)
+study.glue_table(ratios.T)

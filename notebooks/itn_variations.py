@@ -47,7 +47,10 @@ weights = study.vary_transformers(parameters, "color_weight", parameters.color_w
 study.show_figure(study.plot_variations(weights), "itn_color_weights")
 
 # %%
-study.glue_numbers(study.variation_numbers(weights), prefix="weight_")
+table = study.variation_table(weights)
+study.glue_table(table, ["spatial_displacement", "color_displacement"], "weight_")
+study.glue_table(table, ["held_out_accuracy"], "weight_", ["0.3"])
+table.T
 
 # %% [markdown]
 # ## Outside the picture
@@ -57,7 +60,10 @@ fills = study.vary_transformers(parameters, "fill", parameters.fills)
 study.show_figure(study.plot_variations(fills), "itn_fills")
 
 # %%
-study.glue_numbers(study.variation_numbers(fills), prefix="fill_")
+table = study.variation_table(fills)
+scales = ["scale_x_lowest", "scale_x_highest", "scale_y_lowest", "scale_y_highest"]
+study.glue_table(table, scales, "fill_")
+table.T
 
 # %% [markdown]
 # ## One class alone
@@ -69,4 +75,6 @@ alone = study.vary_transformers(parameters, "classes", parameters.alone)
 study.show_figure(study.plot_variations(alone), "itn_alone")
 
 # %%
-study.glue_numbers(study.variation_numbers(alone), prefix="alone_")
+table = study.variation_table(alone)
+study.glue_table(table, ["spatial_displacement", "held_out_accuracy"], "alone_")
+table.T

@@ -57,4 +57,11 @@ study.show_figure(itn.plot_accuracy(screening), "noise_accuracy")
 study.threshold_table(screening)
 
 # %%
-study.glue_numbers(study.key_numbers(screening))
+summary = study.threshold_summary(screening)
+summary
+
+# %%
+study.glue_table(study.screening_summary(screening), ["categories"])
+study.glue_table(summary, ["reached", "nearest", "nearest category"], rows=["switch_up"])
+study.glue_table(summary, ["farthest", "farthest category"], rows=["switch_up"])
+study.glue_table(summary, ["median"])

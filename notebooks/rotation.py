@@ -41,7 +41,19 @@ screening = study.obtain_screening(parameters, "rotation")
 study.describe(screening)
 
 # %%
+study.save_table(study.category_table(screening), "categories")
+
+# %%
 study.show_figure(itn.plot_softmax(study.highlighted(screening, parameters)), "rotation")
+
+# %% [markdown]
+# Mean softmax of the true class, and the thresholds counter-clockwise:
+
+# %%
+turned = study.rotation_table(study.highlighted(screening, parameters))
+study.glue_table(turned, ["softmax upright", "softmax upside down"], rows=["grand_piano"])
+two_digits = {"softmax upright": ".2f", "softmax upside down": ".2f"}
+study.save_table(turned, "rotation", two_digits)
 
 # %% [markdown]
 # Accuracy over all classes, with the two that lose least and most:
@@ -54,7 +66,16 @@ study.show_figure(itn.plot_accuracy(screening), "rotation_accuracy")
 # accuracy is lost. *Up* and *down* are the two directions away from the untouched picture.
 
 # %%
-study.threshold_table(screening)
+table = study.threshold_table(screening)
+study.glue_table(table, ["switch up", "switch down"], rows=["grand_piano"])
+table
 
 # %%
-study.glue_numbers(study.key_numbers(screening))
+summary = study.threshold_summary(screening)
+summary
+
+# %%
+study.glue_table(study.screening_summary(screening))
+study.glue_table(summary, ["reached"], rows=["switch_up", "switch_down"])
+study.glue_table(summary, ["nearest", "nearest category"], rows=["switch_up"])
+study.glue_table(summary, ["median"], rows=["half_up"])

@@ -60,7 +60,13 @@ study.show_figure(itn.plot_accuracy(right), "translation_x_accuracy")
 study.threshold_table(right)
 
 # %%
-study.glue_numbers(study.key_numbers(right), prefix="translation_x_")
+summary = study.threshold_summary(right)
+summary
+
+# %%
+study.glue_table(study.screening_summary(right), ["categories"])
+study.glue_table(summary, ["reached"], "translation_x_", ["switch_up", "switch_down"])
+study.glue_table(summary, ["median"], "translation_x_", ["half_up"])
 
 # %% [markdown]
 # ## Downwards
@@ -83,7 +89,14 @@ study.show_figure(itn.plot_accuracy(down), "translation_y_accuracy")
 # accuracy is lost. *Up* and *down* are the two directions away from the untouched picture.
 
 # %%
-study.threshold_table(down)
+table = study.threshold_table(down)
+study.glue_table(table, ["switch up", "switch down"], "translation_y_", ["lamp"])
+table
 
 # %%
-study.glue_numbers(study.key_numbers(down), prefix="translation_y_")
+summary = study.threshold_summary(down)
+summary
+
+# %%
+study.glue_table(summary, ["reached"], "translation_y_", ["switch_up", "switch_down"])
+study.glue_table(summary, ["median"], "translation_y_", ["half_up", "half_down"])

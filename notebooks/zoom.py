@@ -57,4 +57,10 @@ study.show_figure(itn.plot_accuracy(screening), "zoom_accuracy")
 study.threshold_table(screening)
 
 # %%
-study.glue_numbers(study.key_numbers(screening))
+summary = study.threshold_summary(screening)
+summary
+
+# %%
+study.glue_table(study.screening_summary(screening), ["categories"])
+study.glue_table(summary, ["reached"], rows=["switch_up", "switch_down"])
+study.glue_table(summary, ["median"])

@@ -19,8 +19,16 @@ from scipy import stats
 import itn
 from itn.plots import LOST_COLOR, STYLE, Figure, format_magnitude, panels
 from itn.study.pages import save_table, show_figure
-from itn.study.profiles import archive_file
-from itn.study.tables import describe, key_numbers, threshold_table
+from itn.study.profiles import FigureParameters, archive_file
+from itn.study.tables import (
+    category_table,
+    describe,
+    rotation_table,
+    screening_summary,
+    threshold_overview,
+    threshold_summary,
+    threshold_table,
+)
 from itn.thresholds import accuracy, median_threshold, thresholds
 from itn.transformations import find_transformation
 
@@ -316,21 +324,72 @@ def test_magnitudes_are_written_with_their_unit(name, magnitude, text):
     assert format_magnitude(magnitude, find_transformation(name)) == text
 
 
-def test_numbers_are_those_of_the_data(rotation):
-    numbers = key_numbers(rotation)
+def test_tables_are_those_of_the_data(rotation):
     found = thresholds(rotation)
     up = found.sel(criterion="switch", direction="up")
     label = rotation.label.values
     clean = rotation.predicted.sel(magnitude=0).values == rotation.target.values[label]
-    assert numbers["top1"] == pytest.approx(clean.mean())
-    assert numbers["pictures"] == len(label)
-    assert numbers["reached_switch_up"] == np.isfinite(up.threshold).sum()
-    nearest = up.isel(category=int(np.nanargmin(up.threshold)))
-    assert numbers["nearest_category_switch_up"] == str(nearest.category.item()).replace("_", " ")
+    looked_at = screening_summary(rotation).loc["rotation"]
+    assert looked_at["clean accuracy"] == pytest.approx(clean.mean())
+    assert looked_at["pictures"] == len(label)
+    assert looked_at["categories"] == 11
+    summary = threshold_summary(rotation)
+    assert summary.index.tolist() == ["switch_down", "switch_up", "half_down", "half_up"]
+    first = summary.loc["switch_up"]
+    assert first["reached"] == np.isfinite(up.threshold).sum()
+    for end, index in (
+        ("nearest", np.nanargmin(up.threshold)),
+        ("farthest", np.nanargmax(up.threshold)),
+    ):
+        one = up.isel(category=int(index))
+        assert first[f"{end} category"] == str(one.category.item()).replace("_", " ")
+        assert first[end] == format_magnitude(one.threshold.item(), find_transformation("rotation"))
+    down = found.sel(criterion="switch", direction="down")
+    nearest = down.isel(category=int(np.nanargmax(down.threshold)))
+    assert nearest.category == "grand_piano"
+    assert summary.loc["switch_down", "nearest category"] == "grand piano"
+    assert first["median"] == median_threshold(up)[0] == "not reached"
     piano = rotation.category.values.tolist().index("grand_piano")
     curve = rotation.mean_softmax.isel(category=piano, **{"class": int(rotation.target[piano])})
-    assert numbers["grand_piano_softmax_180"] == pytest.approx(float(curve.sel(magnitude=180)))
-    assert numbers["median_switch_up"] == median_threshold(up)[0] == "not reached"
+    row = rotation_table(rotation).loc["grand piano"]
+    assert row["softmax upside down"] == pytest.approx(float(curve.sel(magnitude=180)))
+    assert row["softmax upright"] == pytest.approx(float(curve.sel(magnitude=0)))
+    assert row["switch"] == threshold_table(rotation).loc["grand_piano", "switch up"]
+    assert row["half"] == threshold_table(rotation).loc["grand_piano", "half up"]
+
+
+def test_categories_are_counted_and_their_classes_named(rotation):
+    table = category_table(rotation)
+    assert table.loc["lamp"].tolist() == [61, "table lamp", 846]
+    assert table["pictures"].sum() == rotation.sizes["image"]
+
+
+def test_where_nothing_is_reached_nothing_is_named(rotation):
+    shown = itn.select_categories(rotation, ["soccer_ball"])
+    row = threshold_summary(shown).loc["switch_up"]
+    assert row.tolist() == [0, "not reached", "–", "–", "–", "–"]
+
+
+def test_the_overview_has_a_row_for_each_transformation(rotation):
+    zoom = itn.load_screening(archive_file("imagenet", "squeezenet", "zoom"))
+    table = threshold_overview([rotation, zoom], FigureParameters(profile="imagenet"))
+    assert table.index.tolist() == ["rotation", "zoom"]
+    for name, screening in (("rotation", rotation), ("zoom", zoom)):
+        own = threshold_table(screening)
+        for category in ("soccer_ball", "grand_piano"):
+            for criterion in ("switch", "half"):
+                shown = table.loc[name, f"{category.replace('_', ' ')}, {criterion}"]
+                assert shown == own.loc[category, f"{criterion} up"]
+        column = thresholds(screening).sel(criterion="half", direction="up")
+        status, median = median_threshold(column)
+        number = format_magnitude(median, find_transformation(name))
+        assert table.loc[name, "median, half"] == (number if status == "reached" else status)
+
+
+def test_half_a_sweep_has_half_of_the_thresholds(rotation):
+    half = rotation.sel(magnitude=rotation.magnitude <= 90)
+    assert threshold_summary(half).index.tolist() == ["switch_up", "half_up"]
+    assert rotation_table(half)["softmax upside down"].isna().all()
 
 
 def test_table_says_why_there_is_no_number(rotation):

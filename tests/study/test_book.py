@@ -181,6 +181,49 @@ def test_readme_shows_the_figure_of_the_book(built):
     assert shown == (ROOT / "book" / "results" / "imagenet" / "rotation.svg").read_bytes()
 
 
+def glued_keys(notebook):
+    """Return what an executed notebook stores for pages."""
+    record = "application/papermill.record/"
+    cells = json.loads(notebook.read_text())["cells"]
+    stored = [
+        output["metadata"]["scrapbook"]["name"].removeprefix(record)
+        for cell in cells
+        for output in cell.get("outputs", ())
+        if "scrapbook" in output.get("metadata", {})
+    ]
+    assert len(stored) == len(set(stored)), f"{notebook.name} stores a number twice"
+    return set(stored)
+
+
+def test_pages_read_the_numbers_that_notebooks_store(built):
+    """Every key that a page reads is stored, and every key that is stored is read by a page.
+
+    A notebook that runs for several networks stores the same keys each time; pages read some of
+    one run and some of another.
+    """
+    results = ROOT / "book" / "results"
+    text = "".join(page.read_text() for page in sorted((ROOT / "book").glob("*.md")))
+    asked: dict[str, set[str]] = {}
+    for name, key in re.findall(r"`results/([^`:]+\.ipynb)::([^`:]+)", text):
+        asked.setdefault(name, set()).add(key)
+    read, stored = {}, {}
+    for path in sorted(results.rglob("*.ipynb")):
+        name = path.relative_to(results).as_posix()
+        keys = glued_keys(path)
+        assert asked.pop(name, set()) - keys == set(), f"{name} does not store what pages read"
+        read.setdefault(path.stem, set()).update(re.findall(rf"{name}::([^`:]+)", text))
+        stored.setdefault(path.stem, set()).update(keys)
+    assert asked == {}, "pages read notebooks that are not there"
+    unread = {name: sorted(stored[name] - read[name]) for name in stored}
+    assert {name: keys for name, keys in unread.items() if keys} == {}
+
+
+def test_no_table_of_results_is_laid_out_by_hand():
+    for page in (ROOT / "book").glob("*.md"):
+        rows = [line for line in page.read_text().splitlines() if line.lstrip().startswith("|")]
+        assert [row for row in rows if "{glue:" in row] == [], page.name
+
+
 def test_no_claim_waits_for_its_result():
     for page in (ROOT / "book").glob("*.md"):
         assert "INTERPRET" not in page.read_text(), page.name

@@ -14,12 +14,13 @@ from itn.phantom.rendering import render
 from itn.plots import readable
 from itn.study.calibration import (
     SYMMETRIC,
-    calibration_numbers,
+    calibration_summary,
     calibration_table,
     phantom_table,
     plot_calibration,
     plot_phantom,
     plot_symmetry,
+    symmetry_table,
 )
 from itn.study.profiles import FigureParameters
 from itn.thresholds import NOT_REACHED, REACHED, thresholds
@@ -121,14 +122,27 @@ def test_table_finds_the_ideal_observer_at_its_known_thresholds(screenings):
     assert len(errors.dropna()) == len(table) - 2
 
 
-def test_numbers_name_the_worst(screenings, monkeypatch):
+def test_the_summary_names_the_worst(screenings, monkeypatch):
     monkeypatch.setattr("itn.study.calibration._clean_accuracy", lambda parameters, network: 1.0)
-    numbers = calibration_numbers(screenings, FigureParameters(profile="phantom"))
-    assert numbers["missed_ideal"] == 0
-    assert numbers["worst_ideal"] == pytest.approx(
-        calibration_table(screenings)["ideal error"].max()
-    )
-    assert numbers["disc_kept_ideal"] == pytest.approx(1)
+    summary = calibration_summary(screenings, FigureParameters(profile="phantom"))
+    table = calibration_table(screenings).reset_index()
+    assert summary.index.tolist() == ["ideal"]
+    assert summary.loc["ideal", "missed"] == 0
+    assert summary.loc["ideal", "worst"] == pytest.approx(table["ideal error"].max())
+    own = table[table["class"] == summary.loc["ideal", "worst class"]]
+    assert own["ideal error"].max() == summary.loc["ideal", "worst"]
+
+
+def test_what_is_kept_is_that_at_the_symmetry_angles(screenings):
+    """The heart keeps a third upside down, the two-fold class half, but not at its own angles."""
+    made = screenings["ideal/symmetry"].copy(deep=True)
+    mean = made.mean_softmax
+    for name, angle, value in (("mirror", 180, 0.3), ("two_fold", 90, 0.45)):
+        index = SYMMETRIC.index(name)
+        mean.loc[{"category": name, "magnitude": angle, "class": made["class"][index]}] = value
+    table = symmetry_table(screenings | {"ideal/symmetry": made})
+    assert table.index.tolist() == ["disc", "four fold", "two fold", "mirror"]
+    assert table["ideal"].tolist() == pytest.approx([1, 1, 1, 1 / 3])
 
 
 def test_figures_have_a_panel_for_everything(screenings):

@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from scipy import stats
@@ -26,7 +27,15 @@ from itn.study.families import (
     sliders,
     survey,
 )
-from itn.study.matrices import known_matrices
+from itn.study.learned import (
+    comparison_table,
+    describe_study,
+    first_of,
+    survey_table,
+    transformer_table,
+    variation_table,
+)
+from itn.study.matrices import decompose_spatial, known_matrices
 from itn.study.profiles import TransformerParameters
 from itn.study.transformer_plots import (
     plot_decomposition,
@@ -34,13 +43,6 @@ from itn.study.transformer_plots import (
     plot_samples,
     plot_transformer_training,
     plot_variations,
-)
-from itn.study.transformer_tables import (
-    comparison_table,
-    describe_study,
-    first_of,
-    survey_table,
-    transformer_numbers,
 )
 from itn.study.transformers import shown_pictures, study_transformers
 from itn.thresholds import accuracy_interval
@@ -344,13 +346,20 @@ def test_a_study_has_its_parts_for_every_seed(study):
 
 
 def test_numbers_and_tables_are_those_of_the_parts(study):
-    numbers = transformer_numbers(study)
+    trained = transformer_table(study)
+    assert trained.index.tolist() == ["seed_3", "seed_5"]
     history = first_of(study, "history")
-    assert numbers["pictures"] == 12 and numbers["held_out_pictures"] == 6
-    assert numbers["outward"] == pytest.approx(float(history.outward.mean()))
+    assert (trained["pictures"] == 12).all() and (trained["held_out_pictures"] == 6).all()
+    assert trained.loc["seed_3", "outward"] == pytest.approx(float(history.outward.mean()))
     ratios = [displacement_ratios(study[f"seed_{seed}/comparison"].to_dataset()) for seed in (3, 5)]
     expected = np.mean([ratio["to_random"] for ratio in ratios])
-    assert numbers["to_random_mean"] == pytest.approx(expected, nan_ok=True)
+    assert trained["to_random"].mean(skipna=False) == pytest.approx(expected, nan_ok=True)
+    matrices = study["seed_5/survey"].to_dataset().spatial_matrix.values
+    shear = decompose_spatial(matrices)["shear"]
+    assert trained.loc["seed_5", "shear_lowest"] == shear.min() < shear.max()
+    assert trained.loc["seed_5", "shear_highest"] == shear.max()
+    varied = variation_table({"0.3": study})
+    pd.testing.assert_series_equal(varied.loc["0.3"], trained.loc["seed_3"], check_names=False)
     table = comparison_table(study)
     assert table.index.tolist() == [3, 5]
     for seed, ratio in zip((3, 5), ratios, strict=True):

@@ -37,12 +37,28 @@ def test_a_format_without_its_column_is_named(table):
         save_table(table, "classes", {"accuracy": ".0%"})
 
 
-def test_what_is_glued_is_called_by_row_and_column(table, monkeypatch):
-    glued = {}
-    module = SimpleNamespace(glue=lambda key, value, display: glued.update({key: value}))
+@pytest.fixture
+def glued(monkeypatch):
+    """What is glued, by its key."""
+    found = {}
+    module = SimpleNamespace(glue=lambda key, value, display: found.update({key: value}))
     monkeypatch.setitem(sys.modules, "myst_nb", module)
+    return found
+
+
+def test_what_is_glued_is_called_by_row_and_column(table, glued):
     glue_table(table, ["clean accuracy", "pictures"], prefix="photos_")
     assert glued["photos_soccer_ball_up_clean_accuracy"] == 0.25
     assert glued["photos_lamp_down_pictures"] == 8
     assert len(glued) == 4
     assert {type(value) for value in glued.values()} == {int, float}  # what pages can format
+
+
+def test_only_what_is_there_and_named_is_glued(table, glued):
+    """Another user's table has other rows, or not all of the columns."""
+    glue_table(table, ["pictures", "median"], rows=["soccer_ball_up", "starfish_up"])
+    assert glued == {"soccer_ball_up_pictures": 12}
+    glue_table(table, [], "none_")
+    glue_table(table, rows=[])
+    glue_table(table.reset_index("direction", drop=True), ["pictures"], "all_", ["lamp"])
+    assert glued == {"soccer_ball_up_pictures": 12, "all_lamp_pictures": 8}

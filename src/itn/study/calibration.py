@@ -122,32 +122,43 @@ def _error(pair: PhantomPair, measured: float, known: float) -> float:
     return abs(float(shifts[0] - shifts[1])) / pair.separation
 
 
-def calibration_numbers(
+def calibration_summary(
     screenings: dict[str, xr.Dataset], parameters: FigureParameters
-) -> dict[str, float | str]:
-    """Collect what the chapter on calibration says in numbers.
+) -> pd.DataFrame:
+    """Summarize in one row for each network how right it is, and how far off its thresholds are.
 
-    ``worst`` is the largest error and ``missed`` counts the known thresholds that are not reached.
-    ``kept`` is the lowest mean softmax at the symmetry angles over that at 0°; of the mirror
-    class, that at 180°.
+    ``worst`` is the largest error, and ``missed`` counts the known thresholds that are not reached.
     """
     table = calibration_table(screenings).reset_index()
     reachable = int((table["known"] != NOT_REACHED).sum())
-    numbers: dict[str, float | str] = {}
+    rows = {}
     for network in _networks(screenings):
         error = table[f"{network} error"]
-        numbers[f"accuracy_{network}"] = _clean_accuracy(parameters, network)
-        numbers[f"worst_{network}"] = float(error.max())
-        numbers[f"worst_class_{network}"] = table["class"].iloc[int(error.argmax())]
-        numbers[f"missed_{network}"] = reachable - int(error.count())
-        screening = screenings[f"{network}/symmetry"]
-        for name in SYMMETRIC:
-            curve = true_softmax(screening).sel(category=name)
-            step = SYMMETRY_STEPS[PHANTOM_CLASSES[name].symmetry]
-            angles = [180.0] if name == "mirror" else np.arange(0.0, 361, step or 5)
+        rows[network] = {
+            "accuracy": _clean_accuracy(parameters, network),
+            "worst": float(error.max()),
+            "worst class": table["class"].iloc[int(error.argmax())],
+            "missed": reachable - int(error.count()),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("network")
+
+
+def symmetry_table(screenings: dict[str, xr.Dataset]) -> pd.DataFrame:
+    """Tabulate the lowest mean softmax at the symmetry angles over that at 0°.
+
+    One row for each symmetric class, one column for each network; of the disc over all angles, of
+    the mirror class at 180°.
+    """
+    rows: dict[str, dict[str, float]] = {}
+    for name in SYMMETRIC:
+        step = SYMMETRY_STEPS[PHANTOM_CLASSES[name].symmetry]
+        angles = [180.0] if name == "mirror" else np.arange(0.0, 361, step or 5)
+        rows[readable(name)] = {}
+        for network in _networks(screenings):
+            curve = true_softmax(screenings[f"{network}/symmetry"]).sel(category=name)
             kept = curve.sel(magnitude=angles).min() / curve.sel(magnitude=0)
-            numbers[f"{name}_kept_{network}"] = float(kept)
-    return numbers
+            rows[readable(name)][network] = float(kept)
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("class")
 
 
 def plot_calibration(screenings: dict[str, xr.Dataset]) -> Figure:

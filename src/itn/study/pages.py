@@ -44,23 +44,24 @@ def save_table(
     return columns.set_index(list(columns.columns[: table.index.nlevels]))
 
 
-def glue_table(table: pd.DataFrame, columns: Sequence[str] | None = None, prefix: str = "") -> None:
+def glue_table(
+    table: pd.DataFrame,
+    columns: Sequence[str] | None = None,
+    prefix: str = "",
+    rows: Sequence[str] | None = None,
+) -> None:
     """Store ``<prefix><row>_<column>`` in the notebook that runs, where the book's prose finds it.
 
-    Of all columns, or of those named. A row of several index levels is called by all of them.
+    Of all columns and rows, or of those named as far as the table has them: that of a user who
+    asks for other classes, or for half a sweep, has fewer. A row of several index levels is called
+    by all of them.
     """
-    for row, values in zip(
-        table.index, table[list(columns or table)].to_dict("records"), strict=True
-    ):
-        names = row if isinstance(row, tuple) else (row,)
-        for column, value in values.items():
-            _glue(prefix + "_".join(map(str, (*names, column))).replace(" ", "_"), value)
-
-
-def glue_numbers(numbers: dict[str, float | str], prefix: str = "") -> None:
-    """Store numbers in the notebook that runs, where the book's prose finds them."""
-    for key, value in numbers.items():
-        _glue(f"{prefix}{key}", value)
+    chosen = table if columns is None else table.filter(list(columns), axis="columns")
+    for row, values in zip(chosen.index, chosen.to_dict("records"), strict=True):
+        name = "_".join(map(str, row if isinstance(row, tuple) else (row,))).replace(" ", "_")
+        if rows is None or name in rows:
+            for column, value in values.items():
+                _glue(f"{prefix}{name}_{column}".replace(" ", "_"), value)
 
 
 def _glue(key: str, value: object) -> None:

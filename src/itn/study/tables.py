@@ -1,13 +1,19 @@
 """What a page says of a screening in words and numbers."""
 
 import json
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from itn.plots import format_magnitude, readable
+from itn.study.pages import MISSING
+from itn.study.profiles import FigureParameters
+from itn.study.screenings import highlighted
 from itn.thresholds import (
+    CRITERIA,
+    NOT_SCREENED,
     REACHED,
     accuracy,
     is_correct,
@@ -24,46 +30,98 @@ NAMED = 5  # of the pictures that were left out
 def threshold_table(screening: xr.Dataset) -> pd.DataFrame:
     """Tabulate the thresholds of every category, each as a reader wants to see it."""
     transformation = find_transformation(screening.attrs["transformation"])
-    found = thresholds(screening)
     clean = value_at(screening, accuracy(screening), screening.attrs["identity"])
-    texts = [f"{share:.1%}" if np.isfinite(share) else "–" for share in clean]
+    texts = [f"{share:.1%}" if np.isfinite(share) else MISSING for share in clean]
     table = pd.DataFrame({"clean accuracy": texts})
-    for criterion in found.criterion.values:
-        for direction in found.direction.values:
-            column = found.sel(criterion=criterion, direction=direction)
-            if (column.status != "not screened").any():
-                table[f"{criterion} {direction}"] = _texts(column, transformation)
-    table.index = pd.Index(found.category.values, name="category")
+    for criterion, direction, column in _screened(screening):
+        table[f"{criterion} {direction}"] = _texts(column, transformation)
+    table.index = pd.Index(screening.category.values, name="category")
     return table
 
 
-def key_numbers(screening: xr.Dataset) -> dict[str, float | str]:
-    """Collect the numbers that the book's prose takes from a screening."""
+def threshold_summary(screening: xr.Dataset) -> pd.DataFrame:
+    """Summarize the thresholds of all categories, one row for each criterion and direction.
+
+    How many are reached, the median, and of those that are reached the nearest to the identity
+    and the farthest from it.
+    """
     transformation = find_transformation(screening.attrs["transformation"])
-    found = thresholds(screening)
+    rows = {}
+    for criterion, direction, column in _screened(screening):
+        reached = column.isel(category=column.status.values == REACHED)
+        outward = reached.sortby("threshold", ascending=direction == "up")
+        rows[f"{criterion}_{direction}"] = row = {
+            "reached": outward.sizes["category"],
+            "median": _text(*median_threshold(column), transformation),
+        }
+        for name, end in (("nearest", 0), ("farthest", -1)):
+            row[name], row[f"{name} category"] = MISSING, MISSING
+            if outward.sizes["category"]:
+                one = outward.isel(category=end)
+                row[name] = format_magnitude(one.threshold.item(), transformation)
+                row[f"{name} category"] = readable(one.category.item())
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("threshold")
+
+
+def threshold_overview(
+    screenings: Sequence[xr.Dataset], parameters: FigureParameters
+) -> pd.DataFrame:
+    """Tabulate the thresholds of growing magnitude, one row for each transformation.
+
+    Those of the categories that main figures show, and the median of *half* over all.
+    """
+    rows = {}
+    for screening in screenings:
+        shown = threshold_table(highlighted(screening, parameters))
+        row = {
+            f"{readable(category)}, {criterion}": shown.loc[category, f"{criterion} up"]
+            for category in shown.index
+            for criterion in CRITERIA
+        }
+        row["median, half"] = threshold_summary(screening).loc["half_up", "median"]
+        rows[readable(screening.attrs["transformation"])] = row
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("transformation")
+
+
+def rotation_table(screening: xr.Dataset) -> pd.DataFrame:
+    """Tabulate mean softmax upright and upside down, and the thresholds counter-clockwise."""
+    rotation = find_transformation("rotation")
     true = true_softmax(screening)
-    label = screening.label.values
-    identity = screening.attrs["identity"]
-    right = value_at(screening, is_correct(screening).mean(axis=0), identity)
-    numbers: dict[str, float | str] = {
-        "pictures": len(label),
+    up = thresholds(screening).sel(direction="up")
+    return pd.DataFrame(
+        {
+            "softmax upright": value_at(screening, true, rotation.identity),
+            "softmax upside down": value_at(screening, true, 180.0),
+        }
+        | {criterion: _texts(up.sel(criterion=criterion), rotation) for criterion in CRITERIA},
+        index=pd.Index(map(readable, screening.category.values), name="category"),
+    )
+
+
+def category_table(screening: xr.Dataset) -> pd.DataFrame:
+    """Tabulate the categories: how many pictures, and which class of the network is the right one.
+
+    The index is that of the class among the network's.
+    """
+    target = screening.target.values
+    count = np.bincount(screening.label.values, minlength=len(target))
+    classes = map(readable, screening["class"].values[target])
+    return pd.DataFrame(
+        {"pictures": count, "class": list(classes), "index": target},
+        index=pd.Index(screening.category.values, name="category"),
+    )
+
+
+def screening_summary(screening: xr.Dataset) -> pd.DataFrame:
+    """Tabulate in one row, the transformation's, how much was looked at, and what is recognized."""
+    right = value_at(screening, is_correct(screening).mean(axis=0), screening.attrs["identity"])
+    row = {
+        "pictures": screening.sizes["image"],
         "categories": screening.sizes["category"],
-        "top1": float(right),
+        "clean accuracy": float(right),
     }
-    shown = {"softmax_identity": identity}
-    if transformation.name == "rotation" and 180 in screening.magnitude:
-        shown["softmax_180"] = 180.0
-    for index, category in enumerate(screening.category.values):
-        numbers[f"{category}_pictures"] = int((label == index).sum())
-        for key, magnitude in shown.items():
-            curve = true.sel(category=category)
-            numbers[f"{category}_{key}"] = float(value_at(screening, curve, magnitude))
-    for criterion in found.criterion.values:
-        for direction in found.direction.values:
-            column = found.sel(criterion=criterion, direction=direction)
-            for key, number in _outward_numbers(column, transformation).items():
-                numbers[f"{key}_{criterion}_{direction}"] = number
-    return numbers
+    index = pd.Index([screening.attrs["transformation"]], name="transformation")
+    return pd.DataFrame([row], index=index)
 
 
 def describe(screening: xr.Dataset) -> str:
@@ -85,22 +143,14 @@ def describe(screening: xr.Dataset) -> str:
     )
 
 
-def _outward_numbers(column: xr.Dataset, transformation: Transformation) -> dict[str, float | str]:
-    """Summarize the thresholds of one criterion and direction."""
-    texts = _texts(column, transformation)
-    numbers: dict[str, float | str] = dict(zip(column.category.values, texts, strict=True))
-    numbers["median"] = _text(*median_threshold(column), transformation)
-    reached = column.isel(category=column.status.values == REACHED)
-    numbers["reached"] = reached.sizes["category"]
-    if reached.sizes["category"]:
-        outward = reached.sortby("threshold", ascending=column.direction.item() == "up")
-        for name, one in (
-            ("nearest", outward.isel(category=0)),
-            ("farthest", outward.isel(category=-1)),
-        ):
-            numbers[name] = format_magnitude(one.threshold.item(), transformation)
-            numbers[f"{name}_category"] = readable(one.category.item())
-    return numbers
+def _screened(screening: xr.Dataset) -> Iterator[tuple[str, str, xr.Dataset]]:
+    """Pass through the criteria and directions that were screened, with their thresholds."""
+    found = thresholds(screening)
+    for criterion in found.criterion.values:
+        for direction in found.direction.values:
+            column = found.sel(criterion=criterion, direction=direction)
+            if (column.status != NOT_SCREENED).any():
+                yield criterion, direction, column
 
 
 def _texts(column: xr.Dataset, transformation: Transformation) -> list[str]:

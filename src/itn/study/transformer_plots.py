@@ -11,8 +11,8 @@ from matplotlib.ticker import NullFormatter
 
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, draw_share, panels, readable
 from itn.study.families import FAMILIES, family_accuracy
+from itn.study.learned import first_of
 from itn.study.matrices import decompose_color, decompose_spatial
-from itn.study.transformer_tables import first_of
 from itn.study.transformers import transformed_samples
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"

@@ -1,4 +1,6 @@
-"""What a page says of an Invariant Transformer Net in words and numbers."""
+"""What the transformers learn, in words and tables."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -83,63 +85,44 @@ def _with_interval(right: int, count: int) -> str:
     return f"{right / count:.3f} ({low:.3f} … {high:.3f})"
 
 
-def transformer_numbers(study: xr.DataTree) -> dict[str, float | str]:
-    """Collect the numbers that the book's prose takes from a study.
+def transformer_table(study: xr.DataTree) -> pd.DataFrame:
+    """Tabulate what each seed has learned: one row for each, called as the study calls it.
 
-    Of the first seed unless they say otherwise; ``outward`` is the share of steps that went
-    outward, ``first_`` and ``last_cross_entropy`` are means over a tenth of the steps.
+    ``outward`` is the share of steps that went outward, ``to_random`` and ``to_grid`` are
+    `itn.study.families.displacement_ratios`; components of the matrices are the ``lowest`` and
+    ``highest`` along the sliders.
     """
-    history = first_of(study, "history")
-    kept, tenth = history.attrs["kept_epoch"], max(1, history.sizes["step"] // 10)
-    names = ("clean_accuracy", "held_out_clean_accuracy", "required_accuracy")
-    numbers: dict[str, float | str] = {name: float(history.attrs[name]) for name in names}
+    rows = {name: _learned(node) for name, node in study.children.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("training")
+
+
+def variation_table(varied: Mapping[str, xr.DataTree]) -> pd.DataFrame:
+    """Tabulate the same of trainings with several values of a parameter: one row for each value."""
+    rows = {value: _learned(next(iter(study.children.values()))) for value, study in varied.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("value")
+
+
+def _learned(training: xr.DataTree) -> dict[str, float | str]:
+    history = training["history"].to_dataset()
+    kept = history.attrs["kept_epoch"]
+    names = ("pictures", "held_out_pictures", "epochs", "kept_epoch")
+    row: dict[str, float | str] = {name: int(history.attrs[name]) for name in names}
+    for name in ("clean_accuracy", "held_out_clean_accuracy", "required_accuracy"):
+        row[name] = float(history.attrs[name])
     for name in ("held_out_accuracy", "spatial_displacement", "color_displacement"):
-        numbers[name] = float(history[name].values[kept])
-    for name in ("kept_epoch", "epochs", "pictures", "held_out_pictures"):
-        numbers[name] = int(history.attrs[name])
-    numbers["steps"] = history.sizes["step"]
-    numbers["outward"] = float(history.outward.mean())
-    numbers["batch_accuracy"] = float(history.batch_accuracy.values[-tenth:].mean())
-    numbers["first_cross_entropy"] = float(history.cross_entropy.values[:tenth].mean())
-    numbers["last_cross_entropy"] = float(history.cross_entropy.values[-tenth:].mean())
-    first, *_ = study.children.values()
-    if "survey" in first:
-        numbers |= _component_numbers(first_of(study, "survey"))
-    if "comparison" in first:
-        nodes = [node["comparison"].to_dataset() for node in study.children.values()]
-        ratios = [displacement_ratios(node) for node in nodes]
-        for name in ("to_random", "to_grid"):
-            values = [ratio[name] for ratio in ratios]
-            numbers[f"{name}_mean"] = float(np.mean(values))
-            numbers[f"{name}_lowest"], numbers[f"{name}_highest"] = min(values), max(values)
-            numbers[f"{name}_not_reached"] = int(np.isinf(values).sum())
-        for kind in ("grid_spatial", "grid_color"):
-            numbers[kind] = readable(nodes[0].attrs[kind])
-    return numbers
-
-
-def variation_numbers(varied: dict[str, xr.DataTree]) -> dict[str, float | str]:
-    """Collect what the prose says of transformers trained with several values of a parameter."""
-    return {
-        f"{value}_{key}": number
-        for value, study in varied.items()
-        for key, number in transformer_numbers(study).items()
-    }
-
-
-def _component_numbers(surveyed: xr.Dataset) -> dict[str, float | str]:
-    table = pd.concat(
-        [
+        row[name] = float(history[name].values[kept])
+    row["outward"] = float(history.outward.mean())
+    if "comparison" in training:
+        comparison = training["comparison"].to_dataset()
+        row |= displacement_ratios(comparison)
+        row |= {kind: readable(comparison.attrs[kind]) for kind in ("grid_spatial", "grid_color")}
+    if "survey" in training:
+        surveyed = training["survey"].to_dataset()
+        for matrices in (
             decompose_spatial(surveyed.spatial_matrix.values),
             decompose_color(surveyed.color_matrix.values),
-        ],
-        axis=1,
-    )
-    table["accuracy"] = surveyed.right.values / surveyed.attrs["pictures"]
-    table["consistency"] = surveyed.consistent.values / surveyed.attrs["pictures"]
-    ends = {"lowest": table.min(), "highest": table.max()}
-    return {
-        f"{component}_{end}": float(values[component])
-        for component in table.columns
-        for end, values in ends.items()
-    }
+        ):
+            for component, values in matrices.items():
+                row[f"{component}_lowest"] = float(values.min())
+                row[f"{component}_highest"] = float(values.max())
+    return row
