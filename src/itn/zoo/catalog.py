@@ -50,42 +50,24 @@ def read_table(name: str) -> tuple[dict[str, str], ...]:
 
 @dataclass(frozen=True)
 class File:
-    """A file that is to be had: name, checksum (``kind:digits``) and tar file in it, if any."""
+    """A file that is to be had."""
 
     name: str
-    checksum: str | None = None
-    member: str | None = None
+    checksum: str | None = None  # kind:digits
+    member: str | None = None  # the tar file in it, if it is a zip file
 
 
 @dataclass(frozen=True)
 class Source:
-    """Weights or a data set that can be had from elsewhere.
+    """Weights or a data set that can be had from elsewhere."""
 
-    Attributes
-    ----------
-    name : str
-        What users call it.
-    license : str
-        Under what terms.
-    megabytes : float
-        About how large the download is; twice as much is refused.
-    files : tuple of File
-        What it consists of; archives, where it is a data set.
-    url : str or None
-        What comes before the files' names; None where one has to register first.
-    page : str
-        Where to read about it, and to get what cannot be downloaded.
-    pictures : str or None
-        For a data set, the folder in it that holds the pictures.
-    """
-
-    name: str
+    name: str  # what users call it
     license: str
-    megabytes: float
-    files: tuple[File, ...]
-    url: str | None
-    page: str
-    pictures: str | None = None
+    megabytes: float  # about how large the download is; twice as much is refused
+    files: tuple[File, ...]  # archives, if it is a data set; none if it comes picture by picture
+    url: str | None  # what comes before the files' names; None where one has to register first
+    page: str  # where to read about it, and to get what cannot be downloaded
+    pictures: str | None = None  # the folder of a data set that holds its pictures
 
     @property
     def folder(self) -> Path:
