@@ -9,7 +9,6 @@ import csv
 import functools
 import os
 import shutil
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import platformdirs
 
-from itn.files import sha256_of
+from itn.files import scratch_folder, sha256_of
 from itn.messages import Progress, UsageError, unknown
 from itn.zoo.downloads import check_file, copy, download, unpack_tar
 
@@ -342,9 +341,7 @@ def _missing(
 def _unpack(source: Source, kept: Path, progress: bool) -> None:
     """Unpack a folder of archives, note the checksums of what was in them, and remove it."""
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{source.name}-", dir=cache_directory()) as made:
-            unpacked = Path(made, source.name)
-            unpacked.mkdir()
+        with scratch_folder(source.folder) as unpacked:
             for file in source.files:
                 unpack_tar(kept / file.name, unpacked, member=file.member, progress=progress)
             if not (unpacked / (source.pictures or "")).is_dir():
