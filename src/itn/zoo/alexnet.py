@@ -147,8 +147,8 @@ def _with_input_gradient(
 
     Blocks of stride x stride pixels count as one pixel with more channels, which leaves a
     convolution without stride. From maps to 3 channels that takes a third of the time of
-    TensorFlow's own gradient on a CPU, in which an Invariant Transformer Net would spend a
-    quarter of its own.
+    TensorFlow's own gradient on a CPU, with which a training step of an Invariant Transformer
+    Net would take 1.3 times as long as one of the small AlexNet alone, instead of 1.06.
     """
     sides, channels = inputs.shape[1:3], inputs.shape[3]
     size, blocks = kernel.shape[0], -(-kernel.shape[0] // stride)
