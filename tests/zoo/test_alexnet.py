@@ -177,14 +177,18 @@ def test_a_stride_has_the_gradients_of_keras(tensorflow, size, stride, padding, 
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())
 
 
-def test_normalization_follows_the_formula():
+@pytest.mark.parametrize(
+    ("size", "alpha", "beta", "k", "scale"), [(5, 1e-4, 0.75, 1.0, 40), (3, 3.0, 1.0, 0.5, 1)]
+)
+def test_normalization_follows_the_formula(size, alpha, beta, k, scale):
     random = np.random.default_rng(1)
-    x = random.normal(0, 40, (2, 3, 3, 7))
-    layer = LocalResponseNormalization(size=5, alpha=1e-4, beta=0.75, k=1.0)
+    x = random.normal(0, scale, (2, 3, 3, 7))
+    layer = LocalResponseNormalization(size=size, alpha=alpha, beta=beta, k=k)
     wanted = np.empty_like(x)
     for channel in range(7):
-        energy = (x[..., max(0, channel - 2) : channel + 3] ** 2).sum(axis=-1)
-        wanted[..., channel] = x[..., channel] / (1 + 1e-4 / 5 * energy) ** 0.75
+        around = slice(max(0, channel - size // 2), channel + size // 2 + 1)
+        energy = (x[..., around] ** 2).sum(axis=-1)
+        wanted[..., channel] = x[..., channel] / (k + alpha / size * energy) ** beta
     np.testing.assert_allclose(np.asarray(layer(x.astype("float32"))), wanted, rtol=1e-5)
 
 

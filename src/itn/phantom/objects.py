@@ -38,68 +38,30 @@ class Nuisance(NamedTuple):
 
 @dataclass(frozen=True)
 class PhantomClass:
-    """What the pictures of one class show, and how they vary.
-
-    Attributes
-    ----------
-    name : str
-        Name of the class.
-    description : str
-        What one sees.
-    shape : str
-        The object, which both classes of a pair share.
-    symmetry : {"continuous", "4-fold", "2-fold", "mirror", "none"}
-        Of the object with its shading and texture: the rotations that leave it as it is, or
-        the reflection about the vertical axis.
-    nuisances : dict of str to Nuisance
-        Mean, standard deviation and unit of everything that varies from picture to picture,
-        all independent.
-    grain : float
-        Standard deviation of the factor 1 + N(0, grain²) on each pixel.
-    pair : str or None
-        The critical pair it belongs to, a key of `PHANTOM_PAIRS`.
-    partner : str or None
-        The other class of the pair.
-    """
+    """What the pictures of one class show, and how they vary."""
 
     name: str
-    description: str
-    shape: str
+    description: str  # what one sees
+    shape: str  # the object, which both classes of a pair share
+    # Of the object with its shading and texture: the rotations that leave it as it is, or the
+    # reflection about the vertical axis.
     symmetry: Symmetry
-    nuisances: dict[str, Nuisance]
-    grain: float
-    pair: str | None = None
-    partner: str | None = None
+    nuisances: dict[str, Nuisance]  # what varies from picture to picture, all independent
+    grain: float  # standard deviation of the factor 1 + N(0, grain²) on each pixel
+    pair: str | None = None  # the critical pair it belongs to, a key of `PHANTOM_PAIRS`
+    partner: str | None = None  # the other class of the pair
 
 
 @dataclass(frozen=True)
 class PhantomPair:
-    """Two classes that differ in the mean of one parameter alone.
+    """Two classes that differ in the mean of one parameter alone."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the pair, the transformation's own where it has but one pair.
-    transformation : str
-        The transformation that moves the parameter, a key of `itn.TRANSFORMATIONS`.
-    parameter : str
-        The nuisance that tells the classes apart.
-    classes : tuple of (str, str)
-        First the class with the smaller mean.
-    means : tuple of (float, float)
-        Mean of the parameter in each class.
-    sigma : float
-        Its standard deviation, the same in both.
-    unit : str
-        Its unit.
-    """
-
-    name: str
-    transformation: str
-    parameter: str
-    classes: tuple[str, str]
-    means: tuple[float, float]
-    sigma: float
+    name: str  # the transformation's own where it has but one pair
+    transformation: str  # what moves the parameter, a key of `itn.TRANSFORMATIONS`
+    parameter: str  # the nuisance that tells the classes apart
+    classes: tuple[str, str]  # first the class with the smaller mean
+    means: tuple[float, float]  # of the parameter in each class
+    sigma: float  # its standard deviation, the same in both
     unit: str
 
     @property

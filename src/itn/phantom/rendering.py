@@ -54,10 +54,6 @@ def draw_nuisances(
     return _nuisances_from(class_name, _generators(class_name, list(indices), seed))
 
 
-# Shapes: (u, v, frequency) -> (depth below the outline, texture from -1 to 1). The object has
-# the radius 1, u runs right, v runs up.
-
-
 def _generators(class_name: str, indices: Sequence[int], seed: int) -> list[np.random.Generator]:
     key = zlib.crc32(class_name.encode())
     try:

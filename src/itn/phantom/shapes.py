@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 # float32 [B, H, W], or [B, 1, 1] for one value per picture
 Plane: TypeAlias = npt.NDArray[np.floating]
+# (u, v, frequency) -> (depth below the outline, texture from -1 to 1). The object has the radius 1,
+# u runs right, v runs up.
 Shape: TypeAlias = Callable[[Plane, Plane, Plane], tuple[Plane, Plane]]
 
 

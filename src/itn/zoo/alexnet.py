@@ -122,17 +122,6 @@ class GroupedConv2D(layers.Conv2D):
 
     TensorFlow has no gradient for grouped convolutions there, so each group is convolved by
     itself. The kernel is Caffe's, ``[height, width, inputs / groups, outputs]``.
-
-    Parameters
-    ----------
-    *args, **kwargs
-        As for `keras.layers.Conv2D`; channels come last.
-
-    Examples
-    --------
-    >>> layer = GroupedConv2D(4, 1, groups=2, kernel_initializer="ones")
-    >>> ops.convert_to_numpy(layer(np.array([[[[1, 2, 10, 20]]]], "float32")))
-    array([[[[ 3.,  3., 30., 30.]]]], dtype=float32)
     """
 
     def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
@@ -158,8 +147,8 @@ def _with_input_gradient(
 
     Blocks of stride x stride pixels count as one pixel with more channels, which leaves a
     convolution without stride. From maps to 3 channels that takes a third of the time of
-    TensorFlow's own gradient on a CPU, in which an Invariant Transformer Net would spend a
-    quarter of its own.
+    TensorFlow's own gradient on a CPU, with which a training step of an Invariant Transformer
+    Net would take 1.3 times as long as one of the small AlexNet alone, instead of 1.06.
     """
     sides, channels = inputs.shape[1:3], inputs.shape[3]
     size, blocks = kernel.shape[0], -(-kernel.shape[0] // stride)
@@ -200,21 +189,6 @@ class LocalResponseNormalization(layers.Layer):
     ``x / (k + alpha / size * s) ** beta`` with s the sum of ``x ** 2`` over `size` channels
     around this one; missing channels count as 0. `tf.nn.local_response_normalization` calls
     ``alpha / size`` its alpha.
-
-    Parameters
-    ----------
-    size : int, default 5
-        Channels in the sum, odd.
-    alpha, beta, k : float, default 1e-4, 0.75, 1
-        Parameters of the formula.
-    **kwargs
-        As for `keras.layers.Layer`.
-
-    Examples
-    --------
-    >>> layer = LocalResponseNormalization(size=3, alpha=3, beta=1, k=0)
-    >>> ops.convert_to_numpy(layer(np.array([[1, 2, 2]], "float32"))).round(3)
-    array([[0.2  , 0.222, 0.25 ]], dtype=float32)
     """
 
     def __init__(

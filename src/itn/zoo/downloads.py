@@ -1,4 +1,4 @@
-"""Files from elsewhere: downloads resumed and verified, archives that stay in their folder."""
+"""Files from elsewhere: put in place whole and verified, archives kept within their folder."""
 
 import hashlib
 import http.client
@@ -10,10 +10,13 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import IO, Any
 
+from itn.files import one_at_a_time, scratch_folder
 from itn.messages import Progress, UsageError
 
 TIMEOUT = 30.0  # seconds without a byte
@@ -36,76 +39,88 @@ def check_file(path: Path, checksum: str | None) -> None:
         raise UsageError(f"{path} is not the expected file: {kind} {found}, expected {expected}")
 
 
+def copy(path: Path, checksum: str | None, target: Path, unfinished: Path) -> None:
+    """Copy a file that somebody has got by other means."""
+    _put_in_place(
+        str(path), checksum, target, unfinished, lambda path, whole, _: shutil.copyfile(path, whole)
+    )
+
+
 def download(
-    url: str,
-    checksum: str,
-    target: Path,
-    unfinished: Path,
-    *,
-    max_bytes: int,
-    progress: bool = True,
+    url: str, checksum: str, target: Path, unfinished: Path, max_bytes: int, progress: bool = True
 ) -> None:
     """Download a file, going on with what an earlier attempt has left."""
-    unfinished.parent.mkdir(parents=True, exist_ok=True)
-    with unfinished.open("a+b") as file:
-        with suppress(ImportError, OSError):  # Windows has none, and not every network drive has
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
-        if target.is_file():  # another was faster
-            unfinished.unlink(missing_ok=True)
-            return
-        try:
-            while True:
-                pieced = file.seek(0, os.SEEK_END) > 0
-                error = _complete(url, file, max_bytes, target.name if progress else None)
-                file.flush()
+    name = target.name if progress else None
+    bring = partial(_resume, unfinished=unfinished, max_bytes=max_bytes, name=name)
+    lock = unfinished.with_name(f"{unfinished.name}.lock")
+    try:
+        with one_at_a_time(lock, f"the download of {target.name}"):
+            pieced = unfinished.is_file()
+            while not target.is_file():  # otherwise another was faster
                 try:
-                    check_file(unfinished, checksum)
-                    break
-                except UsageError as mismatch:
-                    if error is not None:
-                        raise error from mismatch
-                    file.truncate(0)
-                    if not pieced:  # otherwise the old part may be to blame: once more
-                        raise UsageError(
-                            f"what it sent is not the expected file: {mismatch}"
-                        ) from mismatch
+                    _put_in_place(url, checksum, target, unfinished, bring)
+                except UsageError:
+                    unfinished.unlink(missing_ok=True)
+                    if not pieced:
+                        raise
+                    pieced = False  # the old part may be to blame: once more
+    finally:
+        with suppress(OSError):  # on Windows, where another waits for it
+            lock.unlink()
+
+
+def _put_in_place(
+    origin: str,
+    checksum: str | None,
+    target: Path,
+    unfinished: Path,
+    bring: Callable[[str, str, object], object],
+) -> None:
+    """Let pooch have a file brought and verify it; then it appears under its name."""
+    import pooch  # a sixth of a second that few need to wait
+
+    pooch.get_logger().setLevel("WARNING")  # a bar shows what it does
+    with scratch_folder(unfinished) as scratch:
+        try:
+            whole = pooch.retrieve(origin, checksum, target.name, scratch, downloader=bring)
         except UsageError:
-            unfinished.unlink(missing_ok=True)
             raise
+        except ValueError as mismatch:
+            what = str(mismatch).removesuffix(".")
+            raise UsageError(f"what it sent is not the expected file: {what}") from mismatch
         target.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(PermissionError):  # Windows renames no open file
-            unfinished.replace(target)
-            return
-    unfinished.replace(target)
+        Path(whole).replace(target)
 
 
-def _complete(url: str, file: IO[bytes], max_bytes: int, name: str | None) -> OSError | None:
-    """Append to a file until the server says that it is all; return what went wrong."""
-    in_vain = 0
-    with Progress(
-        desc=name, unit="B", unit_scale=True, unit_divisor=1000, disable=name is None
-    ) as bar:
-        while True:
+def _resume(
+    url: str, whole: str, _: object, *, unfinished: Path, max_bytes: int, name: str | None
+) -> None:
+    """Append to a file until the server says that it is all.
+
+    Pooch's own downloader would start anew after each broken connection.
+    """
+    bar = Progress(desc=name, unit="B", unit_scale=True, unit_divisor=1000, disable=name is None)
+    in_vain, complete = 0, False
+    with unfinished.open("ab") as file, bar:
+        while not complete:
             before = file.seek(0, os.SEEK_END)
+            error = OSError("the connection ended too early")
             try:
-                if _append(url, file, before, max_bytes, bar):
-                    return None
-                error = OSError("the connection ended too early")
+                complete = _append(url, file, before, max_bytes, bar)
             except urllib.error.HTTPError as refusal:
                 refusal.close()
-                if refusal.code == OUT_OF_RANGE and before:
-                    return None
+                complete = refusal.code == OUT_OF_RANGE and before > 0
                 error = OSError(f"HTTP {refusal.code} {refusal.reason}")
-                if refusal.code not in RETRIED:
-                    return error
+                if not complete and refusal.code not in RETRIED:
+                    raise error from refusal
             except (OSError, http.client.HTTPException) as failure:
                 error = OSError(str(getattr(failure, "reason", failure)) or repr(failure))
-            in_vain = 0 if file.seek(0, os.SEEK_END) > before else in_vain + 1
-            if in_vain == ATTEMPTS:
-                return error
-            time.sleep(PAUSE * in_vain)
+            if not complete:
+                in_vain = 0 if file.seek(0, os.SEEK_END) > before else in_vain + 1
+                if in_vain == ATTEMPTS:
+                    raise error
+                time.sleep(PAUSE * in_vain)
+    unfinished.replace(whole)
 
 
 def _append(url: str, file: IO[bytes], start: int, max_bytes: int, bar: Any) -> bool:
@@ -147,14 +162,13 @@ def unpack_tar(
     Only regular files and folders inside the target are accepted, by tarfile's ``data`` filter
     and before it: the first absolute path, ``..``, link or device ends it.
     """
-    free = shutil.disk_usage(target.parent).free
-    total = 0
+    most, total = min(max_bytes, shutil.disk_usage(target.parent).free), 0
     try:
         with ExitStack() as stack:
             inner = None
             if member is not None:
-                inner = stack.enter_context(zipfile.ZipFile(archive)).open(member)
-                stack.enter_context(inner)
+                outer = stack.enter_context(zipfile.ZipFile(archive))
+                inner = stack.enter_context(outer.open(member))
             name = None if inner else archive
             files = stack.enter_context(tarfile.open(name, "r|*", fileobj=inner))
             for entry in Progress(
@@ -167,10 +181,8 @@ def unpack_tar(
                         "not a plain file or folder inside it"
                     )
                 total += entry.size
-                if total > min(max_bytes, free):
-                    raise UsageError(
-                        f"{archive.name} unpacks to more than {min(max_bytes, free):,} bytes"
-                    )
+                if total > most:
+                    raise UsageError(f"{archive.name} unpacks to more than {most:,} bytes")
                 files.extract(entry, target, filter="data")
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, KeyError) as error:
         raise UsageError(f"{archive.name} is damaged or another archive: {error}") from error

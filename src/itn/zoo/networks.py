@@ -17,14 +17,7 @@ from itn.probing import reason
 from itn.warp import Tensor
 from itn.zoo import training
 from itn.zoo.alexnet import build_alexnet, load_bvlc_weights
-from itn.zoo.catalog import (
-    CATALOG,
-    OWN_PROFILES,
-    PACKAGED,
-    WEIGHTS_FOLDER,
-    imagenet_classes,
-    weight_file,
-)
+from itn.zoo.catalog import CATALOG, PACKAGED, WEIGHTS_FOLDER, imagenet_classes, weight_file
 from itn.zoo.downloads import check_file, unpack_tar
 from itn.zoo.resnet import build_resnet_v1, load_slim_checkpoint
 from itn.zoo.squeezenet import CHANNEL_MEANS_BGR, build_squeezenet, load_deep_compression
@@ -134,24 +127,20 @@ def _application(name: str, weights: Path | None) -> Classifier:
     return _imagenet(network, lambda images: preprocess_input(images * 255), name)
 
 
-def _own(architecture: str, profile: str, weights: Path | None) -> Classifier:
+def _own(name: str, weights: Path | None) -> Classifier:
     """Load one of the networks that `itn train` has trained; `weights` is their folder."""
-    network, card = training.load_trained(architecture, weights or WEIGHTS_FOLDER / profile)
-    name = f"{architecture.removesuffix('_64')}_{profile}"
+    path = WEIGHTS_FOLDER / PACKAGED[name]
+    architecture = path.name.removesuffix(".weights.h5")
+    network, card = training.load_trained(architecture, weights or path.parent)
     return Classifier(network, training.center, training.INPUT_SIZE, card["class_names"], name=name)
 
 
-BUILDERS: dict[str, Callable[..., Classifier]] = {
-    "squeezenet": _squeezenet,
-    "alexnet": _alexnet,
+_OURS: dict[str, Callable[..., Classifier]] = {
+    **{name: partial(_own, name) for name in PACKAGED},
     **{f"resnet_v1_{depth}": partial(_resnet_v1, depth) for depth in RESNET_UNITS},
-    **{
-        f"{architecture}_{profile}": partial(_own, f"{architecture}_64", profile)
-        for architecture in ("alexnet", "resnet")
-        for profile in OWN_PROFILES
-    },
+    "alexnet": _alexnet,
+    "squeezenet": _squeezenet,
 }
-# Ours first, then those of `keras.applications`.
-BUILDERS = dict(sorted(BUILDERS.items())) | {
+BUILDERS = dict(sorted(_OURS.items())) | {
     name: partial(_application, name) for name in sorted(_applications())
 }
