@@ -19,7 +19,8 @@ from itn import picture_files
 from itn.curves import load_screening, save_screening
 from itn.messages import UsageError
 from itn.picture_files import read_picture
-from itn.pictures import Pictures, PicturesLeftOut, file_hashes, load_images
+from itn.picture_folders import file_hashes
+from itn.pictures import Pictures, PicturesLeftOut, load_images
 from itn.provenance import code_hash
 from itn.screening import screen
 from itn.zoo.catalog import DATA_SETS, read_table

@@ -22,7 +22,7 @@ import nbformat
 
 from itn.files import one_at_a_time, scratch_folder
 from itn.messages import PROGRESS, Progress, UsageError, unknown
-from itn.pictures import file_hashes
+from itn.picture_folders import file_hashes
 from itn.provenance import computed_with, hash_of_files
 from itn.study.notebook_sources import notebook_hash
 from itn.study.profiles import Profile, project_folder, read_profile

@@ -11,7 +11,8 @@ import numpy as np
 import xarray as xr
 
 from itn.curves import select_categories
-from itn.pictures import Pictures, file_hashes, load_images
+from itn.picture_folders import file_hashes
+from itn.pictures import Pictures, load_images
 from itn.study.archive import (
     UNKNOWN,
     Recipe,
