@@ -1,9 +1,7 @@
-"""Folders of pictures: which files of which class are asked for, and what these hold."""
+"""Folders of pictures: which files of which class are asked for, and what lies aside."""
 
-import hashlib
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -11,8 +9,7 @@ import numpy as np
 
 from itn.files import plain_name
 from itn.messages import UsageError, unknown
-from itn.picture_files import no_file, try_header
-from itn.provenance import code_hash
+from itn.picture_files import no_file
 from itn.registry import room
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")  # usual ones
@@ -159,40 +156,3 @@ def _choose_files(index: Files, only: Iterable[str], name: str) -> Files:
     if missing:
         raise UsageError(f"{len(missing)} pictures are not in {name}, e.g. {min(missing)}")
     return chosen
-
-
-def file_hashes(
-    source: str | Path,
-    classes: str | int | Iterable[str | int] | None = None,
-    limit: int | None = None,
-    only: Collection[str] | None = None,
-) -> dict[str, str] | None:
-    """Hash what the files hold that `itn.load_images` would read; None where it would download."""
-    listed = listed_classes(classes)
-    if source == "phantom":
-        drawn = code_hash("itn.phantom.rendering")[:16]
-        every = room("itn.phantom.objects").PHANTOM_CLASSES
-        return dict.fromkeys(map(str, listed or sorted(every)), drawn)
-    catalog = room("itn.zoo.catalog")
-    if source in catalog.DATA_SETS and catalog.folder_that_is_there(source, listed) is None:
-        return None
-    found = find_pictures(source, listed, only)
-    available = {name: name for name in found.files}
-    names = {str(one): find_class(one, available, found.targets) for one in listed or available}
-    return {given: _hash_of_class(found.files[name], limit) for given, name in names.items()}
-
-
-def _hash_of_class(files: Mapping[str, Path], limit: int | None) -> str:
-    """Hash names and contents of as many files as have to be looked at for the first pictures."""
-    digest = hashlib.sha256()
-    readable = 0
-    for name, path in files.items():
-        if readable == limit:
-            break
-        # Only where there is a limit it matters which are readable, and that takes time.
-        readable += limit is None or try_header(path, None) is None
-        content = b""
-        with suppress(OSError):  # is left out
-            content = path.read_bytes()
-        digest.update(f"{name}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()[:16]

@@ -1,10 +1,64 @@
-"""What of the package a notebook depends on, told by its code."""
+"""What a result depends on: the sources of the package that made it, and what these build on."""
 
 import ast
+import platform
 from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 
-from itn.provenance import PACKAGE, code_hash, digest_of_texts, path_of, source_hash, table_hash
+from itn.keras_settings import configured_backend
+from itn.provenance import (
+    PACKAGE,
+    digest_of_texts,
+    installed_version,
+    source_hash,
+    statements,
+    table_hash,
+)
+
+
+def computed_with() -> dict[str, str]:
+    """Say what numbers computed here depend on beside the package, without loading a backend."""
+    packages = ("keras", "numpy", "pillow", "scipy", "xarray", configured_backend())
+    return {"machine": platform.machine()} | {name: installed_version(name) for name in packages}
+
+
+@cache
+def code_hash(*modules: str) -> str:
+    """Hash what modules and all they import from the package do.
+
+    Results that a module computes stay valid for as long as this stays the same.
+    """
+    found: dict[str, Path] = {}
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        path = _path_of(name)
+        if path is not None and name not in found:
+            found[name] = path
+            waiting += _imports(ast.parse(path.read_bytes()))
+    return digest_of_texts(f"{name} {statements(path)}" for name, path in sorted(found.items()))
+
+
+def _path_of(module: str) -> Path | None:
+    """Return the file of a module of the package, None if there is none."""
+    package, *parts = module.split(".")
+    if package != PACKAGE.name:
+        return None
+    place = PACKAGE.joinpath(*parts)
+    return next(filter(Path.is_file, (place.with_suffix(".py"), place / "__init__.py")), None)
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    """Name all that is imported anywhere in a module, and what may be a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value  # by its name, see `itn.registry.room`
 
 
 def notebook_hash(code: str) -> str:
@@ -20,7 +74,7 @@ def notebook_hash(code: str) -> str:
         return source_hash()
     nodes = list(ast.walk(tree))
     imported = dict(_bound(nodes))
-    rooms = {name: target for name, target in imported.items() if path_of(target)}
+    rooms = {name: target for name, target in imported.items() if _path_of(target)}
     used = [
         f"{rooms[node.value.id]}.{node.attr}"
         for node in nodes
@@ -50,10 +104,10 @@ def _bound(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
 
 def _module_of(name: str) -> str | None:
     """Return the module in which a name of the package is found, None if none is known."""
-    if name in _public_names() or path_of(name):
+    if name in _public_names() or _path_of(name):
         return _public_names().get(name, name)
     parent = name.rpartition(".")[0]
-    path = path_of(parent)
+    path = _path_of(parent)
     return None if path is None or path.name == "__init__.py" else parent
 
 
