@@ -23,7 +23,7 @@ from itn.network_names import card_of, is_function, working_directory_first
 from itn.picture_files import Images
 from itn.pictures import Pictures
 from itn.preprocessing import Preprocessing, describe_preprocessing
-from itn.probing import logits_of_network, reason
+from itn.probing import explained, logits_of_network, reason
 from itn.registry import room
 from itn.transformations import check_pictures
 from itn.warp import Tensor
@@ -286,10 +286,8 @@ def _keras_file(
     described = None
     if card.is_file() and None in (class_names, preprocess, input_size):
         described = _read_card(card, path)
-    try:
+    with explained(f"{path} was not loaded"):
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras has no error of its own for a file it refuses
-        raise UsageError(f"{path} was not loaded: {reason(error)}") from error
     ids: Sequence[str] = ()
     if class_names == "imagenet":
         classes = room("itn.zoo.catalog").imagenet_classes()
@@ -381,10 +379,8 @@ def save_classifier(classifier: Classifier, path: str | Path) -> Path:
     preprocessing = describe_preprocessing(classifier.preprocess, size, name)
     with scratch_folder(path) as scratch:
         unfinished = scratch / path.name
-        try:
+        with explained(f"{name} was not saved"):
             classifier.network.save(unfinished)
-        except Exception as error:  # Keras has no error of its own for what it cannot save
-            raise UsageError(f"{name} was not saved: {reason(error)}") from error
         card = {
             "class_names": classifier.class_names,
             "class_ids": classifier.class_ids,
