@@ -30,19 +30,7 @@ _Read = TypeVar("_Read")
 
 
 class PictureFiles:
-    """Pictures that are decoded when they are asked for, used like an array of all of them.
-
-    Each of the files is cut to `size` as by `read_picture`.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Image.new("RGB", (30, 20), (255, 0, 51)).save(Path(folder) / "one.png")
-    ...     files = PictureFiles([Path(folder) / "one.png"] * 3, 8, 8)
-    ...     files.shape, files[1:].shape, files[[2, 0, 2]].shape, files[0, ].mean()
-    ((3, 8, 8, 3), (2, 8, 8, 3), (3, 8, 8, 3), np.float32(0.4))
-    """
+    """Pictures, read as by `read_picture` when they are asked for, used like an array of all."""
 
     dtype = np.dtype(np.float32)
     ndim = 4

@@ -4,7 +4,7 @@ import hashlib
 import operator
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeAlias
@@ -114,27 +114,6 @@ class Pictures:
             left_out=tuple(one for one in self.left_out if one[0].startswith(f"{chosen}/")),
         )
 
-    def subset(self, rows: npt.NDArray[np.int64]) -> "Pictures":
-        """Take some of the pictures, by their numbers; the classes stay."""
-        return replace(
-            self,
-            images=self.images[rows],
-            labels=self.labels[rows],
-            paths=tuple(self.paths[row] for row in rows),
-        )
-
-    def joined(self, other: "Pictures") -> "Pictures":
-        """Put pictures of the same size and of other classes behind these, in memory."""
-        return Pictures(
-            images=np.concatenate([self.images[:], other.images[:]]),
-            labels=np.concatenate([self.labels, other.labels + len(self.class_names)]),
-            class_names=(*self.class_names, *other.class_names),
-            paths=(*self.paths, *other.paths),
-            name=f"{self.name} and {other.name}",
-            targets=self.targets | other.targets,
-            left_out=(*self.left_out, *other.left_out),
-        )
-
     def class_named(self, given: str | int) -> str:
         """Return the name of a class here; an ImageNet class goes by label, id and index, too."""
         return find_class(given, self._by_plain_name, self.targets)
@@ -188,16 +167,15 @@ def load_images(
     progress : bool, default True
         Show the progress if it takes longer than two seconds.
     shorter_side : int, optional
-        To how many pixels the shorter side is resized before the center is cut out, by default
-        256/227 of `size`.
+        Pixels of the shorter side before the center is cut out, by default 256/227 of `size`.
     labels : str or Path, optional
         The labels of pictures that lie in the folder itself, see `itn.zoo.labels`; by default
         the usual file in it, beside it or in the development kit. Classes are then WordNet ids,
         and paths as if each had its sub-folder.
     stream : bool, optional
-        Whether to decode pictures whenever they are looked at; by default if they would take
-        more than 2 GiB. Headers are read at once; what is broken behind them is an error when
-        its turn comes, before the first pass of a screening.
+        Whether to decode pictures whenever they are looked at; by default beyond 2 GiB. Headers
+        are read at once; what is broken behind them is an error when its turn comes, before the
+        first pass of a screening.
     only : collection of str, optional
         Load no other pictures than these, ``class/file`` each.
 
@@ -235,8 +213,8 @@ def load_images(
         raise UsageError(f"limit must be at least 1, got {limit}")
     classes = listed_classes(classes)
     if source == "phantom":
-        rendered = room("itn.phantom.pictures").render_phantom(classes, limit or 100, 1, size or 64)
-        assert isinstance(rendered, Pictures)
+        render = room("itn.phantom.pictures").render_phantom
+        rendered: Pictures = render(classes, limit or 100, seed=1, size=size or 64)
         return rendered
     sizes = check_sizes(size, shorter_side)
     found = find_pictures(source, classes, only, labels, progress)

@@ -23,14 +23,8 @@ class Preprocessing:
 
     Scaling, offsets, the order of the channels, a conversion to gray, and all that
     `keras.applications` do are such maps. `matrix` says what each channel of the result takes of
-    red, green and blue in [0, 1], `offset` what is added to it. The mean that is subtracted in
-    the end is over all values of the picture, or over each of its channels.
-
-    Examples
-    --------
-    >>> blue_green_red = Preprocessing(((0, 0, 255), (0, 255, 0), (255, 0, 0)), (-104, -117, -123))
-    >>> np.asarray(blue_green_red(np.float32([[[[1, 0, 0]]]]))).ravel().tolist()
-    [-104.0, -117.0, 132.0]
+    red, green and blue in [0, 1], `offset` what is added. The mean that is subtracted in the end
+    is over all values of the picture, or over each of its channels.
     """
 
     matrix: tuple[Row, ...] = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
