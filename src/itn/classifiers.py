@@ -221,8 +221,8 @@ def load_classifier(
         raise unknown("classifier", name, ["a .keras file", "module:function", *builders])
     parameters = inspect.signature(build).parameters.values()
     possible = [each.name for each in parameters if each.kind == each.KEYWORD_ONLY]
-    for option in options.keys() - possible:
-        raise unknown(f"option of {name}", option, possible or ["none"])
+    if strange := [option for option in options if option not in possible]:
+        raise unknown(f"option of {name}", strange[0], possible or ["none"])
     if weights is not None:
         weights = Path(weights).expanduser()
         beside = weights.with_name(f"{weights.name}.index")  # a checkpoint of several files
