@@ -98,6 +98,6 @@ def sha256_of(path: str | Path) -> str:
 
 
 def plain_name(name: str) -> str:
-    """Return a name in Unicode's composed form, which macOS takes apart; it need not be text."""
+    """Return a name in Unicode's composed form, which macOS takes apart; bytes are escaped."""
     known = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
     return unicodedata.normalize("NFC", known)
