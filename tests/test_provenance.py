@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import itn
-from itn.provenance import notebook_hash, source_hash
+from itn.provenance import source_hash
+from itn.study.sources import notebook_hash
 
 PACKAGE = Path(itn.__file__).parent
 MODULES = ("phantom.rendering", "warp", "screening", "study.transformers", "plots", "thresholds")
@@ -25,7 +26,8 @@ study.plot_calibration(study.calibrate(parameters))
 }
 CODE = f"""
 import sys
-from itn.provenance import code_hash, notebook_hash, source_hash
+from itn.provenance import source_hash
+from itn.study.sources import code_hash, notebook_hash
 print(source_hash(), *(code_hash(f"itn.{{name}}") for name in sys.argv[1:]))
 print(*map(notebook_hash, {list(NOTEBOOKS.values())!r}))
 """

@@ -5,26 +5,25 @@ import importlib
 import inspect
 import json
 import textwrap
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 import pydantic
 from keras import ops
 
-from itn.files import scratch_folder, sha256_of
+from itn.files import plain_name, scratch_folder, sha256_of
 from itn.keras_settings import check_settings
 from itn.messages import UsageError, unknown
 from itn.network_names import card_of, is_function, working_directory_first
 from itn.picture_files import Images
 from itn.pictures import Pictures
 from itn.preprocessing import Preprocessing, describe_preprocessing
-from itn.probing import logits_of_network, reason
+from itn.probing import explained, logits_of_network, reason
 from itn.registry import room
 from itn.transformations import check_pictures
 from itn.warp import Tensor
@@ -39,9 +38,9 @@ class Classifier:
     Attributes
     ----------
     network : keras.Model
-        Preprocessed pictures -> logits [N, K] in float32. One that gives probabilities, which a
-        call with a few pictures tells, or numbers of another precision may be given: then this
-        is that network with their logarithm, or a cast, behind it.
+        Preprocessed pictures -> logits [N, K] in float32. Where one is given that makes
+        probabilities, which a call with a few pictures tells, or other precisions, this is it
+        with their logarithm, or a cast, behind it.
     preprocess : callable
         Pictures [N, H, W, 3] in [0, 1] -> what `network` expects, in `keras.ops`.
     input_size : int, optional
@@ -86,26 +85,7 @@ class Classifier:
             object.__setattr__(self, what, given)
 
     def predict(self, images: Images, batch_size: int = 32) -> np.ndarray:
-        """Return the softmax of every class.
-
-        Parameters
-        ----------
-        images : array [N, H, W, 3], float32 in [0, 1], or PictureFiles
-            Pictures of the classifier's input size.
-        batch_size : int, default 32
-            Pictures per forward pass.
-
-        Returns
-        -------
-        ndarray [N, K], float32
-            Softmax, rows summing to 1.
-
-        Raises
-        ------
-        UsageError
-            If the pictures have another size, or `itn.transformations.check_pictures` refuses
-            them.
-        """
+        """Return the softmax [N, K] of pictures of the input size, float32 in [0, 1]."""
         self.check_size(images.shape)
         check_pictures(images)
         parts = [np.empty((0, len(self.class_names)), np.float32)]
@@ -119,13 +99,7 @@ class Classifier:
         return np.concatenate(parts)
 
     def check_size(self, shape: Sequence[int]) -> None:
-        """Raise a UsageError unless pictures of this shape fit.
-
-        Parameters
-        ----------
-        shape : sequence of int
-            Shape of a batch of pictures, ``[N, H, W, 3]``.
-        """
+        """Raise a UsageError unless pictures of this shape, [N, H, W, 3], fit."""
         size = self.input_size
         if tuple(shape[1:]) != (size, size, 3):
             raise UsageError(
@@ -136,24 +110,10 @@ class Classifier:
     def index_of(self, name: str | int) -> int:
         """Return the logit of a class.
 
-        Parameters
-        ----------
-        name : str or int
-            Class name, WordNet id, or the index itself, also as text where no class is called so.
-
-        Returns
-        -------
-        int
-            Index of the class.
-
-        Raises
-        ------
-        UsageError
-            If there is no such class, or several; the message names the candidates.
+        It goes by name, WordNet id, or its index, also as text where no class is called so. What
+        is ambiguous is a UsageError that names the candidates.
         """
-        names = [[_composed(each) for each in one] for one in (self.class_names, self.class_ids)]
-        wanted = _composed(name) if isinstance(name, str) else name
-        found = sorted({i for one in names for i, each in enumerate(one) if each == wanted})
+        found = sorted(self._indices.get(plain_name(name), ())) if isinstance(name, str) else []
         if not found and isinstance(name, str) and name.isascii() and name.isdigit():
             name = int(name)
         if isinstance(name, int | np.integer):
@@ -165,47 +125,27 @@ class Classifier:
         if not found:
             raise unknown(f"class of {self.name}", name, self.class_names)
         if len(found) > 1:
-            ids = [f" ({self.class_ids[index]})" if self.class_ids else "" for index in found]
-            candidates = " or ".join(f"{i}{id_}" for i, id_ in zip(found, ids, strict=True))
-            raise UsageError(f"class '{name}' of {self.name} is ambiguous: say {candidates}")
+            ids = [f"{i} ({self.class_ids[i]})" if self.class_ids else str(i) for i in found]
+            raise UsageError(f"class '{name}' of {self.name} is ambiguous: say {' or '.join(ids)}")
         return found[0]
 
+    @cached_property
+    def _indices(self) -> dict[str, set[int]]:
+        """The logits of each name and WordNet id."""
+        found: dict[str, set[int]] = {}
+        for names in (self.class_names, self.class_ids):
+            for index, name in enumerate(names):
+                found.setdefault(plain_name(name), set()).add(index)
+        return found
+
     def logits_of(self, pictures: Pictures) -> np.ndarray:
-        """Return the logit of each class of pictures.
-
-        Parameters
-        ----------
-        pictures : Pictures
-            Pictures whose classes are this classifier's, by name, WordNet id or index.
-
-        Returns
-        -------
-        ndarray [C], int
-            Indices of classes, in the order of ``pictures.class_names``.
-
-        Raises
-        ------
-        UsageError
-            If there is no such class, or several; the message names the candidates.
-        """
-        known = {*map(_composed, (*self.class_names, *self.class_ids))}  # WordNet ids, if any
-        wnids = [pictures.targets.get(name, name) for name in pictures.class_names]
-        return np.array(
-            [
-                self.index_of(wnid if _composed(wnid) in known else name)
-                for wnid, name in zip(wnids, pictures.class_names, strict=True)
-            ],
-            np.int32,
-        )
+        """Return the logit of each class of pictures, by its WordNet id where that is known."""
+        named = ((pictures.targets.get(name, name), name) for name in pictures.class_names)
+        known = [wnid if plain_name(wnid) in self._indices else name for wnid, name in named]
+        return np.array([self.index_of(name) for name in known], np.int32)
 
     def weights_hash(self) -> str:
-        """Return the sha256 of the network's weights, in hexadecimal.
-
-        Returns
-        -------
-        str
-            The same for the same weights in the same order, on every backend.
-        """
+        """Return the sha256 of the weights in their order, the same on every backend."""
         digest = hashlib.sha256()
         for weight in self.network.get_weights():
             digest.update(f"{weight.shape}{weight.dtype}".encode())
@@ -227,51 +167,47 @@ def load_classifier(
         - ``"alexnet"``: from Caffe's ``.caffemodel`` or M. Guerzhoy's ``.npy``;
         - ``"resnet_v1_50"``, ``"resnet_v1_101"``, ``"resnet_v1_152"``: from a checkpoint of
           TF-Slim, unpacked or as the published ``.tar.gz``; needs TensorFlow;
-        - ``"alexnet_<profile>"``, ``"resnet_<profile>"``: the package's own, trained by `itn train`
-          for the profiles `itn.zoo.catalog.OWN_PROFILES`;
+        - ``"alexnet_<profile>"``, ``"resnet_<profile>"``: trained by `itn train` for the
+          profiles `itn.zoo.catalog.OWN_PROFILES`;
         - any classifier of `keras.applications`, e.g. ``"ResNet101"``;
 
         or a ``.keras`` file, loaded in Keras' safe mode; what `save_classifier` has written
         beside it says the rest; or ``"module:function"``, a function of yours without arguments
         that returns a `Classifier`: its module is imported, also from the working directory.
     weights : str or Path, optional
-        Weight file; by default the published one, from the package, the cache or downloaded.
-        For the networks trained by `itn train`, the folder of its result; for those of
-        `keras.applications`, a ``.h5`` file of Keras.
+        Weight file, by default the published one, from the package, the cache or downloaded;
+        the folder of a result of `itn train`; or for `keras.applications` a ``.h5`` file.
     **options
         ``alexnet``: ``conv1_padding``, "valid" as in Caffe or "same" as in M. Guerzhoy's port,
-        by default what belongs to the file. With "same" its preprocessing is that of the port,
-        BGR less the mean over all values of the picture, otherwise BGR less the mean color.
-        ``.keras`` file: ``class_names``, one per logit or ``"imagenet"``; ``preprocess``, by
-        default none: pictures in [0, 1]; ``input_size`` if the network fixes none. They go
-        before what is written beside it.
+        by default what belongs to the file; with "same" the preprocessing is BGR less the mean
+        over all values of the picture, otherwise BGR less the mean color. ``.keras`` file, going
+        before what is written beside it: ``class_names``, one per logit or ``"imagenet"``;
+        ``preprocess``, by default none; ``input_size`` if the network fixes none.
 
     Returns
     -------
     Classifier
-        The trained network, ready for `itn.screen`.
+        Ready for `itn.screen`.
 
     Raises
     ------
     UsageError
-        If there is no classifier or option of that name, or no such weight file; if the file is
-        damaged, does not fit or is not to be trusted, or the function fails. The message names
-        it and says why.
+        If there is no such classifier, option or weight file, a file is damaged, does not fit
+        or is not to be trusted, or the function fails.
 
     Examples
     --------
+    >>> load_classifier("alexnet_phantom").input_size
+    64
     >>> load_classifier("squeezenet", weights="missing.net")
     Traceback (most recent call last):
     itn.messages.UsageError: no weight file missing.net
-    >>> load_classifier("alexnet", conv1_paddin="same")
-    Traceback (most recent call last):
-    itn.messages.UsageError: unknown option of alexnet 'conv1_paddin'; closest: 'conv1_padding'; \
-possible: conv1_padding
     """
     check_settings()
+    builders = _builders()
     if Path(name).suffix == ".keras":
         build: Callable[..., Classifier] = partial(_keras_file, Path(name).expanduser())
-    elif name in (builders := _builders()):
+    elif name in builders:
         build = builders[str(name)]
     elif is_function(str(name)):
         build = partial(_function, str(name))
@@ -282,22 +218,20 @@ possible: conv1_padding
         )
     else:
         # What stands last in a long list is not shown.
-        raise unknown("classifier", name, ["a .keras file", "module:function", *list_classifiers()])
-    possible = [
-        parameter.name
-        for parameter in inspect.signature(build).parameters.values()
-        if parameter.kind == parameter.KEYWORD_ONLY
-    ]
-    for option in options:
-        if option not in possible:
-            raise unknown(f"option of {name}", option, possible or ["none"])
+        raise unknown("classifier", name, ["a .keras file", "module:function", *builders])
+    parameters = inspect.signature(build).parameters.values()
+    possible = [each.name for each in parameters if each.kind == each.KEYWORD_ONLY]
+    if strange := [option for option in options if option not in possible]:
+        raise unknown(f"option of {name}", strange[0], possible or ["none"])
     if weights is not None:
         weights = Path(weights).expanduser()
         beside = weights.with_name(f"{weights.name}.index")  # a checkpoint of several files
         if not weights.exists() and not beside.exists():
             raise UsageError(f"no weight file {weights}")
+        if name not in builders:
+            raise UsageError(f"{name} has weights of its own, but {weights} is given, too")
     try:
-        return build(weights, **options)
+        return build(weights, **options) if name in builders else build(**options)
     except UsageError:
         raise
     except (OSError, ValueError) as error:
@@ -305,12 +239,7 @@ possible: conv1_padding
 
 
 def list_classifiers() -> tuple[str, ...]:
-    """Return the names that `load_classifier` knows.
-
-    Returns
-    -------
-    tuple of str
-        Names: ours, then those of `keras.applications`, each sorted.
+    """Return the names that `load_classifier` knows: ours, then those of `keras.applications`.
 
     Examples
     --------
@@ -333,25 +262,19 @@ def batches(count: int, batch_size: int) -> list[tuple[int, int]]:
 
 def _keras_file(
     path: Path,
-    weights: Path | None,
     *,
     class_names: Sequence[str] | str | None = None,
     preprocess: Callable[[Tensor], Tensor] | None = None,
     input_size: int | None = None,
 ) -> Classifier:
-    if weights is not None:
-        raise UsageError(f"{path} has weights of its own, but {weights} is given, too")
     if not path.is_file():
         raise UsageError(f"no Keras file {path}")
     card = card_of(path)
+    described = None
     if card.is_file() and None in (class_names, preprocess, input_size):
         described = _read_card(card, path)
-    else:
-        described = None
-    try:
+    with explained(f"{path} was not loaded"):
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras has no error of its own for a file it refuses
-        raise UsageError(f"{path} was not loaded: {reason(error)}") from error
     ids: Sequence[str] = ()
     if class_names == "imagenet":
         classes = room("itn.zoo.catalog").imagenet_classes()
@@ -365,30 +288,20 @@ def _keras_file(
             "class_names='imagenet'"
         )
     if preprocess is None:
-        stored = described.preprocessing.model_dump() if described else {}
-        preprocess = Preprocessing.from_config(stored) if stored else Preprocessing()
+        preprocess = described.preprocessing if described else Preprocessing()
     if input_size is None:
         input_size = described.input_size if described else 0
     return Classifier(network, preprocess, input_size, class_names, ids, path.stem)
 
 
-class _Described(pydantic.BaseModel):
-    """A `Preprocessing` in a file."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-    matrix: list[Annotated[list[float], pydantic.Field(min_length=3, max_length=3)]]
-    offset: list[float]
-    minus_mean: Literal["none", "picture", "channel"] = "none"
-
-
 class _Card(pydantic.BaseModel):
     """What stands beside a ``.keras`` file: all of a classifier but its network."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     class_names: list[str]
     class_ids: list[str] = []
     input_size: pydantic.PositiveInt
-    preprocessing: _Described
+    preprocessing: Preprocessing
     network_sha256: str | None = None
 
 
@@ -415,26 +328,21 @@ def save_classifier(classifier: Classifier, path: str | Path) -> Path:
     """Save a classifier as a ``.keras`` file, with a small file beside it that says the rest.
 
     For ``mine.keras`` that is ``mine.itn.json``: names and ids of the classes, size of the
-    pictures and preprocessing, as a `itn.preprocessing.Preprocessing` in numbers. It holds no
-    code; `load_classifier` needs nothing but the two. What is there is replaced.
+    pictures, and the preprocessing as the numbers of a `itn.preprocessing.Preprocessing`. It
+    holds no code; `load_classifier` needs nothing but the two. What is there is replaced.
 
     Parameters
     ----------
     classifier : Classifier
-        What to save; its name becomes that of the file.
+        Loaded again, it is named after the file.
     path : str or Path
-        The ``.keras`` file.
-
-    Returns
-    -------
-    Path
-        The ``.keras`` file.
+        The ``.keras`` file, which is returned.
 
     Raises
     ------
     UsageError
-        If the preprocessing is not told by a few numbers, if the network cannot be loaded again
-        without running code from its file, or if nothing can be written there.
+        If the preprocessing is not told by a few numbers, the network cannot be loaded again
+        without running code from its file, or nothing can be written there.
 
     Examples
     --------
@@ -453,18 +361,17 @@ def save_classifier(classifier: Classifier, path: str | Path) -> Path:
     preprocessing = describe_preprocessing(classifier.preprocess, size, name)
     with scratch_folder(path) as scratch:
         unfinished = scratch / path.name
-        try:
+        with explained(f"{name} was not saved"):
             classifier.network.save(unfinished)
-        except Exception as error:  # Keras has no error of its own for what it cannot save
-            raise UsageError(f"{name} was not saved: {reason(error)}") from error
-        described = _Card(
-            class_names=list(classifier.class_names),
-            class_ids=list(classifier.class_ids),
-            input_size=size,
-            preprocessing=_Described.model_validate_json(json.dumps(asdict(preprocessing))),
-            network_sha256=sha256_of(unfinished),
-        )
-        text = json.dumps(described.model_dump(), ensure_ascii=False, indent=1)
+        card = {
+            "class_names": classifier.class_names,
+            "class_ids": classifier.class_ids,
+            "input_size": size,
+            "preprocessing": asdict(preprocessing),
+            "network_sha256": sha256_of(unfinished),
+        }
+        described = _Card.model_validate_json(json.dumps(card)).model_dump(mode="json")
+        text = json.dumps(described, ensure_ascii=False, indent=1)
         card_of(unfinished).write_text(f"{text}\n", "utf-8")
         again = load_classifier(unfinished)  # which says what Keras will not load
         images = np.random.default_rng(0).random((2, size, size, 3)).astype(np.float32)
@@ -475,10 +382,8 @@ def save_classifier(classifier: Classifier, path: str | Path) -> Path:
     return path
 
 
-def _function(name: str, weights: Path | None) -> Classifier:
+def _function(name: str) -> Classifier:
     """Call a function of the user's own."""
-    if weights is not None:
-        raise UsageError(f"{name} has weights of its own, but {weights} is given, too")
     module_name, _, function_name = name.partition(":")
     with working_directory_first():
         try:
@@ -506,31 +411,23 @@ def _by_logit(given: Any, what: str) -> tuple[str, ...]:
     """Return names in the order of the logits, of which a dictionary may tell."""
     if isinstance(given, str):
         raise UsageError(f"{what} must be several, got {given!r}")
+    if isinstance(given, set | frozenset):
+        raise UsageError(f"{what} must have an order, got a set")
     if not isinstance(given, Mapping):
-        if isinstance(given, set | frozenset):
-            raise UsageError(f"{what} must have an order, got a set")
-        return tuple(str(name) for name in given)
+        return tuple(map(str, given))
+    shown = textwrap.shorten(str(dict(given)), 80, placeholder=" …")
     pairs = list(given.items())
-    if all(_is_index(logit) for _, logit in pairs):  # as the `class_indices` of Keras
+    if all(_is_index(logit) for logit in given.values()):  # as the `class_indices` of Keras
         pairs = [(logit, name) for name, logit in pairs]
-    elif not all(_is_index(logit) or str(logit).isdecimal() for logit, _ in pairs):
-        raise UsageError(f"{what} must say a logit for each name, got {_start_of(given)}")
+    elif not all(_is_index(logit) or str(logit).isdecimal() for logit in given):
+        raise UsageError(f"{what} must say a logit for each name, got {shown}")
     names = {int(logit): str(name) for logit, name in pairs}
-    if len(names) < len(pairs) or sorted(names) != list(range(len(pairs))):
+    if sorted(names) != list(range(len(pairs))):
         raise UsageError(
-            f"{what} must name each logit from 0 to {len(pairs) - 1} once, got {_start_of(given)}"
+            f"{what} must name each logit from 0 to {len(pairs) - 1} once, got {shown}"
         )
     return tuple(names[logit] for logit in range(len(pairs)))
 
 
 def _is_index(given: object) -> bool:
     return isinstance(given, int | np.integer) and not isinstance(given, bool)
-
-
-def _start_of(given: Mapping[Any, Any]) -> str:
-    return textwrap.shorten(str(dict(given)), 80, placeholder=" …")
-
-
-def _composed(name: str) -> str:
-    """Return a name as it is mostly typed: letters and their accents in one (NFC)."""
-    return unicodedata.normalize("NFC", name)

@@ -18,23 +18,19 @@ _HELD = ".held"  # in a scratch folder: locked for as long as its process lives
 def scratch_folder(target: Path) -> Iterator[Path]:
     """Make a hidden folder beside a file that is to be written, for what is unfinished.
 
-    It is removed in the end; where a process was killed, by the next that writes the same file.
-
-    It lies on the same drive, so that moving out of it is renaming.
+    It is on the same drive, so that moving out of it is renaming. It is removed in the end; where
+    a process was killed, by the next that writes the same file.
     """
     prefix = f".{target.stem}-"
-    try:
+    with _writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=prefix))
-    except OSError as error:
-        raise UsageError(f"{target.parent} cannot be written to: {error.strerror}") from error
     try:
         with (scratch / f"{_HELD}-not-yet").open("w") as held:
             _lock(held, wait=False)
             Path(held.name).rename(scratch / _HELD)  # nobody else can lock it before us
-            for left in target.parent.glob(f"{prefix}*"):
-                if left != scratch:
-                    _remove_unless_held(left)
+            for left in set(target.parent.glob(f"{prefix}*")) - {scratch}:
+                _remove_unless_held(left)
             inner = scratch / "new"
             inner.mkdir()
             yield inner
@@ -44,11 +40,7 @@ def scratch_folder(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
-    """Write a file that appears under its name only when it is complete.
-
-    What is written to the path that is given comes to `target` in the end, unless there was an
-    error.
-    """
+    """Give a path to write to, which becomes `target` in the end unless there was an error."""
     with scratch_folder(target) as scratch:
         unfinished = scratch / target.name
         yield unfinished
@@ -58,16 +50,22 @@ def whole_file(target: Path) -> Iterator[Path]:
 @contextmanager
 def one_at_a_time(path: Path, what: str) -> Iterator[None]:
     """Hold a lock; whoever wants it at the same time says so in one line and waits."""
-    try:
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written to: {error.strerror}") from error
     with file:
         if not _lock(file, wait=False):
             Progress.write(f"itn: another process is at {what}; waiting for it")
             _lock(file, wait=True)
         yield
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written to: {error.strerror}") from error
 
 
 def _lock(file: IO[str], wait: bool) -> bool:
@@ -100,10 +98,6 @@ def sha256_of(path: str | Path) -> str:
 
 
 def plain_name(name: str) -> str:
-    r"""Return the name by which a file or folder is known, wherever it lies.
-
-    The same text is written in several ways: macOS takes letters and their accents apart (NFD),
-    others do not (NFC). And a name on disk need not be text at all.
-    """
+    """Return a name in Unicode's composed form, which macOS takes apart; bytes are escaped."""
     known = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
     return unicodedata.normalize("NFC", known)

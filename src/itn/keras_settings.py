@@ -15,19 +15,16 @@ BACKENDS = ("tensorflow", "jax")
 def check_backend() -> None:
     """Raise a UsageError unless Keras computes, or will compute, with TensorFlow or JAX.
 
-    Keras is not imported for it: with a backend that is missing that would fail, in words that
-    do not tell what to do.
+    Keras is not imported for it: where a backend is missing it fails in words of its own.
     """
-    if "keras" in sys.modules:
-        backend = sys.modules["keras"].config.backend()
-        missing = False
-    else:
-        backend = configured_backend()
-        missing = backend in BACKENDS and importlib.util.find_spec(backend) is None
-    if backend in BACKENDS and not missing:
-        return
+    loaded = sys.modules.get("keras")
+    backend = loaded.config.backend() if loaded else configured_backend()
+    but = f"'{backend}'"
+    if backend in BACKENDS:
+        if loaded or importlib.util.find_spec(backend) is not None:
+            return
+        but += ", which is not installed"
     said_by = "KERAS_BACKEND is" if os.environ.get("KERAS_BACKEND") else "keras.json says"
-    but = f"'{backend}', which is not installed" if missing else f"'{backend}'"
     raise UsageError(
         f"needs the TensorFlow or JAX backend of Keras, but {said_by} {but}: set the environment "
         "variable KERAS_BACKEND to tensorflow or jax, whichever is installed"
@@ -37,8 +34,7 @@ def check_backend() -> None:
 def check_settings() -> None:
     """Raise a UsageError unless Keras' backend, order of axes and default numbers are ours.
 
-    Precision is another matter: networks may compute in float16 or bfloat16, by a policy of
-    their own or by `keras.config.set_dtype_policy`.
+    A network's own precision may be another, by a policy or `keras.config.set_dtype_policy`.
     """
     import keras
 

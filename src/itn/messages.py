@@ -12,10 +12,7 @@ PROGRESS = {"itn": "progress"}  # metadata of the output that is a bar in a note
 
 
 class UsageError(ValueError):
-    """A wrong argument, explained in one line.
-
-    Notebooks and the command line show the line alone, without a traceback.
-    """
+    """A wrong argument, explained in one line, which is all that notebooks show of it."""
 
     def _render_traceback_(self) -> list[str]:  # IPython asks for this name
         return [f"{type(self).__name__}: {self}"]
@@ -26,30 +23,14 @@ def unknown(kind: str, given: object, possible: Iterable[object], where: str = "
     names = [str(name) for name in possible]
     close = difflib.get_close_matches(str(given), names, n=1, cutoff=0.4)
     closest = f"; closest: '{close[0]}'" if close else ""
-    return UsageError(f"{where}unknown {kind} '{given}'{closest}; possible: {_listed(names)}")
-
-
-def _listed(names: list[str]) -> str:
     shown = ", ".join(names)
-    if len(shown) <= LISTED:
-        return shown
-    whole = shown[:LISTED].rpartition(", ")[0]
-    return f"{whole}, … ({len(names)} in all)"
+    if len(shown) > LISTED:
+        shown = f"{shown[:LISTED].rpartition(', ')[0]}, … ({len(names)} in all)"
+    return UsageError(f"{where}unknown {kind} '{given}'{closest}; possible: {shown}")
 
 
 class Progress(tqdm):  # type: ignore[type-arg]  # it is generic for type checkers only
-    """A bar of `tqdm`, with its arguments; in a notebook it is one output, which changes.
-
-    Parameters
-    ----------
-    *arguments, **options
-        As for `tqdm.tqdm`.
-
-    Examples
-    --------
-    >>> sum(Progress(range(4), disable=True))
-    6
-    """
+    """A bar of `tqdm`, with its arguments; in a notebook it is one output, which changes."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         ipython = sys.modules.get("IPython")

@@ -1,12 +1,12 @@
 """Results on disk: NetCDF that is the same bytes for the same content, and carries its checksum.
 
 A file begins with 512 bytes that HDF5 leaves to its user (the *user block*); here they hold the
-SHA-256 of all that follows. It is compared before anything of the file is interpreted.
+SHA-256 of all that follows. It is compared before anything of the file is interpreted: HDF5's own
+checksums (``fletcher32``) are of arrays alone, and a damaged header may keep it busy for ever.
 """
 
 import hashlib
 import os
-from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from itn.messages import UsageError
 
 USER_BLOCK = 512  # bytes, the smallest that HDF5 allows
 _START = b"itn sha256 "
-_PACKED = {
+_COMPRESSED = {"zlib": True, "complevel": 9, "shuffle": True}
+_PACKED = _COMPRESSED | {
     "dtype": "uint16",
     "scale_factor": np.float32(1 / 65534),
     "_FillValue": np.uint16(65535),
@@ -29,12 +30,7 @@ _PACKED = {
 
 
 def write_netcdf(content: xr.Dataset | xr.DataTree, path: str | Path) -> None:
-    """Write a result, with softmax values of screenings rounded to 16 bits.
-
-    Same content, same bytes. The file appears under its name only when it is complete.
-
-    Packed are variables ``…softmax`` that have a magnitude.
-    """
+    """Write a result; variables ``…softmax`` that have a magnitude are rounded to 16 bits."""
     tree = content if isinstance(content, xr.DataTree) else xr.DataTree(content)
     with whole_file(Path(path)) as unfinished:
         _write(tree, unfinished)
@@ -46,11 +42,7 @@ def write_netcdf(content: xr.Dataset | xr.DataTree, path: str | Path) -> None:
 
 
 def read_netcdf(path: str | Path) -> xr.DataTree:
-    """Read a result into memory.
-
-    Softmax values of screenings are right to within 1e-5. Raises a UsageError if it is not there,
-    has no checksum, or is not what its checksum says.
-    """
+    """Read a result, after `check`, into memory; packed values are right to within 1e-5."""
     path = Path(path)
     check(path)
     try:
@@ -62,7 +54,7 @@ def read_netcdf(path: str | Path) -> xr.DataTree:
 
 
 def check(path: Path) -> None:
-    """Raise a UsageError unless a file is what its checksum says."""
+    """Raise a UsageError unless a file is there and is what its checksum says."""
     if not path.is_file():
         raise UsageError(f"no file {path}")
     with path.open("rb") as file:
@@ -88,18 +80,22 @@ def _write(tree: xr.DataTree, path: Path) -> None:
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     # As the NetCDF library does it; before version 1.8 no text was longer than 64 kB.
     access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_LATEST)
-    name = os.fsencode(path)
-    created = h5py.h5f.create(name, h5py.h5f.ACC_TRUNC, fcpl=properties, fapl=access)
+    created = h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, fcpl=properties, fapl=access)
     with h5py.File(created) as file:
+        for node in tree.descendants:
+            name, group = node.path.encode(), _timeless(h5py.h5p.GROUP_CREATE)
+            h5py.h5g.create(file.id, name, gcpl=group)
         for node in tree.subtree:
-            if node.path != "/":
-                name = node.path.encode()
-                h5py.h5g.create(file.id, name, gcpl=_timeless(h5py.h5p.GROUP_CREATE))
-        for node in tree.subtree:
+            dataset = node.to_dataset(inherit=False)
+            encoding = {
+                name: _PACKED
+                if str(name).endswith("softmax") and "magnitude" in variable.dims
+                else _COMPRESSED
+                for name, variable in dataset.data_vars.items()
+                if variable.dtype.kind in "fi" and variable.ndim
+            }
             with h5netcdf.File(file, "a") as whole:
-                store = H5NetCDFStore(whole, group=node.path)
-                dataset = node.to_dataset(inherit=False)
-                dataset.dump_to_store(store, encoding=_encoding(dataset))
+                dataset.dump_to_store(H5NetCDFStore(whole, group=node.path), encoding=encoding)
 
 
 def _timeless(kind: Any) -> Any:
@@ -109,14 +105,3 @@ def _timeless(kind: Any) -> Any:
     properties.set_link_creation_order(in_order)
     properties.set_attr_creation_order(in_order)
     return properties
-
-
-def _encoding(dataset: xr.Dataset) -> Mapping[Hashable, dict[str, Any]]:
-    compressed: dict[str, Any] = {"zlib": True, "complevel": 9, "shuffle": True}
-    return {
-        name: compressed | _PACKED
-        if str(name).endswith("softmax") and "magnitude" in variable.dims
-        else compressed
-        for name, variable in dataset.data_vars.items()
-        if variable.dtype.kind in "fi" and variable.ndim
-    }

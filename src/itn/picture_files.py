@@ -1,7 +1,6 @@
 """Files of pictures: how one is decoded, and many when they are asked for."""
 
 import errno
-import functools
 import operator
 import os
 import stat
@@ -10,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -24,29 +24,13 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 SHORTER_SIDE_PER_SIZE = 256 / 227
 WORKERS = min(4, os.cpu_count() or 1)  # each holds one decoded picture at full size
 CHUNK = 64  # pictures that are decoded, or headers that are read, at a time
+Sizes: TypeAlias = tuple[int, int]  # of the square that is cut out, and of the shorter side before
 Outcome: TypeAlias = npt.NDArray[np.float32] | str  # a picture, or why there is none
 _Read = TypeVar("_Read")
 
 
 class PictureFiles:
-    """Pictures that are decoded when they are asked for, used like an array of all of them.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        The N files.
-    size, shorter_side : int
-        As for `read_picture`.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Image.new("RGB", (30, 20), (255, 0, 51)).save(Path(folder) / "one.png")
-    ...     files = PictureFiles([Path(folder) / "one.png"] * 3, 8, 8)
-    ...     files.shape, files[1:].shape, files[[2, 0, 2]].shape, files[0, ].mean()
-    ((3, 8, 8, 3), (2, 8, 8, 3), (3, 8, 8, 3), np.float32(0.4))
-    """
+    """Pictures, read as by `read_picture` when they are asked for, used like an array of all."""
 
     dtype = np.dtype(np.float32)
     ndim = 4
@@ -54,7 +38,7 @@ class PictureFiles:
     def __init__(self, paths: Sequence[Path], size: int, shorter_side: int) -> None:
         self.paths = tuple(paths)
         self.shape = (len(self.paths), size, size, 3)
-        self._decode = functools.partial(try_decode, size=size, shorter_side=shorter_side)
+        self._decode = partial(try_decode, sizes=(size, shorter_side))
 
     def __len__(self) -> int:
         """Count the pictures."""
@@ -67,15 +51,13 @@ class PictureFiles:
         paths = [self.paths[row] for row in wanted]
         images = np.empty((len(paths), *self.shape[1:]), np.float32)
         with quiet_pool() as pool:
-            for image, path, outcome in zip(
-                images, paths, map_in_order(pool, self._decode, paths), strict=True
-            ):
+            for row, outcome in enumerate(map_in_order(pool, self._decode, paths)):
                 if isinstance(outcome, str):
                     raise UsageError(
-                        f"{path}: {outcome}; only pictures that are loaded at once can be left "
-                        "out: stream=False, or remove the file"
+                        f"{paths[row]}: {outcome}; only pictures that are loaded at once can be "
+                        "left out: stream=False, or remove the file"
                     )
-                image[...] = outcome
+                images[row] = outcome
         return images[where.reshape(chosen.shape)]
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
@@ -97,28 +79,26 @@ def read_picture(
     transformations put outside the picture. Of an animation the first frame is taken. 16-bit
     grey keeps its precision, 16-bit color is cut to 8 bits. Color profiles are ignored.
     """
-    size, shorter_side = check_sizes(size, shorter_side)
+    sizes = check_sizes(size, shorter_side)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        outcome = try_decode(Path(path), size, shorter_side)
+        outcome = try_decode(Path(path), sizes)
     if isinstance(outcome, str):
         raise UsageError(f"{path}: {outcome}")
     return outcome
 
 
-def check_sizes(size: int | None, shorter_side: int | None) -> tuple[int | None, int | None]:
+def check_sizes(size: int | None, shorter_side: int | None) -> Sizes | None:
     """Return the sizes with their defaults, or say which does not fit."""
     if size is None:
         if shorter_side is not None:
             raise UsageError(f"shorter_side is {shorter_side}, but size is not given")
-        return None, None
-    size = operator.index(size)
-    if size < 1:
+        return None
+    if (size := operator.index(size)) < 1:
         raise UsageError(f"size must be at least 1 pixel, got {size}")
     if shorter_side is None:
         return size, round(size * SHORTER_SIDE_PER_SIZE)
-    shorter_side = operator.index(shorter_side)
-    if shorter_side < size:
+    if (shorter_side := operator.index(shorter_side)) < size:
         raise UsageError(f"shorter_side must be at least size, {size} pixels, got {shorter_side}")
     return size, shorter_side
 
@@ -154,21 +134,21 @@ def map_in_order(
         waiting.append(pool.submit(lambda some: [read(path) for path in some], some))
         if len(waiting) > 2 * WORKERS:
             yield from waiting.popleft().result()
-    while waiting:
-        yield from waiting.popleft().result()
+    for future in waiting:
+        yield from future.result()
 
 
-def try_decode(path: Path, size: int | None, shorter_side: int | None) -> Outcome:
+def try_decode(path: Path, sizes: Sizes | None) -> Outcome:
     """Return the picture, or why there is none."""
-    return _or_reason(lambda: _decode(path, size, shorter_side), path)
+    return _or_reason(lambda: _decode(path, sizes), path)
 
 
-def try_header(path: Path, size: int | None, shorter_side: int | None) -> str | None:
+def try_header(path: Path, sizes: Sizes | None) -> str | None:
     """Return why there is no picture, as far as its header says, or None."""
 
     def read() -> None:
         with Image.open(path, formats=FORMATS) as image:
-            _check_header(image, size, shorter_side)
+            _check_header(image, sizes)
 
     return _or_reason(read, path)
 
@@ -189,33 +169,30 @@ def _or_reason(read: Callable[[], _Read], path: Path) -> _Read | str:
         return f"{type(error).__name__}: {error}"
 
 
-def _decode(path: Path, size: int | None, shorter_side: int | None) -> npt.NDArray[np.float32]:
+def _decode(path: Path, sizes: Sizes | None) -> npt.NDArray[np.float32]:
     with Image.open(path, formats=FORMATS) as image:
-        _check_header(image, size, shorter_side)
+        _check_header(image, sizes)
         image.load()
         with suppress(Exception):  # damaged EXIF data does not make the pixels worse
             ImageOps.exif_transpose(image, in_place=True)
         plain = _to_plain(image)
-    if size is not None and shorter_side is not None:
+    if sizes is not None:
+        size, shorter_side = sizes
         width, height = _resized(plain.size, shorter_side)
         plain = plain.resize((width, height), Image.Resampling.BILINEAR)
         left, top = (width - size) // 2, (height - size) // 2
         plain = plain.crop((left, top, left + size, top + size))
     if plain.mode == "F":
-        grey = np.asarray(plain).clip(0, 1)
-        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
+        return np.repeat(np.asarray(plain).clip(0, 1)[:, :, np.newaxis], 3, axis=2)
     return np.divide(np.asarray(plain, np.uint8), np.float32(255), dtype=np.float32)
 
 
-def _check_header(image: Image.Image, size: int | None, shorter_side: int | None) -> None:
+def _check_header(image: Image.Image, sizes: Sizes | None) -> None:
     if image.mode in ("I", "F"):
         raise UsageError(f"it is not known which value is white in pixels of mode {image.mode}")
-    limit = Image.MAX_IMAGE_PIXELS
-    sizes = [image.size]
-    if size is not None and shorter_side is not None:
-        sizes.append(_resized(image.size, shorter_side))
-    for width, height in sizes:
-        if limit is not None and width * height > limit:
+    looked_at = [image.size, *([_resized(image.size, sizes[1])] if sizes else [])]
+    for width, height in looked_at:
+        if Image.MAX_IMAGE_PIXELS is not None and width * height > Image.MAX_IMAGE_PIXELS:
             raise UsageError(f"{width} × {height} pixels are more than PIL.Image.MAX_IMAGE_PIXELS")
 
 

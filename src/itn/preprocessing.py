@@ -2,17 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import keras
 import numpy as np
+import pydantic
 from keras import ops
 
 from itn.messages import UsageError
 from itn.warp import Tensor
 
 TOLERANCE = 1e-5  # share of the largest value to which a description must reproduce a function
-MEANS: dict[str, tuple[int, ...]] = {"none": (), "picture": (1, 2, 3), "channel": (1, 2)}
+Row: TypeAlias = Annotated[tuple[float, ...], pydantic.Field(min_length=3, max_length=3)]
 
 
 @keras.saving.register_keras_serializable("itn")
@@ -21,26 +22,12 @@ class Preprocessing:
     """A linear map of each pixel's color, less a mean over the picture where it is wanted.
 
     Scaling, offsets, the order of the channels, a conversion to gray, and all that
-    `keras.applications` do are such maps.
-
-    Attributes
-    ----------
-    matrix : sequence of C rows of 3 float
-        What each channel of the result takes of red, green and blue in [0, 1].
-    offset : sequence of C float
-        What is added to each channel.
-    minus_mean : {"none", "picture", "channel"}
-        Whether the mean over all values of the picture, or over each of its channels, is
-        subtracted in the end.
-
-    Examples
-    --------
-    >>> blue_green_red = Preprocessing(((0, 0, 255), (0, 255, 0), (255, 0, 0)), (-104, -117, -123))
-    >>> np.asarray(blue_green_red(np.float32([[[[1, 0, 0]]]]))).ravel().tolist()
-    [-104.0, -117.0, 132.0]
+    `keras.applications` do are such maps. `matrix` says what each channel of the result takes of
+    red, green and blue in [0, 1], `offset` what is added. The mean that is subtracted in the end
+    is over all values of the picture, or over each of its channels.
     """
 
-    matrix: tuple[tuple[float, float, float], ...] = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+    matrix: tuple[Row, ...] = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
     offset: tuple[float, ...] = (0, 0, 0)
     minus_mean: Literal["none", "picture", "channel"] = "none"
 
@@ -50,12 +37,13 @@ class Preprocessing:
         channels = []
         for row, offset in zip(self.matrix, self.offset, strict=True):
             taken = [share * images[..., color] for color, share in enumerate(row) if share]
-            channels.append(sum(taken[1:], taken[0]) if taken else ops.zeros_like(images[..., 0]))
-            channels[-1] = channels[-1] + offset
+            taken = taken or [ops.zeros_like(images[..., 0])]
+            channels.append(sum(taken[1:], taken[0]) + offset)
         mapped = ops.stack(channels, axis=-1)
         if self.minus_mean == "none":
             return mapped
-        return mapped - ops.mean(mapped, axis=MEANS[self.minus_mean], keepdims=True)
+        axes = (1, 2, 3) if self.minus_mean == "picture" else (1, 2)
+        return mapped - ops.mean(mapped, axis=axes, keepdims=True)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild it."""
@@ -64,7 +52,7 @@ class Preprocessing:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Preprocessing":
         """Rebuild it."""
-        matrix = tuple(tuple(row) for row in config["matrix"])
+        matrix = tuple(map(tuple, config["matrix"]))
         return cls(matrix, tuple(config["offset"]), config["minus_mean"])
 
 
@@ -88,15 +76,15 @@ def describe_preprocessing(
     if found.ndim == 4 and found.shape[:3] == shape[:3]:
         black, *colors = found.reshape(3, -1, found.shape[-1])[0, :4]
         matrix = _rounded(np.stack(colors, axis=1) - black[:, None])
-        expected = [run(preprocess, each) for each in images]
-        tolerances = [TOLERANCE * max(1, np.abs(each).max()) for each in expected]
+        wanted = [(each, run(preprocess, each)) for each in images]
         offsets = {"none": black, "picture": black - black.mean(), "channel": 0 * black}
         for minus_mean, offset in offsets.items():
             config = {"matrix": matrix, "offset": _rounded(offset), "minus_mean": minus_mean}
             candidate = Preprocessing.from_config(config)
             if all(
-                np.abs(run(candidate, given) - wanted).max() <= tolerance
-                for given, wanted, tolerance in zip(images, expected, tolerances, strict=True)
+                np.abs(run(candidate, each) - values).max()
+                <= TOLERANCE * max(1, np.abs(values).max())
+                for each, values in wanted
             ):
                 return candidate
     raise UsageError(

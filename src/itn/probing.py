@@ -6,8 +6,9 @@ a softmax may be followed by a cast, a mean or a layer of somebody's own.
 
 import re
 import textwrap
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -18,8 +19,10 @@ from itn.warp import Tensor
 
 NEAR = ("a black picture", "a gray picture", "a white picture", "noise")
 FAR = 100.0  # times as bright as white: there logits leave [0, 1], if they ever were in it
+PICTURES = len(NEAR) + 2
 SUM_TOLERANCE = 1e-2  # of probabilities that were once bfloat16
 COLORS = (1, 3)  # channels of a gray or colored picture
+Shape: TypeAlias = Sequence[int | None]  # of what a network takes; empty where it does not say
 
 
 def logits_of_network(
@@ -35,7 +38,7 @@ def logits_of_network(
     inputs = getattr(network, "inputs", None) or []  # none where Keras does not know them yet
     if len(inputs) > 1:
         raise UsageError(f"{name} takes {len(inputs)} inputs, but a picture is one")
-    takes = tuple(inputs[0].shape) if inputs else None
+    takes: Shape = inputs[0].shape if inputs else ()
     if inputs and not keras.backend.is_float_dtype(inputs[0].dtype):
         raise UsageError(
             f"{name} takes {inputs[0].dtype}, in which values out of range wrap: build it for "
@@ -45,23 +48,15 @@ def logits_of_network(
     far = FAR * (noise := np.random.default_rng(0).random((size, size, 3)))
     plain = np.ones_like(noise)
     pictures = np.stack([0 * plain, plain / 2, plain, noise, far, -far]).astype(np.float32)
-    try:
+    fails = f"fails with pictures [N, {size}, {size}, 3]"
+    with explained(f"the preprocessing of {name} {fails}"):
         prepared = preprocess(ops.convert_to_tensor(pictures))
-    except Exception as error:  # it is the user's own
-        raise UsageError(
-            f"the preprocessing of {name} fails with pictures [N, {size}, {size}, 3]: "
-            f"{reason(error)}"
-        ) from error
     _check_prepared(prepared, takes, size, name)
-    try:
+    with explained(f"{name} {fails}"):
         # One array that is packed into a list or a dictionary.
         if inputs and isinstance(getattr(network, "input", None), list | tuple | dict):
             network = keras.Model(inputs[0], network.output, name=network.name)
         given = network(prepared, training=False)
-    except Exception as error:
-        raise UsageError(
-            f"{name} fails with pictures [N, {size}, {size}, 3]: {reason(error)}"
-        ) from error
     outputs = tree.flatten(given)
     if len(outputs) != 1:
         named = f" ({', '.join(map(str, given))})" if isinstance(given, dict) else ""
@@ -74,11 +69,8 @@ def logits_of_network(
     plain_tensor = given is outputs[0] and isinstance(network, keras.Model)
     exact = keras.backend.standardize_dtype(outputs[0].dtype) == "float32"
     if probabilities or not exact or not plain_tensor:
-        shape = takes or prepared.shape
-        try:
-            network = _ending(network, shape[1:], probabilities)
-        except Exception as error:
-            raise UsageError(f"{name} cannot be put before a logarithm: {reason(error)}") from error
+        with explained(f"{name} cannot be put before a logarithm"):
+            network = _ending(network, (takes or prepared.shape)[1:], probabilities)
     return network, size, values.shape[1]
 
 
@@ -89,40 +81,48 @@ def reason(error: BaseException) -> str:
     return textwrap.shorten(innermost, 300, placeholder=" …") or type(error).__name__
 
 
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Raise what fails as a UsageError: it is the user's own, or Keras has no error for it."""
+    try:
+        yield
+    except Exception as error:
+        raise UsageError(f"{what}: {reason(error)}") from error
+
+
 def _kind(given: object) -> str:
     return f"{type(given).__module__}.{type(given).__qualname__}"
 
 
-def _shown(shape: Sequence[int | None]) -> str:
+def _shown(shape: Shape) -> str:
     return f"[{', '.join(['N', *('any' if n is None else str(n) for n in shape[1:])])}]"
 
 
-def _checked_size(given: int | None, takes: Sequence[int | None] | None, name: str) -> int:
+def _checked_size(given: int | None, takes: Shape, name: str) -> int:
     if given:
         if given != int(given) or given < 1:
             raise UsageError(f"the input_size of {name} must be a number of pixels, got {given}")
         return int(given)
-    sides: Sequence[int | None] = (None, None)
-    if takes is not None and len(takes) == 4:
+    sides: Shape = (None, None)
+    if len(takes) == 4:
         sides = takes[2:] if _has_channels_first(takes) else takes[1:3]
-    if None in sides:
+    height, width = sides
+    if height is None or width is None:
         found = f"takes {_shown(takes)}" if takes else "does not say the size of its pictures"
         raise UsageError(f"{name} {found}: give input_size, in pixels")
-    if sides[0] != sides[1]:
+    if height != width:
         raise UsageError(
-            f"{name} takes {_shown(takes or ())}, but pictures are squares: give input_size, and "
+            f"{name} takes {_shown(takes)}, but pictures are squares: give input_size, and "
             "a preprocess that resizes"
         )
-    return int(sides[0] or 0)
+    return height
 
 
-def _has_channels_first(shape: Sequence[int | None]) -> bool:
+def _has_channels_first(shape: Shape) -> bool:
     return len(shape) == 4 and shape[1] in COLORS and shape[3] not in COLORS
 
 
-def _check_prepared(
-    prepared: Any, takes: Sequence[int | None] | None, size: int, name: str
-) -> None:
+def _check_prepared(prepared: Any, takes: Shape, size: int, name: str) -> None:
     if not hasattr(prepared, "shape") or not hasattr(prepared, "dtype"):
         raise UsageError(
             f"the preprocessing of {name} must return one array, got {_kind(prepared)}"
@@ -133,11 +133,10 @@ def _check_prepared(
             f"the preprocessing of {name} returns {dtype}, in which values out of range wrap: "
             "return float32"
         )
-    if takes is None:
-        return
-    if len(takes) == len(shape) == 4 and all(
+    fits = len(takes) == len(shape) == 4 and all(
         wanted in (None, found) for wanted, found in zip(takes[1:], shape[1:], strict=True)
-    ):
+    )
+    if fits or not takes:
         return
     hint = ""
     if _has_channels_first(takes) and shape[3] in COLORS:
@@ -152,16 +151,14 @@ def _check_prepared(
 
 def _are_probabilities(values: np.ndarray, name: str) -> bool:
     """Tell probabilities from logits, and both from anything else."""
-    pictures = len(NEAR) + 2
-    if values.ndim != 2 or len(values) != pictures:
-        shape = _shown(values.shape) if len(values) == pictures else str(list(values.shape))
+    if values.ndim != 2 or len(values) != PICTURES:
+        shape = _shown(values.shape) if len(values) == PICTURES else str(list(values.shape))
         hint = ": end it in keras.layers.GlobalAveragePooling2D" if values.ndim == 4 else ""
         raise UsageError(f"{name} gives {shape}, but logits [N, K] are needed{hint}")
     if values.shape[1] < 2:
         raise UsageError(f"{name} gives 1 number a picture, but one for each class is needed")
     near = values[: len(NEAR)]
-    broken = np.isnan(near).any(axis=1) | (near == np.inf).any(axis=1)
-    broken |= (near == -np.inf).all(axis=1)
+    broken = np.any(~(near < np.inf), axis=1) | np.all(np.isneginf(near), axis=1)
     if broken.any():
         found = " and ".join(what for what, bad in zip(NEAR, broken, strict=True) if bad)
         raise UsageError(f"{name} gives {near[broken][0][:3]} for {found}")

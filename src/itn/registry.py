@@ -22,8 +22,7 @@ def public_names(
 ) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
     """Make the ``__getattr__``, ``__dir__`` and ``__all__`` of a package from its ``.pyi``.
 
-    Each name is imported when it is first used, so that what needs no network does not wait for
-    a backend; and not where Keras has a backend with which it would not work.
+    A name is imported when it is first used, where Keras has a backend with which it works.
     """
     attribute, names, every = lazy_loader.attach_stub(package, file)
 

@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 from PIL import Image
 
-from itn import provenance, screening
+from itn import screening
 from itn.messages import UsageError
 from itn.netcdf import write_netcdf
 from itn.study import archive
@@ -89,7 +89,7 @@ def shown(**given):
 
 
 def change_code(monkeypatch):
-    found = provenance.code_hash
+    found = archive.code_hash
     monkeypatch.setattr(archive, "code_hash", lambda module: found(module) + "!")
 
 

@@ -27,8 +27,8 @@ import xarray as xr
 from itn.files import one_at_a_time, whole_file
 from itn.messages import Progress, UsageError
 from itn.netcdf import read_attributes, read_netcdf, write_netcdf
-from itn.provenance import code_hash, computed_with
 from itn.study.profiles import project_folder
+from itn.study.sources import code_hash, computed_with
 
 Recipe = dict[str, Any]
 UNKNOWN = "not known"  # e.g. what is in pictures that are not there; fits everything

@@ -22,9 +22,10 @@ import nbformat
 
 from itn.files import one_at_a_time, scratch_folder
 from itn.messages import PROGRESS, Progress, UsageError, unknown
-from itn.pictures import file_hashes
-from itn.provenance import computed_with, hash_of_files, notebook_hash
+from itn.provenance import hash_of_files
+from itn.study.picture_hashes import file_hashes
 from itn.study.profiles import Profile, project_folder, read_profile
+from itn.study.sources import computed_with, notebook_hash
 from itn.zoo.catalog import WEIGHTS_FOLDER, cache_directory
 from itn.zoo.recipes import network_recipe
 

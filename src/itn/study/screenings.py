@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from itn.curves import select_categories
-from itn.pictures import Pictures, file_hashes, load_images
+from itn.pictures import Pictures, load_images
 from itn.study.archive import (
     UNKNOWN,
     Recipe,
@@ -21,6 +21,7 @@ from itn.study.archive import (
     obtain,
     require_archived,
 )
+from itn.study.picture_hashes import file_hashes
 from itn.study.profiles import (
     FigureParameters,
     Profile,

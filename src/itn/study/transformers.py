@@ -6,8 +6,9 @@ Results are `xarray.DataTree`s, which plots and tables start from. They are obta
 """
 
 import functools
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +109,31 @@ def transformer_pictures(parameters: TransformerParameters) -> tuple[Pictures, P
         )
     size = load_classifier(chosen.network, chosen.weights).input_size
     sets = [load_images(size=size, **source) for source in chosen.sources]
-    pictures = functools.reduce(Pictures.joined, sets)
-    rows = np.arange(len(pictures))
-    held_out = rows % HELD_OUT == HELD_OUT - 1
-    return pictures.subset(rows[~held_out]), pictures.subset(rows[held_out])
+    pictures = functools.reduce(_joined, sets)
+    held_out = np.arange(len(pictures)) % HELD_OUT == HELD_OUT - 1
+    return _subset(pictures, ~held_out), _subset(pictures, held_out)
+
+
+def _joined(one: Pictures, other: Pictures) -> Pictures:
+    """Put pictures of other classes behind some of the same size, in memory."""
+    return Pictures(
+        images=np.concatenate([one.images[:], other.images[:]]),
+        labels=np.concatenate([one.labels, other.labels + len(one.class_names)]),
+        class_names=(*one.class_names, *other.class_names),
+        paths=(*one.paths, *other.paths),
+        name=f"{one.name} and {other.name}",
+        targets=one.targets | other.targets,
+        left_out=(*one.left_out, *other.left_out),
+    )
+
+
+def _subset(pictures: Pictures, which: np.ndarray) -> Pictures:
+    return replace(
+        pictures,
+        images=pictures.images[which],
+        labels=pictures.labels[which],
+        paths=tuple(itertools.compress(pictures.paths, which)),
+    )
 
 
 def study_transformers(parameters: TransformerParameters) -> xr.DataTree:

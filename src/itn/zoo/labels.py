@@ -1,12 +1,13 @@
-"""Names of files, and labels of ImageNet pictures that lie in one folder, as they are delivered."""
+"""Labels of ImageNet pictures that lie in one folder, as they are delivered."""
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from itn.files import plain_name
 from itn.messages import UsageError
+from itn.picture_files import no_file
 from itn.zoo.catalog import imagenet_class
 
 DEVELOPMENT_KIT = "ILSVRC2012_devkit_t12"
@@ -19,6 +20,27 @@ LABEL_FILES = (
 )
 _TOKEN = re.compile(r'"((?:[^"]|"")*)"|([^\s,;]+)')  # quoted, as in CSV files, or not
 _SEPARATOR = re.compile(r"[\s,;]+")
+
+
+def sort_by_label(
+    folder: Path, files: Mapping[str, Path], labels: str | Path | None
+) -> dict[str, dict[str, Path]]:
+    """Put the pictures of a folder into the classes that a file of labels says."""
+    label_file = find_label_file(folder) if labels is None else Path(labels)
+    if label_file is None:
+        reasons = ((name, no_file(path)) for name, path in files.items())
+        found = next((f" ({name} is {reason})" for name, reason in reasons if reason), "")
+        raise UsageError(
+            f"{folder} has no sub-folders{found}: one for each class is expected, or "
+            f"labels of the pictures in it, such as {LABEL_FILES[0]} (labels=...)"
+        )
+    names = [name for name in files if name not in (plain_name(label_file.name), *LABEL_FILES)]
+    if not names:
+        raise UsageError(f"{folder} has neither sub-folders nor pictures")
+    classes: dict[str, dict[str, Path]] = {}
+    for name, wnid in zip(names, read_labels(label_file, names), strict=True):
+        classes.setdefault(wnid, {})[name] = files[name]
+    return classes
 
 
 def find_label_file(folder: Path) -> Path | None:
