@@ -12,7 +12,7 @@ from itn.provenance import source_hash
 from itn.study.sources import notebook_hash
 
 PACKAGE = Path(itn.__file__).parent
-MODULES = ("phantom.rendering", "warp", "screening", "study.transformers", "plots", "thresholds")
+MODULES = ("phantom.rendering", "warp", "screening", "study.learned", "plots", "thresholds")
 NOTEBOOKS = {
     "a rotation": """
 import itn
@@ -72,7 +72,7 @@ def before(package):
             "zoo/networks.py",
             "RESNET_UNITS = {50",
             "RESNET_UNITS = {51",
-            {"all", "screening", "study.transformers", *NOTEBOOKS},
+            {"all", "screening", "study.learned", *NOTEBOOKS},
         ),
         ("zoo/tables/caltech_imagenet.tsv", "accordion", "accordio", {"all", *NOTEBOOKS}),
     ],

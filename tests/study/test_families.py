@@ -17,34 +17,27 @@ from itn.looks import MatrixLook
 from itn.messages import UsageError
 from itn.netcdf import write_netcdf
 from itn.pictures import Pictures
-from itn.study.families import (
-    FACTORS,
-    compare_families,
+from itn.study.families import FACTORS, compare_families, sliders, survey
+from itn.study.learned import (
+    describe_transformers,
+    first_of,
+    obtain_transformers,
+    shown_pictures,
+)
+from itn.study.learned_samples import plot_decomposition, plot_samples, survey_table
+from itn.study.learned_training import (
+    comparison_table,
     displacement_at_required,
     displacement_ratios,
     family_accuracy,
     largest_factor,
-    sliders,
-    survey,
-)
-from itn.study.learned import (
-    comparison_table,
-    describe_study,
-    first_of,
-    survey_table,
+    plot_frontier,
+    plot_transformer_training,
     transformer_table,
-    variation_table,
 )
+from itn.study.learned_variations import plot_variations, variation_table
 from itn.study.matrices import decompose_spatial, known_matrices
 from itn.study.profiles import TransformerParameters
-from itn.study.transformer_plots import (
-    plot_decomposition,
-    plot_frontier,
-    plot_samples,
-    plot_transformer_training,
-    plot_variations,
-)
-from itn.study.transformers import shown_pictures, study_transformers
 from itn.thresholds import accuracy_interval
 from itn.transformations import transform
 
@@ -334,7 +327,7 @@ def study(without_xla):
         seeds=(3, 5),
     )
     with without_xla():
-        return study_transformers(parameters)
+        return obtain_transformers(parameters)
 
 
 def test_a_study_has_its_parts_for_every_seed(study):
@@ -342,7 +335,7 @@ def test_a_study_has_its_parts_for_every_seed(study):
     for seed in study.children.values():
         assert set(seed.children) == {"history", "comparison", "survey", "samples"}
     assert study.attrs["origin"] == "computed"
-    assert "judged on 6 others, 2 seeds, 2 epochs, computed with" in describe_study(study)
+    assert "judged on 6 others, 2 seeds, 2 epochs, computed with" in describe_transformers(study)
 
 
 def test_numbers_and_tables_are_those_of_the_parts(study):
@@ -409,15 +402,15 @@ def test_figures_show_every_part(study):
 
 def test_an_archive_serves_where_nothing_deviates(study, monkeypatch, tmp_path):
     """One of more seeds is taken from the file; nothing is computed."""
-    from itn.study import transformers as transformer_study
+    from itn.study import learned
 
     write_netcdf(study, tmp_path / "results" / "phantom" / "alexnet_phantom_transformers.nc")
-    monkeypatch.setattr(transformer_study, "project_folder", lambda: tmp_path)
-    monkeypatch.setattr(transformer_study, "load_classifier", None)
+    monkeypatch.setattr(learned, "project_folder", lambda: tmp_path)
+    monkeypatch.setattr("itn.classifiers.load_classifier", None)
     parameters = TransformerParameters(
         profile="phantom", classes=("disc", "mirror", "zoom_small"), limit=4, epochs=2, seeds=(5,)
     )
-    archived = study_transformers(parameters)
+    archived = obtain_transformers(parameters)
     assert archived.attrs["origin"] == "archived" and list(archived.children) == ["seed_5"]
     xr.testing.assert_equal(
         archived["seed_5/comparison"].to_dataset(), study["seed_5/comparison"].to_dataset()

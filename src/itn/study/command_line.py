@@ -87,11 +87,11 @@ def study_profile(
 ) -> None:
     """Train a profile's Invariant Transformer Net and archive the study; resumes if stopped."""
     from itn.study.archive import archive
+    from itn.study.learned import transformers_request
     from itn.study.profiles import TransformerParameters, read_parameters
-    from itn.study.transformers import study_request
 
     parameters = read_parameters({"profile": profile}, TransformerParameters)
-    request = study_request(parameters)
+    request = transformers_request(parameters)
     written = archive(request, force)
     typer.echo(f"{request.archive.name} {'written' if written else 'is there already'}")
 

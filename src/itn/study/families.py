@@ -11,12 +11,12 @@ import xarray as xr
 from keras import ops
 
 from itn.displacement import color_displacement, spatial_displacement
-from itn.invariant_transformer import InvariantTransformerNet
+from itn.invariant_transformer import InvariantTransformerNet, in_pixels, recolor
 from itn.looks import BATCH_SIZE, MatrixLook, family_matrices, full_batches
 from itn.messages import Progress, UsageError
 from itn.pictures import Pictures
 from itn.study.matrices import known_matrices, scaled_to
-from itn.thresholds import accuracy_interval
+from itn.warp import affine_warp
 
 FACTORS = 2.0 ** np.arange(-3, 2.51, 0.5)  # by which families are shrunk and stretched
 FAMILIES = ("learned", "random")
@@ -138,69 +138,6 @@ def compare_families(
     )
 
 
-def family_accuracy(
-    comparison: xr.Dataset, family: str, pictures: int | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    r"""Return the accuracy of a family at each factor, with its 95 % interval over pictures.
-
-    Passes over one picture are no independent witnesses. The interval is Clopper and Pearson's
-    for as many trials as there are pictures (where some are looked at more often than others,
-    for :math:`(\sum w)^2 / \sum w^2` for looks w), as if all passes over a picture agreed. That
-    is the widest it can be: a mean of values in [0, 1] varies at most as one of zeros and ones.
-    """
-    passes = int(comparison.attrs["passes_each"])
-    different = int(comparison.attrs.get("pictures", pictures or passes))
-    often, more_often = divmod(passes, min(different, passes))
-    squares = (min(different, passes) - more_often) * often**2 + more_often * (often + 1) ** 2
-    accuracy = comparison.right.sel(family=family).values / passes
-    trials = passes**2 // squares
-    return accuracy, *accuracy_interval(accuracy * trials, trials)
-
-
-def largest_factor(comparison: xr.Dataset, family: str) -> float:
-    """Return how far a family can be stretched before the required accuracy is lost.
-
-    It is interpolated over its logarithm; infinite if the accuracy is not lost as far as was
-    looked, NaN if already the smallest factor loses it.
-    """
-    margin = (
-        comparison.right.sel(family=family).values / comparison.attrs["passes_each"]
-        - comparison.attrs["required_accuracy"]
-    )
-    position = np.log(comparison.factor.values)
-    failed = np.flatnonzero(margin < 0)
-    if not len(failed):
-        return float("inf")
-    if failed[0] == 0:
-        return float("nan")
-    outside, inside = failed[0], failed[0] - 1
-    share = margin[inside] / (margin[inside] - margin[outside])
-    return float(np.exp(position[inside] + share * (position[outside] - position[inside])))
-
-
-def displacement_at_required(comparison: xr.Dataset, family: str) -> float:
-    """Return how far a family displaces where it holds just the required accuracy."""
-    own = comparison.sel(family=family, factor=1)
-    as_learned = float(own.spatial_displacement + own.color_displacement)
-    return largest_factor(comparison, family) * as_learned
-
-
-def displacement_ratios(comparison: xr.Dataset) -> dict[str, float]:
-    """Return how much farther the learned family goes than what it is compared with.
-
-    ``to_random`` is the learned family over the random one, ``to_grid`` over the largest member of
-    the grid that holds; above 1 the learned family goes farther. Infinite where it does not lose
-    the accuracy as far as was looked, NaN where there is nothing to compare with.
-    """
-    learned = displacement_at_required(comparison, "learned")
-    random = displacement_at_required(comparison, "random")
-    grid = comparison.attrs["grid_displacement"]
-    return {
-        "to_random": learned / random if np.isfinite(random) else float("nan"),
-        "to_grid": learned / grid if grid else float("nan"),
-    }
-
-
 def _best_of_grid(
     look: MatrixLook, pictures: Pictures, labels: np.ndarray, passes: int, required: float
 ) -> dict[str, str | float]:
@@ -234,3 +171,52 @@ def _best_of_grid(
         "grid_accuracy": accuracy,
         "grid_passes": passes - left,
     }
+
+
+def sample_transformers(
+    net: InvariantTransformerNet, images: np.ndarray, names: list[str], steps: int = 5
+) -> xr.Dataset:
+    """Say what a classifier says of a few pictures when all control values of a kind move.
+
+    The slider "alpha" or "beta" moves, with all values of the other kind at 1/2.
+    """
+    value = np.linspace(0, 1, steps, dtype="float32")
+    moved, still = value[:, None], np.full((steps, 1), 0.5, "float32")
+    spatial, color = (
+        np.stack([np.asarray(layer.matrix(c.repeat(layer.control_dim, 1))) for c in controls])
+        for layer, controls in ((net.spatial, (moved, still)), (net.color, (still, moved)))
+    )
+    look = MatrixLook(net.classifier, net.options["fill"])
+    softmax = np.stack(
+        [
+            look.softmax(
+                image[None].repeat(2 * steps, 0), spatial.reshape(-1, 2, 3), color.reshape(-1, 3, 4)
+            )
+            for image in images
+        ]
+    ).reshape(len(images), 2, steps, -1)
+    said = np.array(net.classifier.class_names)[softmax.argmax(axis=-1)]
+    return xr.Dataset(
+        {
+            "spatial_matrix": (("slider", "value", "row", "column"), spatial),
+            "color_matrix": (("slider", "value", "channel", "channel_or_1"), color),
+            "predicted": (("picture", "slider", "value"), said),
+            "softmax": (("picture", "slider", "value"), softmax.max(axis=-1)),
+        },
+        coords={"picture": names, "slider": ["alpha", "beta"], "value": value},
+        attrs={"fill": net.options["fill"]},
+    )
+
+
+def transformed_samples(samples: xr.Dataset, images: np.ndarray) -> np.ndarray:
+    """Transform pictures as samples say; runs no network."""
+    spatial = samples.spatial_matrix.values.reshape(-1, 2, 3)
+    color = samples.color_matrix.values.reshape(-1, 3, 4)
+    shape = (*samples.spatial_matrix.shape[:2], *images.shape[1:])
+
+    def transformed(image: np.ndarray) -> np.ndarray:
+        copies = image[None].repeat(len(spatial), 0)
+        warped = affine_warp(copies, in_pixels(spatial, copies.shape), samples.attrs["fill"])
+        return np.asarray(recolor(warped, color)).reshape(shape)
+
+    return np.stack([transformed(image) for image in images])

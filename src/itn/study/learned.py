@@ -1,15 +1,240 @@
-"""What the transformers learn, in words and tables."""
+"""What transformers learn: obtained from `itn.study.archive`, or trained and judged.
 
-from collections.abc import Mapping
+Results are `xarray.DataTree`s, from which the plots and tables of the chapter start. That of a
+profile is archived as ``results/<profile>/<network>_transformers.nc``.
+"""
+
+import functools
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
+import skimage.data
 import xarray as xr
 
-from itn.plots import readable
-from itn.study.families import displacement_at_required, displacement_ratios
-from itn.study.matrices import decompose_color, decompose_spatial
-from itn.thresholds import NOT_REACHED, accuracy_interval
+from itn.messages import UsageError
+from itn.phantom.pictures import render_phantom
+from itn.picture_files import read_picture
+from itn.pictures import Pictures, load_images
+from itn.study.archive import Recipe, Request, digest_of, obtain
+from itn.study.profiles import (
+    TransformerParameters,
+    Transformers,
+    chosen_network,
+    load_profile,
+    project_folder,
+)
+from itn.study.screenings import file_name, pictures_recipe
+from itn.study.splits import read_split
+from itn.zoo.recipes import network_recipe
+
+PROTOCOL = 1  # raised when the numbers of a study change on purpose
+PARTS = ("comparison", "survey", "samples")
+OPTIONS = (  # of the net, that a profile or a user may choose
+    *("spatial_dim", "color_dim", "color_weight", "gate_margin"),
+    *("required_accuracy", "fill"),
+)
+SHOWN = ("chelsea", "coffee")  # scikit-image's own pictures, which may be redistributed
+HELD_OUT = 3  # every third picture of a data set is held out
+TRAINING_SEED = 2  # of rendered pictures; those of seed 0 and 1 trained and tested the networks
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What transformers learn, and from what: the profile's choice and the user's deviations."""
+
+    network: str
+    weights: str | None
+    sources: tuple[dict[str, Any], ...]  # arguments for `load_images`, one for each data set
+    options: dict[str, Any]  # of `InvariantTransformerNet`
+    epochs: int
+    batch_size: int
+
+
+def _chosen(parameters: TransformerParameters) -> _Chosen:
+    profile, how = load_profile(parameters.profile), training_of(parameters)
+    given = how.model_dump() | {"fill": profile.fill} | parameters.model_dump(exclude_none=True)
+    network, weights = chosen_network(parameters)
+    limit = given["limit"]
+    sources: list[dict[str, Any]] = [
+        {
+            "source": profile.pictures,
+            "classes": parameters.classes or profile.classes,
+            "limit": limit,
+        }
+    ]
+    for name, file in how.more_pictures.items() if parameters.classes is None else ():
+        only = read_split(project_folder() / "profiles" / file, "training")
+        classes = sorted({path.partition("/")[0] for path in only})
+        sources.append({"source": name, "classes": classes, "limit": limit, "only": only})
+    return _Chosen(
+        network,
+        weights,
+        tuple(sources),
+        {name: given[name] for name in OPTIONS if given.get(name) is not None},
+        given["epochs"],
+        given["batch_size"],
+    )
+
+
+def training_of(parameters: TransformerParameters) -> Transformers:
+    """Return how a profile trains transformers."""
+    how = load_profile(parameters.profile).transformers
+    if how is None:
+        raise UsageError(f"profile {parameters.profile} does not say how to train transformers")
+    return how
+
+
+def transformer_pictures(parameters: TransformerParameters) -> tuple[Pictures, Pictures]:
+    """Return the pictures that transformers learn from, and those they are judged by.
+
+    Rendered pictures of two seeds, or two thirds and one third of the data sets.
+    """
+    chosen = _chosen(parameters)
+    first = chosen.sources[0]
+    if first["source"] == "phantom":
+        count = first["limit"] or 100
+        return (
+            render_phantom(first["classes"], count, TRAINING_SEED),
+            render_phantom(first["classes"], -(-count // (HELD_OUT - 1))),
+        )
+    from itn.classifiers import load_classifier  # which loads a backend
+
+    size = load_classifier(chosen.network, chosen.weights).input_size
+    sets = [load_images(size=size, **source) for source in chosen.sources]
+    pictures = functools.reduce(_joined, sets)
+    held_out = np.arange(len(pictures)) % HELD_OUT == HELD_OUT - 1
+    return _subset(pictures, ~held_out), _subset(pictures, held_out)
+
+
+def _joined(one: Pictures, other: Pictures) -> Pictures:
+    """Put pictures of other classes behind some of the same size, in memory."""
+    return Pictures(
+        images=np.concatenate([one.images[:], other.images[:]]),
+        labels=np.concatenate([one.labels, other.labels + len(one.class_names)]),
+        class_names=(*one.class_names, *other.class_names),
+        paths=(*one.paths, *other.paths),
+        name=f"{one.name} and {other.name}",
+        targets=one.targets | other.targets,
+        left_out=(*one.left_out, *other.left_out),
+    )
+
+
+def _subset(pictures: Pictures, which: np.ndarray) -> Pictures:
+    return replace(
+        pictures,
+        images=pictures.images[which],
+        labels=pictures.labels[which],
+        paths=tuple(itertools.compress(pictures.paths, which)),
+    )
+
+
+def obtain_transformers(parameters: TransformerParameters) -> xr.DataTree:
+    """Take a study of a profile's transformers from the archive where it is there, or make it.
+
+    For each seed a node ``seed_<seed>`` with ``history``, ``comparison`` (as many passes for each
+    baseline as the training took), ``survey`` and ``samples``.
+    """
+    request = transformers_request(parameters)
+    study = obtain(request)
+    wanted = [f"seed_{seed}" for seed in request.recipe["seeds"]]
+    return study.drop_nodes([name for name in study.children if name not in wanted])
+
+
+def transformers_request(
+    parameters: TransformerParameters, parts: Sequence[str] = PARTS, seeds: Sequence[int] = ()
+) -> Request:
+    """Say what decides the numbers of a study of transformers, and how it is made."""
+    chosen = _chosen(parameters)
+    seeds = list(seeds or parameters.seeds or training_of(parameters).seeds)
+    recipe: Recipe = {
+        "kind": "transformers",
+        "protocol": PROTOCOL,
+        **network_recipe(chosen.network, chosen.weights),
+        "learned from": [_all_of(pictures_recipe(**source)) for source in chosen.sources],
+        "options": chosen.options,
+        "epochs": chosen.epochs,
+        "batch size": chosen.batch_size,
+        "parts": list(parts),
+        "seeds": seeds,
+    }
+    fields = set(TransformerParameters.model_fields) - {"profile", "network", "seeds"}
+    own = all(getattr(parameters, name) is None for name in fields) and tuple(parts) == PARTS
+    name = f"{file_name(chosen.network)}_transformers"
+
+    def compute(state: Path) -> xr.DataTree:
+        if len(seeds) > 1:  # each for itself, so that what is there of some is used
+            each = [obtain(transformers_request(parameters, parts, [seed])) for seed in seeds]
+            return xr.DataTree.from_dict(
+                {node: tree for one in each for node, tree in one.children.items()}
+            )
+        return _compute(parameters, parts, seeds[0], state)
+
+    return Request(
+        recipe,
+        compute,
+        "itn.study.learned",
+        project_folder()
+        / "results"
+        / parameters.profile
+        / f"{name}{'' if own else f'_{digest_of(recipe)[:8]}'}.nc",
+        own,
+        f"itn transformers --profile {parameters.profile} archives it",
+    )
+
+
+def _all_of(pictures: Recipe) -> Recipe:
+    """Say that these classes and no others are meant: what is learned depends on all of them."""
+    classes = pictures.pop("classes")
+    return pictures | {"all classes": classes}
+
+
+def _compute(
+    parameters: TransformerParameters, parts: Sequence[str], seed: int, state: Path
+) -> xr.DataTree:
+    from itn.classifiers import load_classifier  # all of these load a backend
+    from itn.invariant_transformer import InvariantTransformerNet
+    from itn.study.families import compare_families, sample_transformers, sliders, survey
+    from itn.transformer_training import train_transformers
+
+    chosen = _chosen(parameters)
+    pictures, held_out = transformer_pictures(parameters)
+    classifier = load_classifier(chosen.network, chosen.weights)
+    net = InvariantTransformerNet(classifier, seed=seed, **chosen.options)
+    history = train_transformers(
+        net,
+        pictures,
+        held_out,
+        epochs=chosen.epochs,
+        batch_size=chosen.batch_size,
+        folder=state,
+    )
+    found = {"history": history}
+    if "survey" in parts:
+        found["survey"] = survey(net, sliders(net), held_out)
+    if "samples" in parts:
+        found["samples"] = sample_transformers(net, *shown_pictures(parameters))
+    if "comparison" in parts:
+        epochs = history.attrs["epochs"]
+        passes = epochs * len(pictures) + (epochs + 1) * len(held_out)
+        found["comparison"] = compare_families(net, held_out, passes, seed)
+    return xr.DataTree.from_dict({f"seed_{seed}/{name}": part for name, part in found.items()})
+
+
+def shown_pictures(parameters: TransformerParameters) -> tuple[np.ndarray, list[str]]:
+    """Return the pictures that samples are shown of."""
+    profile = load_profile(parameters.profile)
+    if profile.pictures == "phantom":
+        names = list(parameters.classes or profile.highlights)[:2]
+        return np.concatenate([render_phantom([name], 1).images for name in names]), names
+    from itn.classifiers import load_classifier  # which loads a backend
+
+    size = load_classifier(*chosen_network(parameters)).input_size
+    folder = Path(skimage.data.__file__).parent
+    return np.stack([read_picture(folder / f"{name}.png", size) for name in SHOWN]), list(SHOWN)
 
 
 def first_of(study: xr.DataTree, kind: str) -> xr.Dataset:
@@ -17,7 +242,7 @@ def first_of(study: xr.DataTree, kind: str) -> xr.Dataset:
     return next(iter(study.children.values()))[kind].to_dataset()
 
 
-def describe_study(study: xr.DataTree) -> str:
+def describe_transformers(study: xr.DataTree) -> str:
     """Say in one line which network learned on what, and whether this was computed just now."""
     attrs = first_of(study, "history").attrs
     shared = attrs.get("shared_pictures", 0)
@@ -29,100 +254,3 @@ def describe_study(study: xr.DataTree) -> str:
         f"{attrs['epochs']} epochs, {study.attrs['origin']} with {attrs['versions']} on "
         f"{attrs['device']}"
     )
-
-
-def comparison_table(study: xr.DataTree) -> pd.DataFrame:
-    """Tabulate how far the families go at the required accuracy, one row for each seed.
-
-    Displacements at the required accuracy are of corners plus colors. *Not reached*: the accuracy
-    is not lost as far as was looked; missing: there is nothing to compare with.
-    """
-    rows = {}
-    for name, node in study.children.items():
-        comparison = node["comparison"].to_dataset()
-        learned = comparison.sel(family="learned", factor=1)
-        ratios = displacement_ratios(comparison)
-        rows[int(name.removeprefix("seed_"))] = {
-            "accuracy as learned": int(learned.right) / comparison.attrs["passes_each"],
-            "corners as learned": float(learned.spatial_displacement),
-            "colors as learned": float(learned.color_displacement),
-            "learned": displacement_at_required(comparison, "learned"),
-            "random": displacement_at_required(comparison, "random"),
-            "grid": comparison.attrs["grid_displacement"],
-            "grid member": ", ".join(
-                readable(comparison.attrs[kind]) for kind in ("grid_spatial", "grid_color")
-            ),
-            "learned / random": ratios["to_random"],
-            "learned / grid": ratios["to_grid"],
-        }
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("seed")
-    for name in table.columns[(table == np.inf).any()]:
-        texts = table[name].map("{:.3f}".format).mask(table[name].isna())
-        table[name] = texts.mask(table[name] == np.inf, NOT_REACHED)
-    return table
-
-
-def survey_table(study: xr.DataTree) -> pd.DataFrame:
-    """Tabulate accuracy and consistency along the control values, with 95 % intervals.
-
-    The lowest accuracy and consistency along each slider, with their Clopper-Pearson intervals.
-    """
-    surveyed = first_of(study, "survey")
-    count = surveyed.attrs["pictures"]
-    rows = {}
-    for slider in dict.fromkeys(surveyed.slider.values):
-        own = surveyed.slider.values == slider
-        label = slider.replace("alpha", "α").replace("beta", "β")
-        rows[label if " " in label else f"all {label}"] = {
-            f"lowest {title}": _with_interval(int(surveyed[name].values[own].min()), count)
-            for title, name in (("accuracy", "right"), ("consistency", "consistent"))
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("moved")
-
-
-def _with_interval(right: int, count: int) -> str:
-    low, high = accuracy_interval(np.array(right), count)
-    return f"{right / count:.3f} ({low:.3f} … {high:.3f})"
-
-
-def transformer_table(study: xr.DataTree) -> pd.DataFrame:
-    """Tabulate what each seed has learned: one row for each, called as the study calls it.
-
-    ``outward`` is the share of steps that went outward, ``to_random`` and ``to_grid`` are
-    `itn.study.families.displacement_ratios`; components of the matrices are the ``lowest`` and
-    ``highest`` along the sliders.
-    """
-    rows = {name: _learned(node) for name, node in study.children.items()}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("training")
-
-
-def variation_table(varied: Mapping[str, xr.DataTree]) -> pd.DataFrame:
-    """Tabulate the same of trainings with several values of a parameter: one row for each value."""
-    rows = {value: _learned(next(iter(study.children.values()))) for value, study in varied.items()}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("value")
-
-
-def _learned(training: xr.DataTree) -> dict[str, float | str]:
-    history = training["history"].to_dataset()
-    kept = history.attrs["kept_epoch"]
-    names = ("pictures", "held_out_pictures", "epochs", "kept_epoch")
-    row: dict[str, float | str] = {name: int(history.attrs[name]) for name in names}
-    for name in ("clean_accuracy", "held_out_clean_accuracy", "required_accuracy"):
-        row[name] = float(history.attrs[name])
-    for name in ("held_out_accuracy", "spatial_displacement", "color_displacement"):
-        row[name] = float(history[name].values[kept])
-    row["outward"] = float(history.outward.mean())
-    if "comparison" in training:
-        comparison = training["comparison"].to_dataset()
-        row |= displacement_ratios(comparison)
-        row |= {kind: readable(comparison.attrs[kind]) for kind in ("grid_spatial", "grid_color")}
-    if "survey" in training:
-        surveyed = training["survey"].to_dataset()
-        for matrices in (
-            decompose_spatial(surveyed.spatial_matrix.values),
-            decompose_color(surveyed.color_matrix.values),
-        ):
-            for component, values in matrices.items():
-                row[f"{component}_lowest"] = float(values.min())
-                row[f"{component}_highest"] = float(values.max())
-    return row

@@ -20,6 +20,7 @@ from itn.study.archive import (
     recipe_of,
     tell_differences,
 )
+from itn.study.learned import transformer_pictures, transformers_request
 from itn.study.profiles import (
     FigureParameters,
     TransformerParameters,
@@ -29,7 +30,6 @@ from itn.study.profiles import (
 )
 from itn.study.screenings import pictures_of, screening_request
 from itn.study.seeds import seeds_request
-from itn.study.transformers import study_request, transformer_pictures
 
 TOLERANCE = 5e-4  # of a softmax that was rounded to 16 bits, on another machine
 
@@ -156,7 +156,7 @@ def request_of(path: Path) -> Request:
         return seeds_request(FigureParameters(profile=path.parent.name))
     if recipe["kind"] == "transformers":
         parameters = _transformer_parameters(path, recipe)
-        return study_request(parameters, recipe["parts"], recipe["seeds"])
+        return transformers_request(parameters, recipe["parts"], recipe["seeds"])
     return screening_request(_figure_parameters(path, recipe), recipe["transformation"])
 
 

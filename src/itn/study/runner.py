@@ -34,7 +34,7 @@ LANGUAGE = ("name", "file_extension", "mimetype", "pygments_lexer")
 UUID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 # Begun last, they would end alone.
-LONG = ("itn_variations", "calibration", "itn_training", "appendix")
+LONG = ("learned_variations", "calibration", "learned_training", "appendix")
 MOST_AT_ONCE = 4  # a kernel takes about 1 GB
 NEED = "needs-"  # begins the tags, beside ``parameters``, that say what a profile has to have
 

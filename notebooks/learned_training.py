@@ -39,25 +39,25 @@ from itn import study
 parameters = study.read_parameters(globals(), study.TransformerParameters)
 
 # %%
-trained = study.study_transformers(parameters)
-study.describe_study(trained)
+trained = study.obtain_transformers(parameters)
+study.describe_transformers(trained)
 
 # %% [markdown]
 # Points are batches, lines running means. Where the accuracy of a batch is below the required
 # one, the cross-entropy is minimized, otherwise the losses of the transformers.
 
 # %%
-study.show_figure(study.plot_transformer_training(trained), "itn_training")
+study.show_figure(study.plot_transformer_training(trained), "learned_training")
 
 # %% [markdown]
 # The learned family against random matrices that displace as much, shrunk and stretched, and
 # against the largest member of a grid of known transformations; one line for each seed.
 
 # %%
-study.show_figure(study.plot_frontier(trained), "itn_frontier")
+study.show_figure(study.plot_frontier(trained), "learned_frontier")
 
 # %%
-study.save_table(study.comparison_table(trained), "itn_comparison")
+study.save_table(study.comparison_table(trained), "learned_comparison")
 
 # %%
 table = study.transformer_table(trained)

@@ -38,8 +38,8 @@ from itn import study
 parameters = study.read_parameters(globals(), study.TransformerParameters)
 
 # %%
-trained = study.study_transformers(parameters)
-study.describe_study(trained)
+trained = study.obtain_transformers(parameters)
+study.describe_transformers(trained)
 
 # %% [markdown]
 # All values of α move together, with β at 1/2; then all values of β, with α at 1/2. Under each
@@ -47,21 +47,21 @@ study.describe_study(trained)
 
 # %%
 images, _ = study.shown_pictures(parameters)
-study.show_figure(study.plot_samples(trained, images), "itn_samples")
+study.show_figure(study.plot_samples(trained, images), "learned_samples")
 
 # %% [markdown]
 # The matrices, decomposed: one line for each control value, moved from 0 to 1 with all others
 # at 1/2; black: all of a kind together; gray: the identity.
 
 # %%
-study.show_figure(study.plot_decomposition(trained), "itn_decomposition")
+study.show_figure(study.plot_decomposition(trained), "learned_decomposition")
 
 # %% [markdown]
 # Accuracy and consistency (the same class as on the untouched picture) along the same values,
 # with 95 % Clopper-Pearson intervals:
 
 # %%
-study.save_table(study.survey_table(trained), "itn_survey")
+study.save_table(study.survey_table(trained), "learned_survey")
 
 # %%
 table = study.transformer_table(trained)

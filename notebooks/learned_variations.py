@@ -44,7 +44,7 @@ parameters = study.read_parameters(globals(), study.VariationParameters)
 
 # %%
 weights = study.vary_transformers(parameters, "color_weight", parameters.color_weights)
-study.show_figure(study.plot_variations(weights), "itn_color_weights")
+study.show_figure(study.plot_variations(weights), "learned_color_weights")
 
 # %%
 table = study.variation_table(weights)
@@ -57,7 +57,7 @@ table.T
 
 # %%
 fills = study.vary_transformers(parameters, "fill", parameters.fills)
-study.show_figure(study.plot_variations(fills), "itn_fills")
+study.show_figure(study.plot_variations(fills), "learned_fills")
 
 # %%
 table = study.variation_table(fills)
@@ -72,7 +72,7 @@ table.T
 
 # %%
 alone = study.vary_transformers(parameters, "classes", parameters.alone)
-study.show_figure(study.plot_variations(alone), "itn_alone")
+study.show_figure(study.plot_variations(alone), "learned_alone")
 
 # %%
 table = study.variation_table(alone)

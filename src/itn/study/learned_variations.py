@@ -1,0 +1,69 @@
+"""Transformers that were trained with different options."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
+
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, panels, readable
+from itn.study.archive import obtain
+from itn.study.learned import first_of, training_of, transformers_request
+from itn.study.learned_samples import SLIDER_STYLES, draw_components
+from itn.study.learned_training import learned_row
+from itn.study.profiles import TransformerParameters, load_profile
+
+COMPONENTS_SHOWN = ("rotation", "scale_x", "scale_y")
+DISPLACEMENTS = {"corners": "spatial_displacement", "colors": "color_displacement"}
+
+
+def vary_transformers(
+    parameters: TransformerParameters, option: str, values: Sequence[Any]
+) -> dict[str, xr.DataTree]:
+    """Train transformers with each of several values of one parameter."""
+    profile, how = load_profile(parameters.profile), training_of(parameters)
+    names = set(TransformerParameters.model_fields)
+    fields = how.model_dump(include=names) | {"fill": profile.fill}
+    fields |= parameters.model_dump(include=names, exclude_none=True)
+    fields["seeds"] = fields["seeds"][:1]
+    if option == "classes" and fields["limit"]:  # as many pictures in all as otherwise
+        fields["limit"] *= len(parameters.classes or profile.classes)
+    return {
+        str(value): obtain(
+            transformers_request(TransformerParameters(**fields | {option: value}), ("survey",))
+        )
+        for value in values
+    }
+
+
+def plot_variations(varied: dict[str, xr.DataTree]) -> Figure:
+    """Draw what transformers do to the content that were trained with different options."""
+    size = (PANEL_WIDTH / 2, (0.4 / len(varied) + 0.5) * PANEL_HEIGHT)
+    with panels(4 * len(varied), columns=4, size=size, sharey="col") as (figure, grid):
+        for row, (value, study) in zip(grid, varied.items(), strict=True):
+            draw_components(row, first_of(study, "survey"), "alpha", COMPONENTS_SHOWN)
+            row[0].set_ylabel(readable(value))
+            history = first_of(study, "history")
+            for (label, name), style in zip(DISPLACEMENTS.items(), SLIDER_STYLES, strict=False):
+                row[3].plot(history[name], label=label, linewidth=2, **style)
+            row[3].axvline(history.attrs["kept_epoch"], color="#BBBBBB", zorder=0)
+            if row[0] is not grid[0, 0]:
+                for axes in row:
+                    axes.set_title("")
+        grid[0, 3].set_title("displacement", fontsize=9)
+        grid[0, 3].legend(loc="upper left")
+        for axes in grid[-1, :3]:
+            axes.set_xlabel("control value")
+        grid[-1, 3].set_xlabel("epoch")
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def variation_table(varied: Mapping[str, xr.DataTree]) -> pd.DataFrame:
+    """Tabulate the same of trainings with several values of a parameter: one row for each value."""
+    rows = {
+        value: learned_row(next(iter(study.children.values()))) for value, study in varied.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("value")
