@@ -209,7 +209,7 @@ def transformer_table(study: xr.DataTree) -> pd.DataFrame:
     """Tabulate what each seed has learned: one row for each, called as the study calls it.
 
     ``outward`` is the share of steps that went outward, ``to_random`` and ``to_grid`` are
-    `itn.study.families.displacement_ratios`; components of the matrices are the ``lowest`` and
+    `displacement_ratios`; components of the matrices are the ``lowest`` and
     ``highest`` along the sliders.
     """
     rows = {name: learned_row(node) for name, node in study.children.items()}
