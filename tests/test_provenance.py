@@ -66,7 +66,7 @@ def before(package):
         ("warp.py", "def affine_warp(", "# a comment\ndef affine_warp(", set()),
         ("warp.py", 'FILLS = ("zeros"', 'FILLS = ( "zeros"', set()),
         ("warp.py", "width + 3, (width", "width + 4, (width", {"all", *MODULES, *NOTEBOOKS}),
-        ("thresholds.py", '"half")', '"third")', {"all", *MODULES[3:], *NOTEBOOKS}),
+        ("thresholds.py", '"half")', '"third")', {"all", "plots", "thresholds", *NOTEBOOKS}),
         # By name alone, see `itn.registry`; the pictures of the phantom know nothing of the zoo.
         (
             "zoo/networks.py",
