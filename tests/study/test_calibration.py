@@ -16,12 +16,11 @@ from itn.study.calibration import (
     SYMMETRIC,
     calibration_summary,
     calibration_table,
-    phantom_table,
     plot_calibration,
-    plot_phantom,
     plot_symmetry,
     symmetry_table,
 )
+from itn.study.gallery import phantom_table, plot_phantom
 from itn.study.profiles import FigureParameters
 from itn.thresholds import NOT_REACHED, REACHED, thresholds
 from itn.transformations import find_transformation

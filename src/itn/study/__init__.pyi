@@ -1,9 +1,7 @@
 from .calibration import calibrate as calibrate
 from .calibration import calibration_summary as calibration_summary
 from .calibration import calibration_table as calibration_table
-from .calibration import phantom_table as phantom_table
 from .calibration import plot_calibration as plot_calibration
-from .calibration import plot_phantom as plot_phantom
 from .calibration import plot_symmetry as plot_symmetry
 from .calibration import symmetry_table as symmetry_table
 from .comparison import compare as compare
@@ -13,6 +11,8 @@ from .comparison import summarize_correlations as summarize_correlations
 from .costs import cost_conditions as cost_conditions
 from .costs import cost_table as cost_table
 from .costs import cost_texts as cost_texts
+from .gallery import phantom_table as phantom_table
+from .gallery import plot_phantom as plot_phantom
 from .learned import describe_transformers as describe_transformers
 from .learned import obtain_transformers as obtain_transformers
 from .learned import shown_pictures as shown_pictures
