@@ -134,7 +134,7 @@ groups
 
 # %%
 kept = groups[["kept", "kept_180"]].rename(columns={"kept": "all angles", "kept_180": "180°"})
-study.save_table(study.titled(kept), "symmetry_groups", {"all angles": ".0%", "180°": ".0%"})
+study.save_table(kept, "symmetry_groups", {"all angles": ".0%", "180°": ".0%"})
 
 # %%
 study.glue_table(groups.loc[["near-symmetric"]], ["p kept"])

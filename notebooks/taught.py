@@ -37,7 +37,7 @@ study.show_figure(study.plot_taught(screenings), "taught")
 # %%
 taught = study.taught_table(screenings)
 percent = dict.fromkeys(taught.columns, ".0%")
-study.save_table(study.titled(taught), "taught", percent)
+study.save_table(taught, "taught", percent)
 
 # %%
 study.glue_table(taught, ["as taken", "mean over all angles"])

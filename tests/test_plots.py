@@ -260,11 +260,12 @@ def test_a_notebook_writes_for_the_book_alone(two, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     drawing = show_figure(itn.plot_accuracy(two), "accuracy")
     table = threshold_table(two)
-    pd.testing.assert_frame_equal(save_table(table, "thresholds"), table)
+    shown = table.rename(index={"soccer_ball": "soccer ball", "grand_piano": "grand piano"})
+    pd.testing.assert_frame_equal(save_table(table, "thresholds"), shown)
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setenv("ITN_FIGURES", str(tmp_path / "figures"))
     assert show_figure(itn.plot_accuracy(two), "accuracy") == drawing
-    pd.testing.assert_frame_equal(save_table(table, "thresholds"), table)
+    pd.testing.assert_frame_equal(save_table(table, "thresholds"), shown)
     assert (tmp_path / "figures" / "accuracy.svg").read_text() == drawing
     assert sorted(each.name for each in (tmp_path / "figures").iterdir()) == [
         "accuracy.svg",
@@ -351,7 +352,7 @@ def test_tables_are_those_of_the_data(rotation):
     assert first["median"] == median_threshold(up)[0] == "not reached"
     piano = rotation.category.values.tolist().index("grand_piano")
     curve = rotation.mean_softmax.isel(category=piano, **{"class": int(rotation.target[piano])})
-    row = rotation_table(rotation).loc["grand piano"]
+    row = rotation_table(rotation).loc["grand_piano"]
     assert row["softmax upside down"] == pytest.approx(float(curve.sel(magnitude=180)))
     assert row["softmax upright"] == pytest.approx(float(curve.sel(magnitude=0)))
     assert row["switch"] == threshold_table(rotation).loc["grand_piano", "switch up"]
@@ -378,7 +379,7 @@ def test_the_overview_has_a_row_for_each_transformation(rotation):
         own = threshold_table(screening)
         for category in ("soccer_ball", "grand_piano"):
             for criterion in ("switch", "half"):
-                shown = table.loc[name, f"{category.replace('_', ' ')}, {criterion}"]
+                shown = table.loc[name, f"{category}, {criterion}"]
                 assert shown == own.loc[category, f"{criterion} up"]
         column = thresholds(screening).sel(criterion="half", direction="up")
         status, median = median_threshold(column)
@@ -403,6 +404,7 @@ def test_table_says_why_there_is_no_number(rotation):
 def test_a_saved_table_is_read_back(rotation, tmp_path, monkeypatch):
     monkeypatch.setenv("ITN_FIGURES", str(tmp_path))
     table = threshold_table(rotation)
-    pd.testing.assert_frame_equal(save_table(table, "thresholds"), table)
+    shown = save_table(table, "thresholds")
+    assert shown.to_numpy().tolist() == table.to_numpy().tolist()
     read = pd.read_csv(tmp_path / "thresholds.csv", index_col="category")
-    pd.testing.assert_frame_equal(read, table)
+    pd.testing.assert_frame_equal(read, shown)

@@ -25,10 +25,10 @@ def test_a_table_is_written_as_its_formats_say(table, tmp_path, monkeypatch):
     shown = save_table(table, "classes", {"clean accuracy": ".0%", "change": "+.1f"})
     assert (tmp_path / "classes.csv").read_text() == (
         "class,direction,clean accuracy,change,pictures\n"
-        "soccer_ball,up,25%,−0.5,12\n"
+        "soccer ball,up,25%,−0.5,12\n"
         "lamp,down,–,+0.1,8\n"
     )
-    assert shown.loc[("soccer_ball", "up"), "change"] == "−0.5"
+    assert shown.loc[("soccer ball", "up"), "change"] == "−0.5"
     assert table.loc[("soccer_ball", "up"), "change"] == -0.5  # as it was
 
 
@@ -62,3 +62,13 @@ def test_only_what_is_there_and_named_is_glued(table, glued):
     glue_table(table, rows=[])
     glue_table(table.reset_index("direction", drop=True), ["pictures"], "all_", ["lamp"])
     assert glued == {"soccer_ball_up_pictures": 12, "all_lamp_pictures": 8}
+
+
+def test_a_page_calls_things_by_their_names(monkeypatch):
+    monkeypatch.delenv("ITN_FIGURES", raising=False)
+    table = pd.DataFrame({"resnet_photos error": [0.5]}, index=["scale_x"])
+    shown = save_table(table, "errors")
+    assert (shown.index.tolist(), shown.columns.tolist()) == (
+        ["horizontal scale"],
+        ["ResNet error"],
+    )

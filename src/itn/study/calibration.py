@@ -86,8 +86,8 @@ def calibration_table(screenings: dict[str, xr.Dataset]) -> pd.DataFrame:
                     continue
                 text = NOT_REACHED if known is None else format_magnitude(known, transformation)
                 row: dict[str, Any] = {
-                    "transformation": readable(pair.transformation),
-                    "class": readable(name),
+                    "transformation": pair.transformation,
+                    "class": name,
                     "direction": direction,
                     "known": text,
                 }
@@ -130,7 +130,7 @@ def calibration_summary(
         rows[network] = {
             "accuracy": _clean_accuracy(parameters, network),
             "worst": float(error.max()),
-            "worst class": table["class"].iloc[int(error.argmax())],
+            "worst class": readable(table["class"].iloc[int(error.argmax())]),
             "missed": reachable - int(error.count()),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("network")
@@ -146,11 +146,11 @@ def symmetry_table(screenings: dict[str, xr.Dataset]) -> pd.DataFrame:
     for name in SYMMETRIC:
         step = SYMMETRY_STEPS[PHANTOM_CLASSES[name].symmetry]
         angles = [180.0] if name == "mirror" else np.arange(0.0, 361, step or 5)
-        rows[readable(name)] = {}
+        rows[name] = {}
         for network in _networks(screenings):
             curve = true_softmax(screenings[f"{network}/symmetry"]).sel(category=name)
             kept = curve.sel(magnitude=angles).min() / curve.sel(magnitude=0)
-            rows[readable(name)][network] = float(kept)
+            rows[name][network] = float(kept)
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("class")
 
 

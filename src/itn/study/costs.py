@@ -8,7 +8,6 @@ import pandas as pd
 from itn.messages import UsageError
 from itn.study.pages import MISSING
 from itn.study.profiles import FigureParameters, project_folder
-from itn.study.titles import titled
 
 
 def cost_table(parameters: FigureParameters) -> pd.DataFrame:
@@ -53,7 +52,7 @@ def cost_conditions(parameters: FigureParameters) -> pd.DataFrame:
 
 def cost_texts(table: pd.DataFrame) -> pd.DataFrame:
     """Write costs as a page shows them, to two digits or whole."""
-    return titled(table.map(_short, na_action="ignore").fillna(MISSING))
+    return table.map(_short, na_action="ignore").fillna(MISSING)
 
 
 def _measured(parameters: FigureParameters) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def phantom_table() -> pd.DataFrame:
     rows = {"usual": {"shows": "", "symmetry": "", "pair": "", "varies in": _listed(usual, {})}}
     for each in PHANTOM_CLASSES.values():
         own = each.nuisances | ({"grain": _grain(each.grain)} if each.grain else {})
-        rows[readable(each.name)] = {
+        rows[each.name] = {
             "shows": each.description,
             "symmetry": each.symmetry,
             "pair": readable(each.pair or "–"),

@@ -13,7 +13,6 @@ from itn.plots import format_magnitude
 from itn.study.comparison import KEYS, outward, rank_correlations
 from itn.study.profiles import FigureParameters, load_profile, project_folder
 from itn.study.splits import PARTS, read_split
-from itn.study.titles import titled
 from itn.transformations import find_transformation
 from itn.zoo.catalog import WEIGHTS_FOLDER
 
@@ -48,7 +47,7 @@ def training_texts(table: pd.DataFrame) -> pd.DataFrame:
         name: [f"{share:{'.1%' if row == ALL else '.0%'}}" for row, share in table[name].items()]
         for name in table.columns.difference(list(COUNTED.values()))
     }
-    return titled(table.assign(**texts))
+    return table.assign(**texts)
 
 
 def training_settings(parameters: FigureParameters) -> pd.DataFrame:
@@ -86,7 +85,7 @@ def seed_texts(table: pd.DataFrame) -> pd.DataFrame:
         name: list(map(format_magnitude, table[name], transformations))
         for name in table.columns.difference(["ρ"])
     }
-    return titled(table.assign(**texts))
+    return table.assign(**texts)
 
 
 def _median(pairs: pd.DataFrame, which: str) -> float:

@@ -12,6 +12,26 @@ from itn.files import whole_file
 from itn.plots import Drawing, as_drawing, readable
 
 MISSING = "–"  # how a page shows that there is no number
+TITLES = {  # where a page says it otherwise than by spaces for underscores
+    "alexnet_phantom": "AlexNet",
+    "resnet_phantom": "ResNet",
+    "alexnet_photos": "AlexNet",
+    "resnet_photos": "ResNet",
+    "squeezenet": "SqueezeNet v1.0",
+    "alexnet": "AlexNet",
+    "resnet_v1_50": "ResNet V1 50",
+    "resnet_v1_101": "ResNet V1 101",
+    "resnet_v1_152": "ResNet V1 152",
+    "InceptionV3": "Inception V3",
+    "MobileNetV2": "MobileNet V2",
+    "EfficientNetB0": "EfficientNet B0",
+    "ConvNeXtTiny": "ConvNeXt Tiny",
+    "scale_x": "horizontal scale",
+    "scale_y": "vertical scale",
+    "translation_x": "horizontal translation",
+    "translation_y": "vertical translation",
+    "grayscale": "gray",
+}
 
 
 def show_figure(figure: matplotlib.figure.Figure, name: str) -> Drawing:
@@ -29,19 +49,24 @@ def save_table(
     """Show a table in a notebook, and keep it for the book where `itn figures` runs that.
 
     ``formats`` says how numbers of a column are written (``{"accuracy": ".0%"}``); without it
-    whole numbers are written as they are, others with three decimals, NaN as a dash. The book
-    includes the CSV.
+    whole numbers are written as they are, others with three decimals, NaN as a dash. Networks,
+    transformations and classes are called what a page calls them. The book includes the CSV.
     """
-    columns = table.reset_index().rename(columns=readable)
-    for column, form in (formats or {}).items():
-        texts = [MISSING if pd.isna(one) else f"{one:{form}}" for one in columns[readable(column)]]
-        columns[readable(column)] = [text.replace("-", "−") for text in texts]
+    texts = {
+        column: [MISSING if pd.isna(one) else f"{one:{form}}".replace("-", "−") for one in values]
+        for column, form in (formats or {}).items()
+        for values in [table[column]]
+    }
+    shown = table.assign(**texts).rename(index=_title, columns=_title)
     if "ITN_FIGURES" in os.environ:
         with whole_file(Path(os.environ["ITN_FIGURES"], f"{name}.csv")) as path:
-            columns.to_csv(
-                path, index=False, float_format="%.3f", na_rep=MISSING, lineterminator="\n"
-            )
-    return columns.set_index(list(columns.columns[: table.index.nlevels]))
+            shown.to_csv(path, float_format="%.3f", na_rep=MISSING, lineterminator="\n")
+    return shown
+
+
+def _title(name: object) -> str:
+    first, space, rest = str(name).partition(" ")
+    return TITLES.get(first, readable(first)) + space + readable(rest)
 
 
 def glue_table(

@@ -74,12 +74,12 @@ def threshold_overview(
     for screening in screenings:
         shown = threshold_table(highlighted(screening, parameters))
         row = {
-            f"{readable(category)}, {criterion}": shown.loc[category, f"{criterion} up"]
+            f"{category}, {criterion}": shown.loc[category, f"{criterion} up"]
             for category in shown.index
             for criterion in CRITERIA
         }
         row["median, half"] = threshold_summary(screening).loc["half_up", "median"]
-        rows[readable(screening.attrs["transformation"])] = row
+        rows[screening.attrs["transformation"]] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("transformation")
 
 
@@ -94,7 +94,7 @@ def rotation_table(screening: xr.Dataset) -> pd.DataFrame:
             "softmax upside down": value_at(screening, true, 180.0),
         }
         | {criterion: _texts(up.sel(criterion=criterion), rotation) for criterion in CRITERIA},
-        index=pd.Index(map(readable, screening.category.values), name="category"),
+        index=pd.Index(screening.category.values, name="category"),
     )
 
 
