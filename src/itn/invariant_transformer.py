@@ -23,7 +23,7 @@ from keras import layers, ops
 from itn.classifiers import Classifier
 from itn.messages import UsageError
 from itn.transformations import check_pictures
-from itn.warp import Tensor, affine_warp, check_fill, fused
+from itn.warp import Tensor, affine_warp, check_fill, fused, in_pixels, recolor
 
 NEAR_IDENTITY = 1e-6  # standard deviation of the last weights; at 0 the losses have no slope
 ACCURACY_SHARE = 0.95  # of the clean accuracy: what is required by default
@@ -181,21 +181,6 @@ class ColorTransformer(_Transformer):
         return recolor(images, self.matrix(control))
 
 
-def recolor(images: Tensor, matrix: Tensor) -> Tensor:
-    """Multiply the homogeneous colors of pictures by a matrix."""
-    columns = ops.convert_to_tensor(matrix)[:, None, None]  # [N, 1, 1, 3, 4]
-    # One product for each channel that is read is faster than a product of 3 x 3 a pixel.
-    recolored = sum(images[..., i : i + 1] * columns[..., i] for i in range(3))
-    return recolored + columns[..., 3]
-
-
-def in_pixels(matrix: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Convert affine matrices from coordinates that run from -1 to 1 to pixels."""
-    height, width = shape[1:3]
-    factors = [[1, width / height, width / 2], [height / width, 1, height / 2]]
-    return matrix * np.array(factors, "float32")
-
-
 @keras.saving.register_keras_serializable("itn")
 class InvariantTransformerNet(keras.Model):
     """A frozen classifier behind a spatial and a color transformer.
@@ -349,6 +334,22 @@ class InvariantTransformerNet(keras.Model):
         alpha_dim, beta_dim = self.spatial.control_dim, self.color.control_dim
         both = keras.random.uniform((count, alpha_dim + beta_dim), dtype="float32", seed=seed)
         return both[:, :alpha_dim], both[:, alpha_dim:]
+
+    def matrices(self, alpha: Tensor, beta: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Return the matrices of control vectors, float64.
+
+        Parameters
+        ----------
+        alpha, beta : array or tensor [N, p], [N, q]
+            Control vectors.
+
+        Returns
+        -------
+        spatial, color : ndarray [N, 2, 3], [N, 3, 4]
+            What `SpatialTransformer` and `ColorTransformer` make of them.
+        """
+        spatial, color = self.spatial.matrix(alpha), self.color.matrix(beta)
+        return np.asarray(spatial, float), np.asarray(color, float)
 
     def call(self, inputs: Tensor | Mapping[str, Tensor], training: bool = False) -> Tensor:
         """Transform pictures and classify them."""

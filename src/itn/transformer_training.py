@@ -15,7 +15,7 @@ import xarray as xr
 from itn.displacement import color_displacement, spatial_displacement
 from itn.files import one_at_a_time
 from itn.invariant_transformer import InvariantTransformerNet
-from itn.looks import MatrixLook, family_matrices
+from itn.looks import MatrixLook
 from itn.messages import Progress, UsageError
 from itn.pictures import Pictures, shared_pictures
 from itn.provenance import environment
@@ -219,7 +219,7 @@ class _Judge:
         return float((said == self.labels).mean())
 
     def __call__(self) -> dict[str, float]:
-        spatial, color = family_matrices(self.net, self.alpha, self.beta)
+        spatial, color = self.net.matrices(self.alpha, self.beta)
         said = self.look.predicted(self.held_out.images, spatial, color)
         found = (said == self.labels, spatial_displacement(spatial), color_displacement(color))
         return {name: float(one.mean()) for name, one in zip(EPOCH_LOGS, found, strict=True)}

@@ -16,7 +16,7 @@ import skimage.data
 import xarray as xr
 
 from itn.classifiers import load_classifier
-from itn.invariant_transformer import InvariantTransformerNet, in_pixels, recolor
+from itn.invariant_transformer import InvariantTransformerNet
 from itn.looks import MatrixLook
 from itn.messages import UsageError
 from itn.phantom.pictures import render_phantom
@@ -34,7 +34,7 @@ from itn.study.profiles import (
 from itn.study.screenings import file_name, pictures_recipe
 from itn.study.splits import read_split
 from itn.transformer_training import train_transformers
-from itn.warp import affine_warp
+from itn.warp import affine_warp, in_pixels, recolor
 from itn.zoo.recipes import network_recipe
 
 PROTOCOL = 1  # raised when the numbers of a study change on purpose
