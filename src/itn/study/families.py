@@ -16,7 +16,7 @@ from itn.looks import BATCH_SIZE, MatrixLook, full_batches
 from itn.messages import Progress, UsageError
 from itn.pictures import Pictures
 from itn.study.matrices import known_matrices, scaled_to
-from itn.thresholds import accuracy_interval
+from itn.thresholds import accuracy_interval, crossing
 
 FACTORS = 2.0 ** np.arange(-3, 2.51, 0.5)  # by which families are shrunk and stretched
 FAMILIES = ("learned", "random")
@@ -167,15 +167,12 @@ def largest_factor(comparison: xr.Dataset, family: str) -> float:
         comparison.right.sel(family=family).values / comparison.attrs["passes_each"]
         - comparison.attrs["required_accuracy"]
     )
-    position = np.log(comparison.factor.values)
     failed = np.flatnonzero(margin < 0)
     if not len(failed):
         return float("inf")
     if failed[0] == 0:
         return float("nan")
-    outside, inside = failed[0], failed[0] - 1
-    share = margin[inside] / (margin[inside] - margin[outside])
-    return float(np.exp(position[inside] + share * (position[outside] - position[inside])))
+    return crossing(comparison.factor.values, margin, failed[0] - 1, failed[0], logarithmic=True)
 
 
 def displacement_at_required(comparison: xr.Dataset, family: str) -> float:
