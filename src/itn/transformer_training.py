@@ -14,7 +14,7 @@ import xarray as xr
 
 from itn.displacement import color_displacement, spatial_displacement
 from itn.files import one_at_a_time
-from itn.invariant_transformer import InvariantTransformerNet
+from itn.invariant_transformer import STEP_LOGS, InvariantTransformerNet
 from itn.looks import MatrixLook
 from itn.messages import Progress, UsageError
 from itn.pictures import Pictures, shared_pictures
@@ -22,7 +22,6 @@ from itn.provenance import environment
 from itn.resumable import Batches, Checkpoint
 from itn.transformations import check_pictures
 
-STEP_LOGS = ("cross_entropy", "spatial_loss", "color_loss", "batch_accuracy", "outward")
 EPOCH_LOGS = ("held_out_accuracy", "spatial_displacement", "color_displacement")
 JUDGE_SEED = 1  # of the control vectors at which held-out pictures are judged, always the same
 
@@ -59,7 +58,7 @@ def train_transformers(
     Parameters
     ----------
     net : InvariantTransformerNet
-        Net to train, not compiled or compiled with another optimizer: Adam is used.
+        Net to train; it is compiled anew, with Adam.
     pictures, held_out : Pictures
         To learn from, and to judge by; classes by name, or ImageNet classes.
     epochs, batch_size : int, default 10 and 32
@@ -79,8 +78,7 @@ def train_transformers(
         Over ``step``: ``cross_entropy``, ``spatial_loss``, ``color_loss``, ``batch_accuracy``
         and ``outward`` of each batch. Over ``epoch``, from 0, before the first:
         ``held_out_accuracy``, ``spatial_displacement``, ``color_displacement``. Its attributes
-        say how it was made, ``kept_epoch`` which state was kept, and ``shared_pictures`` how
-        many of the held-out pictures were learned from as well.
+        say how it was made, and ``kept_epoch`` which state was kept.
 
     Raises
     ------
@@ -92,10 +90,21 @@ def train_transformers(
     -----
     SharedPictures
         If held-out pictures are learned from as well: what is said of them is then no judgment.
+        The attribute ``shared_pictures`` counts them.
 
     Examples
     --------
-    >>> history = train_transformers(net, pictures, held_out)  # doctest: +SKIP
+    >>> from itn.classifiers import Classifier
+    >>> network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()])
+    >>> classifier = Classifier(network, lambda x: 5 * x, 8, ("red", "green", "blue"))
+    >>> plain = np.eye(3, dtype="float32")[:, None, None].repeat(8, 1).repeat(8, 2)
+    >>> darker, brighter = (
+    ...     Pictures(images, np.arange(3), classifier.class_names, ("a", "b", "c"), name)
+    ...     for name, images in (("darker", plain / 2), ("brighter", plain))
+    ... )
+    >>> net = InvariantTransformerNet(classifier)
+    >>> train_transformers(net, darker, brighter, epochs=2).held_out_accuracy.values
+    array([1., 1., 1.])
     """
     if epochs < 1 or batch_size < 1:
         raise UsageError(f"epochs and batch_size must be 1 or more, got {epochs}, {batch_size}")
@@ -140,32 +149,8 @@ def train_transformers(
             folder = Path(folder)
             stack.enter_context(one_at_a_time(folder / "lock", f"the training in {folder}"))
         recorder = _Recorder(net, folder, recipe, batches.num_batches, judge)
-        bar = stack.enter_context(
-            Progress(
-                total=epochs * batches.num_batches,
-                initial=recorder.epochs_done * batches.num_batches,
-                desc=f"transformers of {net.classifier.name}",
-                unit="batch",
-                delay=2,
-                disable=not progress,
-            )
-        )
-        conductor = keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: batches.shuffle(epoch),
-            on_train_batch_end=lambda batch, logs: bar.update(),
-            on_epoch_end=lambda epoch, logs: bar.set_postfix(recorder.last()),
-        )
         try:
-            if recorder.epochs_done < epochs:
-                keras.Model.fit(
-                    net,
-                    batches,
-                    epochs=epochs,
-                    initial_epoch=recorder.epochs_done,
-                    callbacks=[recorder, conductor, *callbacks],
-                    shuffle=False,  # the batches do it
-                    verbose=0,
-                )
+            _train(net, batches, recorder, epochs, callbacks, progress)
         except BaseException:  # also Ctrl-C: the same net is to go on from its state, not from here
             net.transformers.set_weights(start)
             raise
@@ -176,6 +161,41 @@ def train_transformers(
         coords={"step": np.arange(1, epochs * batches.num_batches + 1)},
         attrs=recipe | {"kept_epoch": recorder.kept_epoch()},
     )
+
+
+def _train(
+    net: InvariantTransformerNet,
+    batches: "_LabeledBatches",
+    recorder: "_Recorder",
+    epochs: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+    progress: bool,
+) -> None:
+    """Do the epochs that are left."""
+    if recorder.epochs_done >= epochs:
+        return
+    with Progress(
+        total=epochs * batches.num_batches,
+        initial=recorder.epochs_done * batches.num_batches,
+        desc=f"transformers of {net.classifier.name}",
+        unit="batch",
+        delay=2,
+        disable=not progress,
+    ) as bar:
+        conductor = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: batches.shuffle(epoch),
+            on_train_batch_end=lambda batch, logs: bar.update(),
+            on_epoch_end=lambda epoch, logs: bar.set_postfix(recorder.last()),
+        )
+        keras.Model.fit(
+            net,
+            batches,
+            epochs=epochs,
+            initial_epoch=recorder.epochs_done,
+            callbacks=[recorder, conductor, *callbacks],
+            shuffle=False,  # the batches do it
+            verbose=0,
+        )
 
 
 def _hash(weights: Sequence[np.ndarray]) -> str:
