@@ -14,12 +14,11 @@ from itn.invariant_transformer import (
     ColorTransformer,
     InvariantTransformerNet,
     SpatialTransformer,
-    in_pixels,
-    recolor,
 )
 from itn.messages import UsageError
 from itn.pictures import Pictures
 from itn.transformations import transform
+from itn.warp import in_pixels, recolor
 
 # Keras 3.15 itself calls numpy's older way to make an array of a variable.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -11,9 +11,7 @@ Jaderberg, Simonyan, Zisserman, Kavukcuoglu (2015), Spatial Transformer Networks
 """
 
 import inspect
-import math
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, islice
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -21,30 +19,26 @@ import numpy as np
 from keras import layers, ops
 
 from itn.classifiers import Classifier
+from itn.labeled_batches import as_arrays, check_labels, first, peeked
 from itn.messages import UsageError
-from itn.transformations import check_pictures
-from itn.warp import Tensor, affine_warp, check_fill, fused
+from itn.warp import Tensor, affine_warp, check_fill, fused, in_pixels, recolor
 
 NEAR_IDENTITY = 1e-6  # standard deviation of the last weights; at 0 the losses have no slope
 ACCURACY_SHARE = 0.95  # of the clean accuracy: what is required by default
-PEEKED = 8  # batches of a generator that are checked before the training
 HIDDEN_UNITS = 32  # of the first dense layer
+STEP_LOGS = ("cross_entropy", "spatial_loss", "color_loss", "batch_accuracy", "outward")
 
 
 class _Transformer(layers.Layer):
-    """What both transformers share: control vector -> matrix, and how far that moves things."""
+    """What both transformers share: control vector -> matrix, and how far that moves things.
+
+    ``reshape(W2 relu(W1 control + b1) + b2)``, where b2 starts as the identity.
+    """
 
     rows: int
     columns: int
-    starts_at: np.ndarray  # what the last bias is at first
 
-    def __init__(
-        self,
-        control_dim: int,
-        *,
-        seed: int = 0,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, control_dim: int, *, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32"} | kwargs)  # whatever the global policy says
         if control_dim < 1:
             raise UsageError(f"{self.name} needs at least one control value, got {control_dim}")
@@ -64,21 +58,22 @@ class _Transformer(layers.Layer):
             dtype=self.dtype_policy,
             name="hidden",
         )
+        identity = np.eye(self.rows, self.columns)
         self.entries = layers.Dense(
-            self.rows * self.columns,
+            identity.size,
             kernel_initializer=keras.initializers.RandomNormal(0, NEAR_IDENTITY, next(seeds)),
-            bias_initializer=lambda shape, dtype: ops.cast(self.starts_at.reshape(-1), dtype),
+            bias_initializer=lambda shape, dtype: ops.cast(identity.reshape(-1), dtype),
             dtype=self.dtype_policy,
             name="entries",
         )
         self.hidden.build((None, self.control_dim))
         self.entries.build((None, HIDDEN_UNITS))
-        vectors = np.random.default_rng(next(seeds)).standard_normal(
-            (self.control_dim, self.columns)
-        )
+        shape = (self.control_dim, self.columns)
+        vectors = np.random.default_rng(next(seeds)).standard_normal(shape)
+        lengths = ops.sqrt(ops.sum(ops.square(vectors), axis=-1, keepdims=True))
         self.vectors = self.add_weight(
-            shape=vectors.shape,
-            initializer=lambda shape, dtype: ops.cast(_unit(vectors), dtype),
+            shape=shape,
+            initializer=lambda shape, dtype: ops.cast(vectors / lengths, dtype),
             trainable=False,
             name="vectors",
         )
@@ -107,33 +102,13 @@ class _Transformer(layers.Layer):
 
 @keras.saving.register_keras_serializable("itn")
 class SpatialTransformer(_Transformer):
-    """Warp pictures by an affine matrix that a control vector α steers.
+    """Warp pictures by an affine matrix A(α), 2 x 3, that a control vector α steers.
 
-    ``A(α) = reshape(W2 relu(W1 α + b1) + b2)``, 2 x 3, maps where a pixel is written to where it
-    is read, in coordinates that run from -1 to 1 over the picture, x right and y down. b2 starts
-    as the identity.
-
-    Parameters
-    ----------
-    control_dim : int
-        Length p of α.
-    fill : {"zeros", "edge", "reflect", "mean"}, default "zeros"
-        What lies outside a picture, see `itn.warp.affine_warp`.
-    seed : int, default 0
-        Seed of the weights and vectors.
-    **kwargs
-        As for `keras.layers.Layer`.
-
-    Examples
-    --------
-    >>> layer = SpatialTransformer(2)
-    >>> images, alpha = np.ones((1, 8, 8, 3), "float32"), np.zeros((1, 2), "float32")
-    >>> layer(images, alpha).shape, np.asarray(layer.matrix(alpha))[0].round(6).tolist()
-    (TensorShape([1, 8, 8, 3]), [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    It maps where a pixel is written to where it is read, in coordinates that run from -1 to 1 over
+    the picture, x right and y down. What lies outside is told by `fill`, see `itn.affine_warp`.
     """
 
     rows, columns = 2, 3
-    starts_at = np.eye(2, 3)
 
     def __init__(self, control_dim: int, *, fill: str = "zeros", **kwargs: Any) -> None:
         check_fill(fill)
@@ -151,49 +126,16 @@ class SpatialTransformer(_Transformer):
 
 @keras.saving.register_keras_serializable("itn")
 class ColorTransformer(_Transformer):
-    """Multiply colors by a matrix that a control vector β steers.
+    """Multiply colors by a matrix C(β), 3 x 4, that a control vector β steers.
 
-    ``C(β) = reshape(W2 relu(W1 β + b1) + b2)``, 3 x 4, acts on the homogeneous color
-    ``(R, G, B, 1)``, so that shifts of brightness are included. b2 starts as the identity.
-
-    Parameters
-    ----------
-    control_dim : int
-        Length q of β.
-    seed : int, default 0
-        Seed of the weights and vectors.
-    **kwargs
-        As for `keras.layers.Layer`.
-
-    Examples
-    --------
-    >>> layer = ColorTransformer(2)
-    >>> images, beta = np.full((1, 2, 2, 3), 0.5, "float32"), np.zeros((1, 2), "float32")
-    >>> np.asarray(layer(images, beta))[0, 0, 0].tolist()
-    [0.5, 0.5, 0.5]
+    It acts on the homogeneous color ``(R, G, B, 1)``, so that shifts of brightness are included.
     """
 
     rows, columns = 3, 4
-    starts_at = np.eye(3, 4)
 
     def call(self, images: Tensor, control: Tensor) -> Tensor:
         """Recolor each picture by the matrix of its control vector."""
         return recolor(images, self.matrix(control))
-
-
-def recolor(images: Tensor, matrix: Tensor) -> Tensor:
-    """Multiply the homogeneous colors of pictures by a matrix."""
-    columns = ops.convert_to_tensor(matrix)[:, None, None]  # [N, 1, 1, 3, 4]
-    # One product for each channel that is read is faster than a product of 3 x 3 a pixel.
-    recolored = sum(images[..., i : i + 1] * columns[..., i] for i in range(3))
-    return recolored + columns[..., 3]
-
-
-def in_pixels(matrix: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Convert affine matrices from coordinates that run from -1 to 1 to pixels."""
-    height, width = shape[1:3]
-    factors = [[1, width / height, width / 2], [height / width, 1, height / 2]]
-    return matrix * np.array(factors, "float32")
 
 
 @keras.saving.register_keras_serializable("itn")
@@ -201,13 +143,11 @@ class InvariantTransformerNet(keras.Model):
     """A frozen classifier behind a spatial and a color transformer.
 
     Give it pictures, and it chooses the control vectors: drawn anew for every picture and step
-    in training; otherwise all values are 1/2, the middle of the family, so that what it says of
+    in training, otherwise all values 1/2, the middle of the family, so that what it says of
     a picture does not depend on the others. Or give it ``{"images": …, "alpha": …, "beta": …}``,
     with vectors of your own, e.g. from `draw_controls`. What comes out are the classifier's
-    logits for the transformed pictures; the transformed pictures themselves are
-    ``net.transformers.predict`` of such a dictionary.
-
-    The transformers compute in float32, whatever policy Keras is set to.
+    logits for the transformed pictures; these themselves are ``net.transformers.predict`` of such
+    a dictionary. The transformers compute in float32, whatever policy Keras is set to.
 
     Parameters
     ----------
@@ -221,9 +161,8 @@ class InvariantTransformerNet(keras.Model):
         a₀, the batch accuracy below which the cross-entropy is minimized, in (0, 1]. By default
         `fit` takes 0.95 times the classifier's accuracy on the untouched training pictures.
     gate_margin : float, default 0
-        By how much the accuracy of a batch has to exceed the required one for a step outward. A
-        few pictures are a noisy witness: with 0, the accuracy comes to hover below the required
-        one.
+        By how much a batch's accuracy has to exceed the required one for a step outward: with 0,
+        the accuracy comes to hover below the required one, since few pictures are a noisy witness.
     fill : {"zeros", "edge", "reflect", "mean"}, default "zeros"
         What lies outside a picture, see `itn.affine_warp`.
     seed : int, default 0
@@ -249,9 +188,9 @@ class InvariantTransformerNet(keras.Model):
     Notes
     -----
     Each step minimizes the cross-entropy if the accuracy of the batch is below a₀, otherwise
-    ``L_S + λ L_C``, see `SpatialTransformer.displacement_loss`. Logged for every training step,
-    each for its own batch: ``cross_entropy``, ``spatial_loss``, ``color_loss``,
-    ``batch_accuracy``, and ``outward``, 1 where the second branch was taken.
+    ``L_S + λ L_C``, see `SpatialTransformer.displacement_loss`. What is logged is each step's own:
+    ``cross_entropy``, ``spatial_loss``, ``color_loss``, ``batch_accuracy``, and ``outward``,
+    1 where the second branch was taken.
 
     Examples
     --------
@@ -279,22 +218,16 @@ class InvariantTransformerNet(keras.Model):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
+        given, known = locals(), inspect.signature(InvariantTransformerNet.__init__).parameters
+        options = {n: given[n] for n, each in known.items() if each.default is not each.empty}
         super().__init__(**{"dtype": "float32"} | kwargs)
         if required_accuracy is not None and not 0 < required_accuracy <= 1:
             raise UsageError(f"required_accuracy must be in (0, 1], got {required_accuracy}")
-        for what, given in (("color_weight", color_weight), ("gate_margin", gate_margin)):
-            if not (np.isfinite(given) and given >= 0):
-                raise UsageError(f"{what} must be a number ≥ 0, got {given}")
+        for what in ("color_weight", "gate_margin"):
+            if not (np.isfinite(options[what]) and options[what] >= 0):
+                raise UsageError(f"{what} must be a number ≥ 0, got {options[what]}")
         seeds = [int(each) for each in np.random.SeedSequence(seed).generate_state(3)]
-        self.options: dict[str, Any] = {
-            "spatial_dim": spatial_dim,
-            "color_dim": color_dim,
-            "color_weight": color_weight,
-            "required_accuracy": required_accuracy,
-            "gate_margin": gate_margin,
-            "fill": fill,
-            "seed": seed,
-        }
+        self.options: dict[str, Any] = options
         self.classifier, self.network = classifier, classifier.network
         self.network.trainable = False
         self.color_weight, self.gate_margin = float(color_weight), float(gate_margin)
@@ -302,19 +235,15 @@ class InvariantTransformerNet(keras.Model):
         self.spatial = SpatialTransformer(spatial_dim, name="spatial", seed=seeds[0], fill=fill)
         self.color = ColorTransformer(color_dim, name="color", seed=seeds[1])
         size = classifier.input_size
+        shapes = {"images": (size, size, 3), "alpha": (spatial_dim,), "beta": (color_dim,)}
         inputs = {
-            "images": keras.Input((size, size, 3), dtype="float32", name="images"),
-            "alpha": keras.Input((spatial_dim,), dtype="float32", name="alpha"),
-            "beta": keras.Input((color_dim,), dtype="float32", name="beta"),
+            name: keras.Input(shape, dtype="float32", name=name) for name, shape in shapes.items()
         }
-        warped = self.spatial(inputs["images"], inputs["alpha"])
-        self.transformers = keras.Model(
-            inputs, self.color(warped, inputs["beta"]), name="transformers"
-        )
+        self.transformers = keras.Model(inputs, self._moved(**inputs), name="transformers")
         # Nobody asks for the gradient of the pictures, whose scattering would take long.
         self._prepare = fused(
             lambda images, alpha, beta: classifier.preprocess(
-                self.color(self.spatial(ops.stop_gradient(images), alpha), beta)
+                self._moved(ops.stop_gradient(images), alpha, beta)
             )
         )
         self.required_accuracy = self.add_weight(
@@ -323,47 +252,28 @@ class InvariantTransformerNet(keras.Model):
             trainable=False,
         )
         self.draws = keras.random.SeedGenerator(seeds[2], name="draws")
-        self._own_metrics = [
-            keras.metrics.Mean(name=name)
-            for name in ("cross_entropy", "spatial_loss", "color_loss", "batch_accuracy", "outward")
-        ]
+        self._own_metrics = [keras.metrics.Mean(name=name) for name in STEP_LOGS]
         self.built = True  # all its parts are
 
+    def _moved(self, images: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+        return self.color(self.spatial(images, alpha), beta)
+
     def draw_controls(self, count: int, seed: Any) -> tuple[Tensor, Tensor]:
-        """Draw control vectors, uniform on [0, 1].
-
-        Parameters
-        ----------
-        count : int
-            Number N of vectors of each kind.
-        seed : int or keras.random.SeedGenerator
-            Seed.
-
-        Returns
-        -------
-        alpha : tensor [N, p]
-            For the spatial transformer.
-        beta : tensor [N, q]
-            For the color transformer.
-        """
+        """Draw control vectors α [N, p] and β [N, q], N of each kind, uniform on [0, 1]."""
         alpha_dim, beta_dim = self.spatial.control_dim, self.color.control_dim
         both = keras.random.uniform((count, alpha_dim + beta_dim), dtype="float32", seed=seed)
         return both[:, :alpha_dim], both[:, alpha_dim:]
 
+    def matrices(self, alpha: Tensor, beta: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Return the spatial and color matrices [N, 2, 3] and [N, 3, 4] of control vectors."""
+        spatial, color = self.spatial.matrix(alpha), self.color.matrix(beta)
+        return np.asarray(spatial, float), np.asarray(color, float)
+
     def call(self, inputs: Tensor | Mapping[str, Tensor], training: bool = False) -> Tensor:
         """Transform pictures and classify them."""
         given = inputs if isinstance(inputs, Mapping) else {"images": inputs}
-        inputs = {**self._own_controls(ops.shape(given["images"])[0], training), **given}
-        prepared = self._prepare(inputs["images"], inputs["alpha"], inputs["beta"])
-        # For `compute_loss`, which follows in the same step.
-        self._displacement_losses = (
-            self.spatial.displacement_loss(inputs["alpha"]),
-            self.color.displacement_loss(inputs["beta"]),
-        )
-        return ops.cast(self.network(prepared, training=False), "float32")
-
-    def _own_controls(self, count: int, training: bool) -> dict[str, Tensor]:
-        """Return control vectors for inputs that have none."""
+        images = given["images"]
+        count = ops.shape(images)[0]
         if training:
             alpha, beta = self.draw_controls(count, self.draws)
         else:
@@ -371,7 +281,14 @@ class InvariantTransformerNet(keras.Model):
                 ops.full((count, layer.control_dim), 0.5, dtype="float32")
                 for layer in (self.spatial, self.color)
             )
-        return {"alpha": alpha, "beta": beta}
+        alpha, beta = given.get("alpha", alpha), given.get("beta", beta)
+        # For `compute_loss`, which follows in the same step.
+        self._displacement_losses = (
+            self.spatial.displacement_loss(alpha),
+            self.color.displacement_loss(beta),
+        )
+        prepared = self._prepare(images, alpha, beta)
+        return ops.cast(self.network(prepared, training=False), "float32")
 
     def compute_loss(
         self,
@@ -383,23 +300,7 @@ class InvariantTransformerNet(keras.Model):
     ) -> Tensor:
         """Choose the loss of a batch by its accuracy.
 
-        Parameters
-        ----------
-        x : object
-            Not used.
-        y : tensor [N] or [N, 1], or [N, K]
-            Labels: indices of logits, or one-hot.
-        y_pred : tensor [N, K]
-            Logits.
-        sample_weight : None
-            Not supported.
-        training : bool, default True
-            Whether the logged numbers are those of this batch, or means since they were reset.
-
-        Returns
-        -------
-        tensor, a number
-            Cross-entropy, or ``L_S + λ L_C`` where the accuracy is at least the required one.
+        Labels are indices of logits, [N] or [N, 1], or one-hot, [N, K].
         """
         if sample_weight is not None:
             raise UsageError("an InvariantTransformerNet takes no weights of samples or classes")
@@ -422,15 +323,9 @@ class InvariantTransformerNet(keras.Model):
         return ops.where(outward, spatial_loss + self.color_weight * color_loss, cross_entropy)
 
     def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
-        """Prepare for training.
+        """Prepare for training, as `keras.Model.compile`, but with a loss of its own.
 
-        Parameters
-        ----------
-        optimizer : str or keras.optimizers.Optimizer, default "adam"
-            Changes the transformers' weights.
-        **kwargs
-            As for `keras.Model.compile`, but without a loss: that is the model's own. On
-            TensorFlow XLA compiles the transformers and nothing else, unless that is asked for.
+        On TensorFlow XLA compiles the transformers and nothing else, unless that is asked for.
         """
         if kwargs.get("loss") is not None:
             raise UsageError("an InvariantTransformerNet has a loss of its own, leave it out")
@@ -459,8 +354,7 @@ class InvariantTransformerNet(keras.Model):
             their labels: indices [N] of the classifier's logits, or one-hot [N, K]. Or a
             `tf.data.Dataset`, `keras.utils.PyDataset`, `DataLoader` or generator of both.
         *args, **kwargs
-            As for `keras.Model.fit`. ``validation_data`` are looked at with all control values
-            at 1/2.
+            As for `keras.Model.fit`.
 
         Returns
         -------
@@ -470,61 +364,36 @@ class InvariantTransformerNet(keras.Model):
         Raises
         ------
         UsageError
-            If the pictures have another size, labels are out of range or not as many as the
-            pictures, or the required accuracy is above that of the classifier on these
-            pictures. Of a generator, which cannot be run through twice, only the first
-            `PEEKED` batches are checked.
-
-        Examples
-        --------
-        >>> history = net.fit(images, labels, batch_size=32, epochs=5)  # doctest: +SKIP
+            If pictures or labels do not fit, or the required accuracy is above that of the
+            classifier on these pictures; of a generator only the first batches are checked.
         """
         given = inspect.signature(super().fit).bind(x, y, *args, **kwargs)
         options = given.arguments
         if y is None:
-            options["x"], batches = _peeked(x, options.get("steps_per_epoch"))
+            options["x"], batches = peeked(x, options.get("steps_per_epoch"))
             if not isinstance(x, keras.utils.PyDataset):
                 options.setdefault("shuffle", False)  # Keras cannot, and says so
         else:
-            options["x"], options["y"] = _as_arrays(x), _as_arrays(y)
-            learned = len(options["y"])
-            if share := options.get("validation_split"):  # Keras holds the last ones out
-                learned = math.floor(learned * (1 - share))
-            batches = [(_first(options["x"], learned), _first(options["y"], learned))]
-            self._checked_labels(options["x"], options["y"])
+            options["x"], options["y"] = both = as_arrays(x), as_arrays(y)
+            check_labels(self.classifier, *both)
+            batches = [first(both, options.get("validation_split"))]
         if isinstance(judged := options.get("validation_data"), tuple | list):
-            options["validation_data"] = tuple(map(_as_arrays, judged))
-            self._checked_labels(*options["validation_data"][:2])
+            options["validation_data"] = tuple(map(as_arrays, judged))
+            check_labels(self.classifier, *options["validation_data"][:2])
         self.check(batches)
         return super().fit(*given.args, **given.kwargs)
 
     def check(self, batches: Iterable[Any]) -> float:
         """Refuse what cannot be trained on, and choose the required accuracy if none was given.
 
-        Parameters
-        ----------
-        batches : iterable of (pictures, labels)
-            As for `fit`.
-
-        Returns
-        -------
-        float
-            The classifier's accuracy on the untouched pictures.
-
-        Raises
-        ------
-        UsageError
-            As `fit`.
-
-        Examples
-        --------
-        >>> clean_accuracy = net.check([(images, labels)])  # doctest: +SKIP
+        Takes batches of (pictures, labels) as for `fit`, and returns the classifier's accuracy on
+        the untouched pictures.
         """
         hits = count = 0
         for batch in batches:
             if not isinstance(batch, tuple | list) or len(batch) < 2:
                 raise UsageError("fit needs labels: give y, or batches of (pictures, labels)")
-            images, labels = self._checked_labels(*batch[:2])
+            images, labels = check_labels(self.classifier, *batch[:2])
             right = self.classifier.predict(images).argmax(axis=1) == labels
             hits, count = hits + int(right.sum()), count + len(labels)
         if not count:
@@ -539,29 +408,6 @@ class InvariantTransformerNet(keras.Model):
                 f"{self.classifier.name} gets {clean:.3g} of the untouched pictures right"
             )
         return clean
-
-    def _checked_labels(self, inputs: Any, given: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return pictures and their labels as indices of logits, or refuse them."""
-        images = np.asarray(inputs["images"] if isinstance(inputs, Mapping) else inputs)
-        labels, classes = np.asarray(given), len(self.classifier.class_names)
-        self.classifier.check_size(images.shape)
-        check_pictures(images)
-        if labels.shape not in [(len(images), *rest) for rest in ((), (1,), (classes,))]:
-            raise UsageError(
-                f"{len(images)} pictures need labels of shape [{len(images)}], indices, or "
-                f"[{len(images)}, {classes}], one-hot, got {list(labels.shape)}"
-            )
-        if labels.shape[1:] == (classes,) and classes > 1:
-            if not (np.sort(labels, axis=1) == np.eye(1, classes, classes - 1)).all():
-                raise UsageError("of one-hot labels each row has one 1, all else is 0")
-            return images, labels.argmax(axis=1)
-        if not np.isin(labels, np.arange(classes)).all():
-            found = ", ".join(map(str, np.unique(labels[~np.isin(labels, np.arange(classes))])[:3]))
-            raise UsageError(
-                f"labels must be from 0 to {classes - 1}, {self.classifier.name}'s classes, "
-                f"got {found}"
-            )
-        return images, labels.reshape(-1).astype(int)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild the model, its classifier among them."""
@@ -595,39 +441,3 @@ class InvariantTransformerNet(keras.Model):
                 described[name], custom_objects=custom_objects
             )
         return cls(**config | {"classifier": Classifier(**described)})
-
-
-def _as_arrays(given: Any) -> Any:
-    """Make arrays of lists and tensors, also in a dictionary."""
-    if isinstance(given, Mapping):
-        return {name: _as_arrays(value) for name, value in given.items()}
-    try:
-        return np.asarray(given)
-    except ValueError as error:  # of several shapes
-        raise UsageError(f"pictures and labels must be arrays of one shape: {error}") from error
-
-
-def _first(arrays: Any, count: int) -> Any:
-    if isinstance(arrays, Mapping):
-        return {name: array[:count] for name, array in arrays.items()}
-    return arrays[:count]
-
-
-def _peeked(data: Any, steps: int | None) -> tuple[Any, Iterable[Any]]:
-    """Return batches as Keras takes them, and those of them to look at before."""
-    if isinstance(data, keras.utils.PyDataset):
-        count = data.num_batches if steps is None else steps
-        return data, (data[index] for index in range(count))
-    if isinstance(data, Iterator):
-        first = list(islice(data, PEEKED))
-        return (batch for batch in chain(first, data)), first
-    if hasattr(data, "shape") or not isinstance(data, Iterable):
-        raise UsageError(
-            "fit takes pictures and labels, or a tf.data.Dataset, keras.utils.PyDataset, "
-            f"DataLoader or generator of both, got {type(data).__name__}"
-        )
-    return data, islice(data, steps)
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    return vectors / ops.sqrt(ops.sum(ops.square(vectors), axis=-1, keepdims=True))

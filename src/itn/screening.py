@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import IO
 
 import keras
@@ -32,14 +33,9 @@ from itn.transformations import (
 )
 from itn.warp import Tensor, check_fill, fused
 
-# The identity has to reproduce the clean softmax to this. Both are computed in batches of one size
-# by one compiler; what it makes of the warp may still differ in the last bit. A few of the last
-# bits decide where these are coarse: float16 and TensorFloat-32 keep 10, bfloat16 7.
+# The identity has to reproduce the clean softmax to this: what the compiler makes of the warp may
+# differ in the last bits. Where these are coarse, float16 and TensorFloat-32 keep 10, bfloat16 7.
 CLEAN_TOLERANCE = {"float32": 1e-5, "float16": 2**-8, "bfloat16": 2**-5}
-
-# (pictures [B, H, W, 3] and, where it is used, their noise; magnitude, None for pictures that
-# are left untouched) -> softmax [B, K]
-Step = Callable[[dict[str, Tensor], float | None], np.ndarray]
 
 
 def screen(
@@ -57,20 +53,19 @@ def screen(
 ) -> xr.Dataset:
     """Screen a classifier with one transformation over pictures of one or more classes.
 
-    Every picture is looked at under every magnitude, so comparisons between magnitudes are
-    paired; a picture keeps its noise field over all magnitudes.
+    Magnitudes are paired: each sees every picture, with the picture's own noise field.
 
     Parameters
     ----------
     classifier : Classifier
         The network to screen.
     pictures : Pictures
-        Pictures of the classifier's input size; each of its classes is one category.
+        Pictures of the classifier's input size; each of their classes is one category.
     name : str
         Transformation, a key of `itn.TRANSFORMATIONS`.
     magnitudes : array of float [M], optional
-        Magnitudes in the transformation's unit; by default its full sweep. They are sorted,
-        and the identity is added where it is missing.
+        In the transformation's unit, by default its full sweep. They are sorted, and the
+        identity is added where it is missing.
     fill : {"zeros", "edge", "reflect", "mean"}, default "zeros"
         What lies outside a picture, see `itn.warp.affine_warp`.
     seed : int, default 0
@@ -78,9 +73,8 @@ def screen(
     clip : bool, default False
         Whether to clip transformed pictures to [0, 1]. The paper clips nothing.
     rivals : int, default 3
-        Number R of rivals kept for each category: the classes, other than the true one, whose
-        mean softmax over the category's pictures rises highest anywhere in the sweep. All of
-        them where there are fewer.
+        At most how many rivals are kept for each category: the classes, other than the true
+        one, whose mean softmax rises highest anywhere in the sweep.
     batch_size : int, default 16
         Pictures per forward pass.
     progress : bool, default True
@@ -89,8 +83,7 @@ def screen(
     Returns
     -------
     xarray.Dataset
-        With the dimensions ``image`` (N, in the order given), ``magnitude`` (M),
-        ``category`` (C), ``class`` (K) and ``rank`` (R):
+        Its attributes say how it was made; `itn.save_screening` saves it.
 
         - ``softmax`` (image, magnitude): softmax of the true class;
         - ``rival_softmax`` (image, rank, magnitude): of the rivals of the image's category;
@@ -99,16 +92,12 @@ def screen(
         - ``rival`` (category, rank), ``target`` (category): indices of classes;
         - ``label`` (image): index of the category.
 
-        Its attributes say how it was made. Save it with `itn.save_screening`.
-
     Raises
     ------
     UsageError
-        For an unknown transformation, fill or class, a magnitude out of range, pictures of
-        another size or range, names that cannot be stored, a file that is broken, or too little
-        space for temporary files: all before the first pass. During the screening if the
-        classifier answers with no number, or if the identity does not reproduce the softmax of
-        the untouched pictures; it names the picture.
+        Before the first pass: for what is unknown or out of range, pictures that do not fit, a
+        broken file, or too little space for temporary ones. After it, naming the picture: if an
+        answer is no number, or the identity does not reproduce that to the untouched picture.
 
     Examples
     --------
@@ -124,28 +113,12 @@ def screen(
     """
     transformation = find_transformation(name)
     check_fill(fill)
-    classifier.check_size(pictures.images.shape)
-    check_pictures(pictures.images, pictures.paths)
-    targets = classifier.logits_of(pictures)
-    if rivals < 1 or len(classifier.class_names) < 2:
-        raise UsageError(
-            f"rivals must be at least 1 and {classifier.name} have at least 2 classes, "
-            f"got {rivals} and {len(classifier.class_names)}"
-        )
-    rivals = min(rivals, len(classifier.class_names) - 1)
-    if batch_size < 1:
-        raise UsageError(f"batch_size must be at least 1, got {batch_size}")
-    empty = set(range(len(targets))) - set(np.unique(pictures.labels).tolist())
-    if empty:
-        raise UsageError(f"class {pictures.class_names[min(empty)]} has no pictures")
-    _check_names(
-        *pictures.paths, *pictures.class_names, pictures.name, *classifier.class_names,
-        classifier.name,
-    )  # fmt: skip
-    largest = int(np.bincount(pictures.labels).max())
-    batch_size = min(batch_size, largest)  # no more than there are
-    sweep = _sweep(transformation, magnitudes, classifier.input_size)
-    images, classes = len(pictures), len(classifier.class_names)
+    targets = _checked_targets(classifier, pictures, rivals, batch_size)
+    if magnitudes is None:
+        magnitudes = transformation.sweep(classifier.input_size)
+    else:
+        checked = transformation.checked(magnitudes).reshape(-1)
+        magnitudes = np.union1d(checked, [transformation.identity])
     attributes = {
         "transformation": name,
         "identity": transformation.identity,
@@ -156,59 +129,28 @@ def screen(
         "weights_sha256": classifier.weights_hash(),
         "data": pictures.name,
         "data_sha256": pictures.data_hash,  # decodes every file: a broken one is found here
-        "pictures": images,
+        "pictures": len(pictures),
         "pictures_left_out": json.dumps(pictures.left_out),
         **environment(),
     }
-    step = _compiled_step(classifier, transformation, fill, clip)
 
-    softmax = np.empty((images, len(sweep)), np.float32)
-    rival_softmax = np.empty((images, rivals, len(sweep)), np.float32)
-    predicted = np.empty((images, len(sweep)), np.int32)
-    mean_softmax = np.empty((len(targets), len(sweep), classes), np.float32)
-    rival = np.empty((len(targets), rivals), np.int32)
-    with (
-        _reserved(4 * largest * len(sweep) * classes) as file,
-        Progress(
-            total=images * len(sweep),
-            desc=f"{classifier.name}, {name}",
-            unit="pass",
-            delay=2,
-            disable=not progress,
-        ) as bar,
-    ):
-        for category, target in enumerate(targets):
-            members = np.flatnonzero(pictures.labels == category)
-            # The rivals are known only after the sweep. What they are chosen from lies on
-            # disk, so that memory does not grow with the number of pictures.
-            everything = np.memmap(file, np.float32, shape=(len(members), len(sweep), classes))
-            for start, stop in batches(len(members), batch_size):
-                batch = members[start:stop]
-                everything[start:stop] = _screen_batch(
-                    step, classifier, transformation, pictures, batch, sweep, seed, batch_size
-                )
-                bar.update(len(batch) * len(sweep))
-            mean = everything.mean(axis=0, dtype=np.float64)
-            peaks = mean.max(axis=0)
-            peaks[target] = -1
-            rival[category] = np.argsort(-peaks, kind="stable")[:rivals]
-            mean_softmax[category] = mean
-            softmax[members] = everything[:, :, target]
-            rival_softmax[members] = everything[:, :, rival[category]].transpose(0, 2, 1)
-            predicted[members] = everything.argmax(axis=2)
+    def transformed(
+        images: Tensor, magnitude: Tensor | None = None, noise: Tensor | None = None
+    ) -> Tensor:
+        if magnitude is not None:
+            images = transformation.apply(images, magnitude, fill, noise)
+        return ops.clip(images, 0, 1) if clip else images
 
+    batch_size = min(batch_size, int(np.bincount(pictures.labels).max()))  # as many as there are
+    sweep = _Sweep(
+        Look(classifier, transformed), classifier, pictures, targets,
+        transformation, magnitudes, seed, batch_size,
+    )  # fmt: skip
+    variables = sweep.look_at_all(min(rivals, len(classifier.class_names) - 1), progress)
     return xr.Dataset(
-        {
-            "softmax": (("image", "magnitude"), softmax),
-            "rival_softmax": (("image", "rank", "magnitude"), rival_softmax),
-            "predicted": (("image", "magnitude"), predicted),
-            "mean_softmax": (("category", "magnitude", "class"), mean_softmax),
-            "rival": (("category", "rank"), rival),
-            "target": ("category", targets),
-            "label": ("image", np.asarray(pictures.labels, np.int32)),
-        },
+        variables,
         coords={
-            "magnitude": ("magnitude", sweep, {"units": transformation.unit}),
+            "magnitude": ("magnitude", magnitudes, {"units": transformation.unit}),
             "image": list(pictures.paths),
             "category": list(pictures.class_names),
             "class": list(classifier.class_names),
@@ -217,9 +159,143 @@ def screen(
     )
 
 
-def _check_names(*names: str) -> None:
-    """Refuse names that NetCDF cannot hold."""
-    for name in names:
+@dataclass(frozen=True)
+class _Sweep:
+    """The pictures of a screening under every magnitude."""
+
+    look: "Look"
+    classifier: Classifier
+    pictures: Pictures
+    targets: np.ndarray  # logit of each category
+    transformation: Transformation
+    magnitudes: np.ndarray
+    seed: int
+    batch_size: int
+
+    def look_at_all(self, rivals: int, progress: bool) -> dict[str, tuple[object, np.ndarray]]:
+        """Return the variables of the screening, with their dimensions."""
+        labels, classes = self.pictures.labels, len(self.classifier.class_names)
+        images, categories, magnitudes = len(labels), len(self.targets), len(self.magnitudes)
+        softmax = np.empty((images, magnitudes), np.float32)
+        rival_softmax = np.empty((images, rivals, magnitudes), np.float32)
+        predicted = np.empty((images, magnitudes), np.int32)
+        mean_softmax = np.empty((categories, magnitudes, classes), np.float32)
+        rival = np.empty((categories, rivals), np.int32)
+        largest = int(np.bincount(labels).max())
+        with (
+            _reserved(4 * largest * magnitudes * classes) as file,
+            Progress(
+                total=images * magnitudes,
+                desc=f"{self.classifier.name}, {self.transformation.name}",
+                unit="pass",
+                delay=2,
+                disable=not progress,
+            ) as bar,
+        ):
+            for category, target in enumerate(self.targets):
+                members = np.flatnonzero(labels == category)
+                # The rivals are known only after the sweep. What they are chosen from lies on
+                # disk, so that memory does not grow with the number of pictures.
+                everything = np.memmap(file, np.float32, shape=(len(members), magnitudes, classes))
+                for start, stop in batches(len(members), self.batch_size):
+                    everything[start:stop] = self.look_at(members[start:stop])
+                    bar.update((stop - start) * magnitudes)
+                mean = everything.mean(axis=0, dtype=np.float64)
+                peaks = mean.max(axis=0)
+                peaks[target] = -1
+                rival[category] = np.argsort(-peaks, kind="stable")[:rivals]
+                mean_softmax[category] = mean
+                softmax[members] = everything[:, :, target]
+                rival_softmax[members] = everything[:, :, rival[category]].transpose(0, 2, 1)
+                predicted[members] = everything.argmax(axis=2)
+        return {
+            "softmax": (("image", "magnitude"), softmax),
+            "rival_softmax": (("image", "rank", "magnitude"), rival_softmax),
+            "predicted": (("image", "magnitude"), predicted),
+            "mean_softmax": (("category", "magnitude", "class"), mean_softmax),
+            "rival": (("category", "rank"), rival),
+            "target": ("category", self.targets),
+            "label": ("image", np.asarray(labels, np.int32)),
+        }
+
+    def look_at(self, batch: np.ndarray) -> np.ndarray:
+        """Return the softmax [B, M, K] of one batch of pictures under every magnitude."""
+        # A last batch that is not full is filled up, so that nothing is compiled twice.
+        full = np.resize(batch, self.batch_size)
+        paths = [self.pictures.paths[index] for index in full]
+        images = np.asarray(self.pictures.images[full])
+        check_pictures(images, paths)
+        inputs = {"images": ops.convert_to_tensor(images)}  # once, not for every magnitude
+        untouched = self.look.predict_on_batch(inputs)[: len(batch)]
+        if self.transformation.name == "noise":
+            fields = noise_fields([seed_of(self.seed, path) for path in paths], images.shape[1:])
+            inputs["noise"] = ops.convert_to_tensor(fields)
+        said = []
+        for magnitude in self.magnitudes:
+            inputs["magnitude"] = np.full((1, 1, 1, 1), magnitude, np.float32)
+            said.append(self.look.predict_on_batch(inputs)[: len(batch)])
+        softmax = np.stack(said, axis=1)
+        self._check(paths, softmax, untouched)
+        return softmax
+
+    def _check(self, paths: list[str], softmax: np.ndarray, untouched: np.ndarray) -> None:
+        """Refuse what is no number, and an identity that is none."""
+        name, network = self.transformation.name, self.classifier.name
+        if np.isnan(softmax).any():
+            row, column, _ = np.argwhere(np.isnan(softmax))[0]
+            raise UsageError(
+                f"{network} answers with nan to {paths[row]}, {name} by "
+                f"{self.magnitudes[column]:g}: its preprocessing or weights give no number there; "
+                "a logarithm or a power may need clip=True, which keeps pictures in [0, 1]"
+            )
+        identity = np.searchsorted(self.magnitudes, self.transformation.identity)
+        deviations = np.abs(softmax[:, identity] - untouched).max(axis=1)
+        worst, tolerance = int(deviations.argmax()), _clean_tolerance(self.classifier.network)
+        if not deviations[worst] <= tolerance:
+            raise UsageError(
+                f"{name} by {self.transformation.identity:g} should leave {paths[worst]} as it is, "
+                f"but {network}'s softmax changed by {deviations[worst]:.2g} "
+                f"(tolerance {tolerance:.2g})"
+            )
+
+
+class Look(keras.Model):
+    """What a classifier says of pictures that are changed before, compiled as its backend can best.
+
+    `change` takes its inputs, a dictionary, in float32, whatever the network computes in.
+    """
+
+    def __init__(self, classifier: Classifier, change: Callable[..., Tensor]) -> None:
+        super().__init__(name="look", dtype="float32")
+        self.network = classifier.network  # tracked, so that JAX passes the weights as arguments
+        self.prepare = fused(lambda inputs: classifier.preprocess(change(**inputs)))
+        self.compile(jit_compile=keras.backend.backend() != "tensorflow")
+
+    def call(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Return the softmax of changed pictures."""
+        logits = self.network(self.prepare(inputs), training=False)
+        return ops.softmax(ops.cast(logits, "float32"))
+
+
+def _checked_targets(
+    classifier: Classifier, pictures: Pictures, rivals: int, batch_size: int
+) -> np.ndarray:
+    """Return the logit of each category, or refuse what cannot be screened."""
+    classifier.check_size(pictures.images.shape)
+    check_pictures(pictures.images, pictures.paths)
+    targets = classifier.logits_of(pictures)
+    if rivals < 1 or len(classifier.class_names) < 2:
+        raise UsageError(
+            f"rivals must be at least 1 and {classifier.name} have at least 2 classes, "
+            f"got {rivals} and {len(classifier.class_names)}"
+        )
+    if batch_size < 1:
+        raise UsageError(f"batch_size must be at least 1, got {batch_size}")
+    empty = set(range(len(targets))) - set(np.unique(pictures.labels).tolist())
+    if empty:
+        raise UsageError(f"class {pictures.class_names[min(empty)]} has no pictures")
+    of_pictures = (*pictures.paths, *pictures.class_names, pictures.name)
+    for name in (*of_pictures, *classifier.class_names, classifier.name):
         try:
             fits = b"\0" not in name.encode()
         except UnicodeEncodeError:
@@ -228,13 +304,11 @@ def _check_names(*names: str) -> None:
             raise UsageError(
                 f"{name!a} is a name that cannot be stored: it is not Unicode, or has a NUL"
             )
+    return targets
 
 
 def _reserved(size: int) -> IO[bytes]:
-    """Open a temporary file that has its space on disk already: mapped, it cannot say it is full.
-
-    Unlike an error, the signal that comes then could not be caught.
-    """
+    """Open a temporary file that has its space already: once mapped, it raises no error."""
     folder = "the folder for temporary files"
     try:
         folder = tempfile.gettempdir()
@@ -253,66 +327,11 @@ def _reserved(size: int) -> IO[bytes]:
 def _reserve(file: IO[bytes], size: int, folder: str) -> None:
     try:
         os.posix_fallocate(file.fileno(), 0, size)
-        return
-    except AttributeError:  # not every system has it
-        pass
-    except OSError as error:  # nor every drive
-        if error.errno != errno.EOPNOTSUPP:
+    except (AttributeError, OSError) as error:  # not every system has it, nor every drive
+        if isinstance(error, OSError) and error.errno != errno.EOPNOTSUPP:
             raise
-    if shutil.disk_usage(folder).free < size:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _sweep(
-    transformation: Transformation, magnitudes: Sequence[float] | np.ndarray | None, width: int
-) -> np.ndarray:
-    if magnitudes is None:
-        return transformation.sweep(width)
-    checked = transformation.checked(magnitudes).reshape(-1)
-    return np.union1d(checked, [transformation.identity])
-
-
-def _screen_batch(
-    step: Step,
-    classifier: Classifier,
-    transformation: Transformation,
-    pictures: Pictures,
-    batch: np.ndarray,
-    sweep: np.ndarray,
-    seed: int,
-    batch_size: int,
-) -> np.ndarray:
-    """Return the softmax [B, M, K] of one batch under every magnitude."""
-    # A last batch that is not full is filled up, so that nothing is compiled twice.
-    full = np.resize(batch, batch_size)
-    images = np.asarray(pictures.images[full])
-    check_pictures(images, [pictures.paths[index] for index in full])
-    inputs = {"images": ops.convert_to_tensor(images)}  # once, not for every magnitude
-    untouched = step(inputs, None)[: len(batch)]
-    if transformation.name == "noise":
-        seeds = [seed_of(seed, pictures.paths[index]) for index in full]
-        inputs["noise"] = ops.convert_to_tensor(noise_fields(seeds, images.shape[1:]))
-    softmax = np.stack([step(inputs, magnitude)[: len(batch)] for magnitude in sweep], 1)
-
-    if np.isnan(softmax).any():
-        row, column, _ = np.argwhere(np.isnan(softmax))[0]
-        raise UsageError(
-            f"{classifier.name} answers with nan to {pictures.paths[batch[row]]}, "
-            f"{transformation.name} by {sweep[column]:g}: its preprocessing or weights give no "
-            "number there; a logarithm or a power may need clip=True, which keeps pictures in "
-            "[0, 1]"
-        )
-    # Identity is identity.
-    identity = softmax[:, np.searchsorted(sweep, transformation.identity)]
-    deviations = np.abs(identity - untouched).max(axis=1)
-    worst, tolerance = int(deviations.argmax()), _clean_tolerance(classifier.network)
-    if not deviations[worst] <= tolerance:
-        raise UsageError(
-            f"{transformation.name} by {transformation.identity:g} should leave "
-            f"{pictures.paths[batch[worst]]} as it is, but {classifier.name}'s softmax changed by "
-            f"{deviations[worst]:.2g} (tolerance {tolerance:.2g})"
-        )
-    return softmax
+        if shutil.disk_usage(folder).free < size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
 
 
 def _clean_tolerance(network: keras.Model) -> float:
@@ -328,40 +347,3 @@ def _arithmetic(layer: keras.Layer) -> Iterator[str]:
     yield layer.compute_dtype
     for inner in getattr(layer, "layers", ()):
         yield from _arithmetic(inner)
-
-
-class _Look(keras.Model):
-    """What a classifier says of transformed pictures, compiled as its backend does it best."""
-
-    def __init__(
-        self, classifier: Classifier, transformation: Transformation, fill: str, clip: bool
-    ) -> None:
-        # The network computes in what it was made for; pictures are moved in float32.
-        super().__init__(name="look", dtype="float32")
-        self.network = classifier.network  # tracked, so that JAX passes the weights as arguments
-
-        def prepare(inputs: dict[str, Tensor]) -> Tensor:
-            images, magnitude, noise = (inputs.get(n) for n in ("images", "magnitude", "noise"))
-            if magnitude is not None:
-                images = transformation.apply(images, magnitude, fill, noise)
-            return classifier.preprocess(ops.clip(images, 0, 1) if clip else images)
-
-        self.prepare = fused(prepare)
-        self.compile(jit_compile=keras.backend.backend() != "tensorflow")
-
-    def call(self, inputs: dict[str, Tensor]) -> Tensor:
-        logits = self.network(self.prepare(inputs), training=False)
-        return ops.softmax(ops.cast(logits, "float32"))
-
-
-def _compiled_step(
-    classifier: Classifier, transformation: Transformation, fill: str, clip: bool
-) -> Step:
-    look = _Look(classifier, transformation, fill, clip)
-
-    def step(inputs: dict[str, Tensor], magnitude: float | None) -> np.ndarray:
-        if magnitude is not None:
-            inputs = inputs | {"magnitude": np.full((1, 1, 1, 1), magnitude, np.float32)}
-        return np.asarray(look.predict_on_batch(inputs))
-
-    return step

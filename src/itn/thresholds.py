@@ -29,7 +29,7 @@ NOT_SCREENED = "not screened"
 
 
 def accuracy(screening: xr.Dataset) -> xr.DataArray:
-    """Return the share of each category's pictures that are predicted correctly.
+    """Return the accuracy: the share of each category's pictures that are predicted correctly.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def accuracy(screening: xr.Dataset) -> xr.DataArray:
 
     Returns
     -------
-    xarray.DataArray (category, magnitude), float64 in [0, 1]
-        Accuracy.
+    xarray.DataArray (category, magnitude), float64
+        In [0, 1].
 
     Raises
     ------
@@ -75,15 +75,11 @@ def is_correct(screening: xr.Dataset) -> npt.NDArray[np.bool_]:
     """Tell of each picture at each magnitude whether it is predicted correctly."""
     _refuse_nan(screening)
     target = screening.target.values[screening.label.values]
-    correct: npt.NDArray[np.bool_] = screening.predicted.values == target[:, None]
-    return correct
+    return np.asarray(screening.predicted.values == target[:, None])
 
 
 def accuracy_interval(right: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 95 % Clopper-Pearson interval of an accuracy.
-
-    `right` of `count` pictures, each an array or a number; low and high in [0, 1].
-    """
+    """Return the 95 % Clopper-Pearson interval, low and high, of `right` of `count` pictures."""
     low = np.nan_to_num(betaincinv(right, count - right + 1, 0.025), nan=0)
     high = np.nan_to_num(betaincinv(right + 1, count - right, 0.975), nan=1)
     return low, high
@@ -92,8 +88,7 @@ def accuracy_interval(right: np.ndarray, count: int) -> tuple[np.ndarray, np.nda
 def true_softmax(screening: xr.Dataset) -> xr.DataArray:
     """Return the mean softmax of each category's true class."""
     _refuse_nan(screening)
-    target = xr.DataArray(screening.target.values, dims="category")
-    true: xr.DataArray = screening.mean_softmax.isel({"class": target})
+    true: xr.DataArray = screening.mean_softmax.isel({"class": screening.target.variable})
     return true
 
 
@@ -108,8 +103,8 @@ def margins(screening: xr.Dataset) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray (criterion, category, magnitude), float64
-        *switch* is in units of softmax, *half* in units of accuracy, NaN where there is none at
-        the identity or that was not screened.
+        *switch* in units of softmax; *half* in units of accuracy, NaN where that is 0 at the
+        identity, or not known there.
 
     Examples
     --------
@@ -118,17 +113,15 @@ def margins(screening: xr.Dataset) -> xr.DataArray:
     >>> margins(screening).sel(criterion="half", category="tick", magnitude=0).item() > 0
     True
     """
-    mean = screening.mean_softmax.values.astype(np.float64)  # [C, M, K]
-    target = screening.target.values[:, None, None]
-    true = np.take_along_axis(mean, target, axis=2)[..., 0]
-    others = mean.copy()
-    np.put_along_axis(others, target, -np.inf, axis=2)
+    others = screening.mean_softmax.values.astype(np.float64)  # [C, M, K]
+    np.put_along_axis(others, screening.target.values[:, None, None], -np.inf, axis=2)
+    lead = true_softmax(screening).values - others.max(axis=2)
     correct = accuracy(screening)
     identity = find_transformation(screening.attrs["transformation"]).identity
     clean = value_at(screening, correct.values, identity)[:, None]  # [C, 1]
     half = (correct - clean / 2).where(clean > 0)  # nothing to lose: no margin
     return xr.concat(
-        [correct.copy(data=true - others.max(axis=2)), half],
+        [correct.copy(data=lead), half],
         xr.DataArray(list(CRITERIA), dims="criterion", name="criterion"),
     )
 
@@ -136,10 +129,8 @@ def margins(screening: xr.Dataset) -> xr.DataArray:
 def thresholds(screening: xr.Dataset) -> xr.Dataset:
     """Find where each category's prediction is lost, going outward from the identity.
 
-    Between the last magnitude that holds and the first that fails the margin is interpolated
-    linearly, over the logarithm of the magnitude where that is a factor. Directions are
-    ``up`` (magnitudes above the identity) and ``down``. A periodic magnitude is unrolled
-    about the identity: rotations run from -180° to 180°.
+    Between the last magnitude that holds and the first that fails the margin is interpolated, see
+    `crossing`. Rotations are unrolled: they run from -180° to 180°.
 
     Parameters
     ----------
@@ -149,19 +140,19 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Over ``category``, ``criterion`` ("switch", "half") and ``direction`` ("down", "up"):
+        Over ``category``, ``criterion`` ("switch", "half") and ``direction`` ("down", "up"),
+        NaN where there is none:
 
-        - ``threshold``: the magnitude at which the margin crosses zero, NaN if it does not;
+        - ``threshold``: the magnitude at which the margin crosses zero;
         - ``status``: "reached"; "not reached" (censored: the prediction holds as far as was
           looked, which is no number); "lost at identity" (there was nothing to lose); "not
           screened" (no magnitude on this side, or the identity is missing);
-        - ``first_failure``: the magnitude closest to the identity that fails, else NaN;
-        - ``last_success``: the one farthest from the identity that holds, else NaN;
-        - ``limit``: the farthest magnitude looked at, NaN without the identity.
+        - ``first_failure``: the magnitude closest to the identity that fails;
+        - ``last_success``: the one farthest from the identity that holds;
+        - ``limit``: the farthest magnitude looked at.
 
-        Over ``category``, ``criterion`` and ``interval``: ``safe_start`` and ``safe_end`` of
-        the intervals in which the prediction holds, padded with NaN; curves need not be
-        monotone.
+        Over ``category``, ``criterion`` and ``interval``, padded with NaN: ``safe_start`` and
+        ``safe_end`` of the intervals in which the prediction holds; there may be several.
 
     Examples
     --------
@@ -217,9 +208,8 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
 def median_threshold(column: xr.Dataset) -> tuple[str, float]:
     """Return the median threshold over categories, counting censored ones.
 
-    *Not reached* counts as farther out than every number; what was lost at the identity or not
-    screened does not count. Returned is a status with the median, which is NaN unless it is
-    reached.
+    *Not reached* is farther out than every number; what was lost at the identity or not screened
+    does not count. With it comes its status: unless it is reached, it is NaN.
     """
     status = column.status.values
     count = int(np.isin(status, (REACHED, NOT_REACHED)).sum())
@@ -260,10 +250,7 @@ def unrolled(
 def value_at(
     screening: xr.Dataset, curve: npt.ArrayLike, magnitude: float
 ) -> npt.NDArray[np.float64]:
-    """Return what a curve over a screening's magnitudes is at one of them.
-
-    Whole periods do not count; NaN if the magnitude was not screened.
-    """
+    """Return what a curve over magnitudes is at one of them, or whole periods away; else NaN."""
     period = find_transformation(screening.attrs["transformation"]).period
     away = screening.magnitude.values - magnitude
     if period is not None:
@@ -274,10 +261,7 @@ def value_at(
 
 
 def mean_over_sweep(screening: xr.Dataset, curve: npt.ArrayLike) -> float:
-    """Return the mean of a curve over all magnitudes that were swept, each counted once.
-
-    The curve is straight between them; NaN if there is but one.
-    """
+    """Return the mean of a curve that is straight between magnitudes; NaN if there is but one."""
     transformation = find_transformation(screening.attrs["transformation"])
     axis, order = unrolled(screening.magnitude.values, transformation)
     if len(axis) < 2:
@@ -288,10 +272,7 @@ def mean_over_sweep(screening: xr.Dataset, curve: npt.ArrayLike) -> float:
 def safe_intervals(
     axis: np.ndarray, margin: np.ndarray, transformation: Transformation
 ) -> npt.NDArray[np.float64]:
-    """Find the intervals in which a margin is not negative.
-
-    Start and end of each, [I, 2]; between magnitudes the margin is interpolated.
-    """
+    """Find the intervals [I, 2] in which a margin, straight between magnitudes, is not negative."""
     holds = np.concatenate([[False], margin >= 0, [False]])
     starts = np.flatnonzero(~holds[:-1] & holds[1:])
     ends = np.flatnonzero(holds[:-1] & ~holds[1:]) - 1
@@ -299,8 +280,8 @@ def safe_intervals(
     return np.array(
         [
             (
-                _crossing(axis, margin, start, max(start - 1, 0), transformation),
-                _crossing(axis, margin, end, min(end + 1, last), transformation),
+                crossing(axis, margin, start, max(start - 1, 0), transformation.logarithmic),
+                crossing(axis, margin, end, min(end + 1, last), transformation.logarithmic),
             )
             for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
         ]
@@ -326,16 +307,15 @@ def _refuse_nan(screening: xr.Dataset) -> None:
 def _loss(
     axis: np.ndarray, margin: np.ndarray, transformation: Transformation
 ) -> tuple[str, float, float, float, float]:
-    """Describe the way outward: status, threshold, first failure, last success, limit.
+    """Return status, threshold, first failure, last success and limit of one direction.
 
     `axis` and `margin` begin at the identity, or are empty where that is missing.
     """
-    nothing = float("nan")
     failures, successes = np.flatnonzero(margin < 0), np.flatnonzero(margin >= 0)
-    first_failure = axis[failures[0]] if len(failures) else nothing
-    last_success = axis[successes[-1]] if len(successes) else nothing
-    limit = axis[-1] if len(axis) else nothing
-    threshold = nothing
+    first_failure = axis[failures[0]] if len(failures) else np.nan
+    last_success = axis[successes[-1]] if len(successes) else np.nan
+    limit = axis[-1] if len(axis) else np.nan
+    threshold = np.nan
     if len(axis) < 2:
         status = NOT_SCREENED
     elif not margin[0] > 0:
@@ -343,19 +323,23 @@ def _loss(
     elif not len(failures):
         status = NOT_REACHED
     else:
-        first = failures[0]
-        status, threshold = REACHED, _crossing(axis, margin, first - 1, first, transformation)
+        first, status = failures[0], REACHED
+        threshold = crossing(axis, margin, first - 1, first, transformation.logarithmic)
     return status, threshold, first_failure, last_success, limit
 
 
-def _crossing(
-    axis: np.ndarray, margin: np.ndarray, inside: int, outside: int, transformation: Transformation
+def crossing(
+    axis: np.ndarray, margin: np.ndarray, inside: int, outside: int, logarithmic: bool
 ) -> float:
-    """Interpolate where the margin is zero, on the scale on which the magnitude is swept."""
-    if inside == outside:  # the end of what was looked at
-        return float(axis[inside])
+    """Interpolate where a margin is zero, between a position that holds and one that fails.
+
+    Linearly, over the logarithm of the axis where that is a factor. Twice the same position is an
+    end of what was looked at, and is returned.
+    """
+    start, end = axis[inside], axis[outside]
+    if inside == outside:
+        return float(start)
     share = margin[inside] / (margin[inside] - margin[outside])
-    ends = axis[[inside, outside]]
-    if transformation.logarithmic:
-        return float(np.exp(np.log(ends[0]) + share * np.diff(np.log(ends))[0]))
-    return float(ends[0] + share * (ends[1] - ends[0]))
+    if logarithmic:
+        return float(np.exp(np.log(start) + share * (np.log(end) - np.log(start))))
+    return float(start + share * (end - start))

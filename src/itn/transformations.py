@@ -21,58 +21,37 @@ from itn.messages import UsageError, unknown
 from itn.warp import Tensor, affine_warp, check_fill
 
 Sweep = Callable[[int], np.ndarray]
-Apply = Callable[[Tensor, Tensor, str, Tensor], Tensor]
 
 GRAY_WEIGHTS = (0.2989, 0.587, 0.114)  # of red, green and blue
-# Nothing is clipped, so transformed pictures leave [0, 1]. The greatest contrast of the default
-# sweep, twice, ends here; with noise before it, it goes twice as far, but then on both sides of 0.
+# The greatest contrast of the default sweep, twice; with noise before it twice as far, but then on
+# both sides of 0. Pictures of 0 … 255 go beyond, unless all are nearly black.
 LARGEST_VALUE = 16
 
 
 @dataclass(frozen=True)
 class Transformation:
-    """What one transformation does, and what its magnitude means.
-
-    Attributes
-    ----------
-    name : str
-        The name `transform` knows it by.
-    effect : str
-        What happens to the picture as the magnitude grows.
-    magnitude : str
-        What the magnitude measures, for the axis of a figure.
-    unit : str
-        Unit of the magnitude, empty for plain numbers.
-    identity : float
-        The magnitude that leaves the picture as it is.
-    lower, upper : float
-        Smallest and largest possible magnitude.
-    lower_included : bool
-        Whether `lower` itself is possible.
-    logarithmic : bool
-        Whether the magnitude is a factor, swept and drawn on a logarithmic scale.
-    period : float or None
-        The magnitude after which the transformation repeats itself.
-    sweep : callable
-        Width of the pictures in pixels -> default magnitudes, float64, increasing, the
-        identity among them.
-    apply : callable
-        (images [N, H, W, 3], magnitude [N, 1, 1, 1] or [1, 1, 1, 1], fill, noise) -> pictures.
-        Differentiable; checks nothing.
-    """
+    """What one transformation does, and what its magnitude means."""
 
     name: str
-    effect: str
-    magnitude: str
-    unit: str
-    identity: float
-    sweep: Sweep
-    apply: Apply
-    lower: float = -np.inf
+    effect: str  # what happens to the picture as the magnitude grows
+    magnitude: str  # what it measures, for the axis of a figure
+    sweep: Sweep  # width in pixels -> default magnitudes, increasing, the identity among them
+    act: Callable[..., Any]  # (images, magnitude, fill, noise) -> images; of others see below
+    unit: str = ""  # of the magnitude; plain numbers have none
+    identity: float = 0.0  # the magnitude that leaves the picture as it is
+    lower: float = -np.inf  # smallest possible magnitude
     upper: float = np.inf
     lower_included: bool = True
-    logarithmic: bool = False
-    period: float | None = None
+    logarithmic: bool = False  # whether it is a factor, swept and drawn on a logarithmic scale
+    period: float | None = None  # after which it repeats itself
+
+    def apply(self, images: Tensor, magnitude: Tensor, fill: str, noise: Tensor) -> Tensor:
+        """Transform pictures [N, H, W, 3] by magnitudes [N or 1, 1, 1, 1]; checks nothing."""
+        return self.act(images, magnitude, fill, noise)
+
+    def matrix(self, magnitude: Tensor, height: int, width: int) -> Tensor:
+        """Return None: not every transformation is a matrix."""
+        return None
 
     def checked(self, magnitude: object) -> np.ndarray:
         """Return the magnitude as a float64 array after checking its range."""
@@ -95,6 +74,43 @@ class Transformation:
         return f"a number from {self.lower:g} to {self.upper:g}"
 
 
+class Motion(Transformation):
+    """What moves pixels; `act` is (magnitude, height, width) -> the rows of its matrix.
+
+    That of a picture two pixels wide and high is the one in coordinates that run from -1 to 1.
+    """
+
+    def matrix(self, magnitude: Tensor, height: int, width: int) -> Tensor:
+        """Return the matrices [N, 2, 3] of magnitudes [N, 1, 1, 1], in pixels."""
+        ones = ops.ones_like(magnitude)
+        rows = self.act(magnitude, height, width)
+        entries = ops.stack([ops.reshape(ones * entry, (-1,)) for row in rows for entry in row], -1)
+        return ops.reshape(entries, (-1, 2, 3))
+
+    def apply(self, images: Tensor, magnitude: Tensor, fill: str, noise: Tensor) -> Tensor:
+        """Warp pictures by the matrix."""
+        return affine_warp(images, self.matrix(magnitude, *images.shape[1:3]), fill)
+
+
+class Recoloring(Transformation):
+    """What changes each color by itself; `act` is (images, magnitude) -> images.
+
+    It is affine, so what becomes of four colors tells its matrix.
+    """
+
+    def matrix(self, magnitude: Tensor, height: int, width: int) -> Tensor:
+        """Return the matrices [N, 3, 4] of magnitudes [N, 1, 1, 1]."""
+        magnitude = ops.convert_to_tensor(magnitude)
+        colors = ops.convert_to_tensor(np.eye(4, 3)[None, None], magnitude.dtype)
+        changed = self.act(colors, magnitude)[:, 0]  # [N, 4, 3]: red, green, blue and black
+        black = changed[:, 3:]
+        return ops.transpose(ops.concatenate([changed[:, :3] - black, black], 1), (0, 2, 1))
+
+    def apply(self, images: Tensor, magnitude: Tensor, fill: str, noise: Tensor) -> Tensor:
+        """Change colors."""
+        return self.act(images, magnitude)
+
+
 def transform(
     images: Tensor,
     name: str,
@@ -114,11 +130,9 @@ def transform(
     magnitude : float or array [N]
         One magnitude for all pictures or one for each, in the transformation's own unit.
     fill : {"zeros", "edge", "reflect", "mean"}, default "zeros"
-        What lies outside the picture, see `itn.warp.affine_warp`. Used by the transformations
-        that move pixels, and by blur.
+        What lies outside the picture, for blur and what moves pixels; see `itn.affine_warp`.
     seed : int or array of int [N], default 0
-        Seed of the noise fields, used by noise only: picture i gets the field of
-        ``(seed, i)``, or of its own seed where there is one for each.
+        Of the noise: picture i gets the field of ``(seed, i)``, or of its own seed.
     clip : bool, default False
         Whether to clip the result to [0, 1]. The paper clips nothing.
 
@@ -179,7 +193,7 @@ def find_transformation(name: str) -> Transformation:
     Returns
     -------
     Transformation
-        Its description.
+        What it does and what its magnitude means.
 
     Raises
     ------
@@ -197,14 +211,11 @@ def find_transformation(name: str) -> Transformation:
 
 
 def check_pictures(images: Any, names: Sequence[str] = ()) -> None:
-    """Refuse what is no pictures in [0, 1], before anything is computed from it.
+    """Refuse what is no pictures [N, H, W, 3] in [0, 1], float32 or float64 and finite.
 
-    Shape and type are always looked at: ``[N, H, W, 3]``, float32 or float64. Values have to be
-    finite. Since transformed pictures may be looked at and transformed again, and nothing is
-    clipped, they may leave [0, 1]: up to 16, or up to ±32 where there are negative ones among
-    them, which is where any two of the default sweeps can lead. Pictures of 0 … 255 go beyond,
-    unless all are nearly black. The values of a symbolic tensor cannot be looked at, nor those of
-    pictures that are not in memory: these are checked batch by batch when they are.
+    Transformed pictures may be looked at and transformed again, so values may be up to 16, or up
+    to ±32 where some are negative: as far as any two of the default sweeps can lead. Those of a
+    symbolic tensor, or of pictures that are not in memory, are not looked at.
     """
     if len(images.shape) != 4 or images.shape[-1] != 3:
         raise UsageError(f"pictures must have the shape [N, H, W, 3], got {tuple(images.shape)}")
@@ -234,10 +245,7 @@ def check_pictures(images: Any, names: Sequence[str] = ()) -> None:
 
 
 def noise_fields(seeds: Sequence[object], shape: tuple[int, ...]) -> np.ndarray:
-    """Draw one field of standard normal noise per seed.
-
-    The fields come from numpy, so that they are the same on every backend.
-    """
+    """Draw one field of standard normal noise per seed, by numpy: the same on every backend."""
     fields = np.empty((len(seeds), *shape), np.float32)
     for field, seed in zip(fields, seeds, strict=True):
         np.random.default_rng(seed).standard_normal(out=field, dtype=np.float32)  # type: ignore[arg-type]
@@ -245,78 +253,33 @@ def noise_fields(seeds: Sequence[object], shape: tuple[int, ...]) -> np.ndarray:
 
 
 def seed_of(seed: int, path: str) -> tuple[int, int]:
-    """Return the noise seed of a picture, from the run's seed and the picture's own name.
-
-    A picture keeps its noise field whatever else is looked at beside it.
-    """
+    """Return the noise seed of a picture: the same whatever else is looked at beside it."""
     return seed, zlib.crc32(path.encode())
 
 
-def _affine(
-    images: Tensor, magnitude: Tensor, rows: Sequence[Sequence[Tensor | float]], fill: str
-) -> Tensor:
-    """Warp with the matrix of these entries, each a number or shaped like the magnitude."""
-    ones = ops.ones_like(magnitude)
-    entries = ops.stack([ops.reshape(ones * entry, (-1,)) for row in rows for entry in row], -1)
-    return affine_warp(images, ops.reshape(entries, (-1, 2, 3)), fill)
-
-
-def _translation_x(images: Tensor, share: Tensor, fill: str, _: Tensor) -> Tensor:
-    return _affine(images, share, [(1, 0, -share * images.shape[2]), (0, 1, 0)], fill)
-
-
-def _translation_y(images: Tensor, share: Tensor, fill: str, _: Tensor) -> Tensor:
-    return _affine(images, share, [(1, 0, 0), (0, 1, -share * images.shape[1])], fill)
-
-
-def _rotation(images: Tensor, degrees: Tensor, fill: str, _: Tensor) -> Tensor:
+def _rotated(degrees: Tensor, height: int, width: int) -> list[tuple[Tensor, Tensor, Tensor]]:
     # Whole quarter turns are split off, so that multiples of 90° hit pixel centers exactly.
     quarters = ops.round(degrees / 90)
     radians = (degrees - 90 * quarters) * (np.pi / 180)
     quadrant = ops.cast(ops.mod(quarters, 4), "int32")
-    quarter_cos = ops.take(ops.convert_to_tensor((1.0, 0.0, -1.0, 0.0), images.dtype), quadrant)
-    quarter_sin = ops.take(ops.convert_to_tensor((0.0, 1.0, 0.0, -1.0), images.dtype), quadrant)
+    quarter_cos = ops.take(ops.convert_to_tensor((1.0, 0.0, -1.0, 0.0), degrees.dtype), quadrant)
+    quarter_sin = ops.take(ops.convert_to_tensor((0.0, 1.0, 0.0, -1.0), degrees.dtype), quadrant)
     cos = ops.cos(radians) * quarter_cos - ops.sin(radians) * quarter_sin
     sin = ops.sin(radians) * quarter_cos + ops.cos(radians) * quarter_sin
     # y runs down, so this reads clockwise and thereby turns the content counter-clockwise.
-    return _affine(images, degrees, [(cos, -sin, 0), (sin, cos, 0)], fill)
+    return [(cos, -sin, 0), (sin, cos, 0)]
 
 
-def _scale_x(images: Tensor, factor: Tensor, fill: str, _: Tensor) -> Tensor:
-    return _affine(images, factor, [(1 / factor, 0, 0), (0, 1, 0)], fill)
-
-
-def _scale_y(images: Tensor, factor: Tensor, fill: str, _: Tensor) -> Tensor:
-    return _affine(images, factor, [(1, 0, 0), (0, 1 / factor, 0)], fill)
-
-
-def _zoom(images: Tensor, factor: Tensor, fill: str, _: Tensor) -> Tensor:
-    return _affine(images, factor, [(1 / factor, 0, 0), (0, 1 / factor, 0)], fill)
-
-
-def _brightness(images: Tensor, shift: Tensor, _fill: str, _: Tensor) -> Tensor:
-    return images + shift
-
-
-def _contrast(images: Tensor, factor: Tensor, _fill: str, _: Tensor) -> Tensor:
-    return factor * images
-
-
-def _grayscale(images: Tensor, share: Tensor, _fill: str, _: Tensor) -> Tensor:
+def _grayer(images: Tensor, share: Tensor) -> Tensor:
     weights = ops.convert_to_tensor(GRAY_WEIGHTS, images.dtype)
     gray = ops.sum(images * weights, axis=-1, keepdims=True)
     return (1 - share) * images + share * gray
 
 
-def _noise(images: Tensor, deviation: Tensor, _fill: str, noise: Tensor) -> Tensor:
-    return images + deviation * noise
+def _blurred(images: Tensor, sigma: Tensor, fill: str, _: Tensor) -> Tensor:
+    """Convolve with a Gaussian, along each axis as a product with a matrix.
 
-
-def _blur(images: Tensor, sigma: Tensor, fill: str, _: Tensor) -> Tensor:
-    """Convolve with a Gaussian, one axis after the other, each as a product with a matrix.
-
-    A product with a matrix ``[H, H]`` takes any σ, also one per picture, at the same cost,
-    and cuts the kernel off nowhere.
+    It takes any σ, also one per picture, at the same cost, and cuts the kernel off nowhere.
     """
     _, height, width, channels = images.shape
     sigma = ops.reshape(sigma, (-1, 1, 1))
@@ -376,52 +339,53 @@ def _octaves(first: int, last: int) -> Sweep:
     return lambda width: 2.0 ** (np.arange(8 * first, 8 * last + 1) / 8)
 
 
-def _factor(name: str, effect: str, magnitude: str, octaves: int, apply: Apply) -> Transformation:
-    return Transformation(
-        name, effect, magnitude, "×", 1.0, _octaves(-octaves, 2), apply,
-        lower=0.0, lower_included=False, logarithmic=True,
-    )  # fmt: skip
-
-
-def _plain(
-    name: str, effect: str, magnitude: str, sweep: Sweep, apply: Apply, **limits: Any
-) -> Transformation:
-    unit = limits.pop("unit", "")
-    return Transformation(name, effect, magnitude, unit, 0.0, sweep, apply, **limits)
-
-
+_FACTOR: dict[str, Any] = {
+    "unit": "×", "identity": 1.0, "lower": 0.0, "lower_included": False, "logarithmic": True
+}  # fmt: skip
 _ALL = (
-    _plain(
+    Motion(
         "translation_x", "content moves right", "shift to the right, share of the width",
-        _steps(-20, 20, 40), _translation_x,
+        _steps(-20, 20, 40), lambda share, _, width: [(1, 0, -share * width), (0, 1, 0)],
     ),
-    _plain(
+    Motion(
         "translation_y", "content moves down", "shift downwards, share of the height",
-        _steps(-20, 20, 40), _translation_y,
+        _steps(-20, 20, 40), lambda share, height, _: [(1, 0, 0), (0, 1, -share * height)],
     ),
-    _plain(
+    Motion(
         "rotation", "content turns counter-clockwise", "rotation, degrees counter-clockwise",
-        _steps(0, 72, 0.2), _rotation, unit="°", period=360.0,
+        _steps(0, 72, 0.2), _rotated, unit="°", period=360.0,
     ),
-    _factor("scale_x", "content is stretched along x", "horizontal scale, factor", 2, _scale_x),
-    _factor("scale_y", "content is stretched along y", "vertical scale, factor", 2, _scale_y),
-    _factor("zoom", "content is stretched along both", "zoom, factor", 2, _zoom),
-    _plain(
+    Motion(
+        "scale_x", "content is stretched along x", "horizontal scale, factor",
+        _octaves(-2, 2), lambda factor, *_: [(1 / factor, 0, 0), (0, 1, 0)], **_FACTOR,
+    ),
+    Motion(
+        "scale_y", "content is stretched along y", "vertical scale, factor",
+        _octaves(-2, 2), lambda factor, *_: [(1, 0, 0), (0, 1 / factor, 0)], **_FACTOR,
+    ),
+    Motion(
+        "zoom", "content is stretched along both", "zoom, factor",
+        _octaves(-2, 2), lambda factor, *_: [(1 / factor, 0, 0), (0, 1 / factor, 0)], **_FACTOR,
+    ),
+    Recoloring(
         "brightness", "a constant is added", "added brightness, full range = 1",
-        _steps(-20, 20, 20), _brightness,
+        _steps(-20, 20, 20), lambda images, shift: images + shift,
     ),
-    _factor("contrast", "every value is multiplied", "contrast, factor", 4, _contrast),
-    _plain(
+    Recoloring(
+        "contrast", "every value is multiplied", "contrast, factor",
+        _octaves(-4, 2), lambda images, factor: factor * images, **_FACTOR,
+    ),
+    Recoloring(
         "grayscale", "colors fade to gray", "share of gray",
-        _steps(0, 20, 20), _grayscale, lower=0.0, upper=1.0,
+        _steps(0, 20, 20), _grayer, lower=0.0, upper=1.0,
     ),
-    _plain(
+    Transformation(
         "blur", "convolution with a Gaussian", "standard deviation of the blur, pixels",
-        lambda width: np.arange(41) / 400 * width, _blur, unit="px", lower=0.0,
+        lambda width: np.arange(41) / 400 * width, _blurred, unit="px", lower=0.0,
     ),
-    _plain(
+    Transformation(
         "noise", "Gaussian noise is added", "standard deviation of the noise, full range = 1",
-        _steps(0, 40, 40), _noise, lower=0.0,
+        _steps(0, 40, 40), lambda images, sigma, _, noise: images + sigma * noise, lower=0.0,
     ),
 )  # fmt: skip
 

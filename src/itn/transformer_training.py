@@ -14,15 +14,14 @@ import xarray as xr
 
 from itn.displacement import color_displacement, spatial_displacement
 from itn.files import one_at_a_time
-from itn.invariant_transformer import InvariantTransformerNet
-from itn.looks import MatrixLook, family_matrices
+from itn.invariant_transformer import STEP_LOGS, InvariantTransformerNet
+from itn.looks import MatrixLook
 from itn.messages import Progress, UsageError
 from itn.pictures import Pictures, shared_pictures
 from itn.provenance import environment
 from itn.resumable import Batches, Checkpoint
 from itn.transformations import check_pictures
 
-STEP_LOGS = ("cross_entropy", "spatial_loss", "color_loss", "batch_accuracy", "outward")
 EPOCH_LOGS = ("held_out_accuracy", "spatial_displacement", "color_displacement")
 JUDGE_SEED = 1  # of the control vectors at which held-out pictures are judged, always the same
 
@@ -47,19 +46,17 @@ def train_transformers(
 
     Choosing the loss batch by batch lets the accuracy hover below the required one. So before
     the first epoch and after each, held-out pictures are looked at under control vectors drawn
-    uniformly from [0, 1], and in the end the net has the transformers with the largest
-    displacement (spatial plus color, see `itn.displacement`) among the states whose held-out
-    accuracy was at least the required one.
+    uniformly from [0, 1]. Of the states whose accuracy there is at least the required one, that
+    with the largest displacement (spatial plus color, see `itn.displacement`) is kept.
 
-    The same arguments give the same history on one machine. A training that was stopped goes
-    on after its last complete epoch when it is called again with the same arguments, sources
-    and versions, in the same folder; with others it starts afresh beside it. One that was
-    finished there is not done again. Who trains in the same folder meanwhile, waits.
+    The same arguments give the same history on one machine. In the same folder, a training that
+    was stopped goes on after its last complete epoch, and one that was finished is not done
+    again, as long as arguments, sources and versions are the same.
 
     Parameters
     ----------
     net : InvariantTransformerNet
-        Net to train, not compiled or compiled with another optimizer: Adam is used.
+        Net to train; it is compiled anew, with Adam.
     pictures, held_out : Pictures
         To learn from, and to judge by; classes by name, or ImageNet classes.
     epochs, batch_size : int, default 10 and 32
@@ -67,7 +64,7 @@ def train_transformers(
     learning_rate : float, default 2e-3
         Of Adam.
     folder : str or Path, optional
-        Where the state is kept for resuming, one file for each training; by default it is not.
+        Where the state is kept for resuming; by default it is not.
     callbacks : sequence of keras.callbacks.Callback, optional
         More callbacks for `keras.Model.fit`.
     progress : bool, default True
@@ -76,11 +73,9 @@ def train_transformers(
     Returns
     -------
     xarray.Dataset
-        Over ``step``: ``cross_entropy``, ``spatial_loss``, ``color_loss``, ``batch_accuracy``
-        and ``outward`` of each batch. Over ``epoch``, from 0, before the first:
-        ``held_out_accuracy``, ``spatial_displacement``, ``color_displacement``. Its attributes
-        say how it was made, ``kept_epoch`` which state was kept, and ``shared_pictures`` how
-        many of the held-out pictures were learned from as well.
+        Over ``step``, what `InvariantTransformerNet` logs. Over ``epoch``, from 0, before the
+        first: ``held_out_accuracy``, ``spatial_displacement``, ``color_displacement``. Its
+        attributes say how it was made, and ``kept_epoch`` which state was kept.
 
     Raises
     ------
@@ -92,10 +87,21 @@ def train_transformers(
     -----
     SharedPictures
         If held-out pictures are learned from as well: what is said of them is then no judgment.
+        The attribute ``shared_pictures`` counts them.
 
     Examples
     --------
-    >>> history = train_transformers(net, pictures, held_out)  # doctest: +SKIP
+    >>> from itn.classifiers import Classifier
+    >>> network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()])
+    >>> classifier = Classifier(network, lambda x: 5 * x, 8, ("red", "green", "blue"))
+    >>> plain = np.eye(3, dtype="float32")[:, None, None].repeat(8, 1).repeat(8, 2)
+    >>> darker, brighter = (
+    ...     Pictures(images, np.arange(3), classifier.class_names, ("a", "b", "c"), name)
+    ...     for name, images in (("darker", plain / 2), ("brighter", plain))
+    ... )
+    >>> net = InvariantTransformerNet(classifier)
+    >>> train_transformers(net, darker, brighter, epochs=2).held_out_accuracy.values
+    array([1., 1., 1.])
     """
     if epochs < 1 or batch_size < 1:
         raise UsageError(f"epochs and batch_size must be 1 or more, got {epochs}, {batch_size}")
@@ -132,7 +138,7 @@ def train_transformers(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "options": json.dumps(net.options),
-        "start_sha256": _hash(start),
+        "start_sha256": hashlib.sha256(b"".join(w.tobytes() for w in start)).hexdigest(),
         **environment(),
     }
     with ExitStack() as stack:
@@ -140,32 +146,8 @@ def train_transformers(
             folder = Path(folder)
             stack.enter_context(one_at_a_time(folder / "lock", f"the training in {folder}"))
         recorder = _Recorder(net, folder, recipe, batches.num_batches, judge)
-        bar = stack.enter_context(
-            Progress(
-                total=epochs * batches.num_batches,
-                initial=recorder.epochs_done * batches.num_batches,
-                desc=f"transformers of {net.classifier.name}",
-                unit="batch",
-                delay=2,
-                disable=not progress,
-            )
-        )
-        conductor = keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: batches.shuffle(epoch),
-            on_train_batch_end=lambda batch, logs: bar.update(),
-            on_epoch_end=lambda epoch, logs: bar.set_postfix(recorder.last()),
-        )
         try:
-            if recorder.epochs_done < epochs:
-                keras.Model.fit(
-                    net,
-                    batches,
-                    epochs=epochs,
-                    initial_epoch=recorder.epochs_done,
-                    callbacks=[recorder, conductor, *callbacks],
-                    shuffle=False,  # the batches do it
-                    verbose=0,
-                )
+            _train(net, batches, recorder, epochs, callbacks, progress)
         except BaseException:  # also Ctrl-C: the same net is to go on from its state, not from here
             net.transformers.set_weights(start)
             raise
@@ -178,11 +160,39 @@ def train_transformers(
     )
 
 
-def _hash(weights: Sequence[np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for weight in weights:
-        digest.update(np.ascontiguousarray(weight).tobytes())
-    return digest.hexdigest()
+def _train(
+    net: InvariantTransformerNet,
+    batches: "_LabeledBatches",
+    recorder: "_Recorder",
+    epochs: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+    progress: bool,
+) -> None:
+    """Do the epochs that are left."""
+    if recorder.epochs_done >= epochs:
+        return
+    with Progress(
+        total=epochs * batches.num_batches,
+        initial=recorder.epochs_done * batches.num_batches,
+        desc=f"transformers of {net.classifier.name}",
+        unit="batch",
+        delay=2,
+        disable=not progress,
+    ) as bar:
+        conductor = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: batches.shuffle(epoch),
+            on_train_batch_end=lambda batch, logs: bar.update(),
+            on_epoch_end=lambda epoch, logs: bar.set_postfix(recorder.last()),
+        )
+        keras.Model.fit(
+            net,
+            batches,
+            epochs=epochs,
+            initial_epoch=recorder.epochs_done,
+            callbacks=[recorder, conductor, *callbacks],
+            shuffle=False,  # the batches do it
+            verbose=0,
+        )
 
 
 class _LabeledBatches(Batches):
@@ -219,7 +229,7 @@ class _Judge:
         return float((said == self.labels).mean())
 
     def __call__(self) -> dict[str, float]:
-        spatial, color = family_matrices(self.net, self.alpha, self.beta)
+        spatial, color = self.net.matrices(self.alpha, self.beta)
         said = self.look.predicted(self.held_out.images, spatial, color)
         found = (said == self.labels, spatial_displacement(spatial), color_displacement(color))
         return {name: float(one.mean()) for name, one in zip(EPOCH_LOGS, found, strict=True)}

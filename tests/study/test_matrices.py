@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from itn.displacement import color_displacement, spatial_displacement
-from itn.invariant_transformer import in_pixels, recolor
 from itn.study.matrices import CHROMA, decompose_color, decompose_spatial, known_matrices, scaled_to
 from itn.transformations import GRAY_WEIGHTS, transform
-from itn.warp import affine_warp
+from itn.warp import affine_warp, in_pixels, recolor
 
 WEIGHTS = np.array(GRAY_WEIGHTS) / sum(GRAY_WEIGHTS)
 SPATIAL = {

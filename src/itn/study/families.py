@@ -11,12 +11,12 @@ import xarray as xr
 from keras import ops
 
 from itn.displacement import color_displacement, spatial_displacement
-from itn.invariant_transformer import InvariantTransformerNet, in_pixels, recolor
-from itn.looks import BATCH_SIZE, MatrixLook, family_matrices, full_batches
+from itn.invariant_transformer import InvariantTransformerNet
+from itn.looks import BATCH_SIZE, MatrixLook, full_batches
 from itn.messages import Progress, UsageError
 from itn.pictures import Pictures
 from itn.study.matrices import known_matrices, scaled_to
-from itn.warp import affine_warp
+from itn.warp import affine_warp, in_pixels, recolor
 
 FACTORS = 2.0 ** np.arange(-3, 2.51, 0.5)  # by which families are shrunk and stretched
 FAMILIES = ("learned", "random")
@@ -56,7 +56,7 @@ def survey(
     """
     look = MatrixLook(net.classifier, net.options["fill"])
     labels = net.classifier.logits_of(pictures)[pictures.labels]
-    spatial, color = family_matrices(net, members.alpha.values, members.beta.values)
+    spatial, color = net.matrices(members.alpha.values, members.beta.values)
     right, consistent = np.zeros((2, len(spatial)), int)
     whole = list(full_batches(len(pictures)))
     with Progress(total=len(whole) * len(spatial), delay=2, disable=not progress) as bar:
@@ -97,7 +97,7 @@ def compare_families(
     rows = np.resize(np.arange(len(pictures)), each)
     labels = net.classifier.logits_of(pictures)[pictures.labels]
     controls = map(ops.convert_to_numpy, net.draw_controls(each, seed))
-    learned = family_matrices(net, *controls)
+    learned = net.matrices(*controls)
     rng = np.random.default_rng(seed)
     random = [
         scaled_to(rng.standard_normal(matrix.shape), measure(matrix))

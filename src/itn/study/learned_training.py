@@ -10,7 +10,7 @@ from matplotlib.ticker import NullFormatter
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, draw_share, panels, readable
 from itn.study.learned import first_of
 from itn.study.matrices import decompose_color, decompose_spatial
-from itn.thresholds import NOT_REACHED, accuracy_interval
+from itn.thresholds import NOT_REACHED, accuracy_interval, crossing
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 
@@ -140,15 +140,12 @@ def largest_factor(comparison: xr.Dataset, family: str) -> float:
         comparison.right.sel(family=family).values / comparison.attrs["passes_each"]
         - comparison.attrs["required_accuracy"]
     )
-    position = np.log(comparison.factor.values)
     failed = np.flatnonzero(margin < 0)
     if not len(failed):
         return float("inf")
     if failed[0] == 0:
         return float("nan")
-    outside, inside = failed[0], failed[0] - 1
-    share = margin[inside] / (margin[inside] - margin[outside])
-    return float(np.exp(position[inside] + share * (position[outside] - position[inside])))
+    return crossing(comparison.factor.values, margin, failed[0] - 1, failed[0], logarithmic=True)
 
 
 def displacement_at_required(comparison: xr.Dataset, family: str) -> float:

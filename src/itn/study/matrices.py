@@ -1,7 +1,5 @@
 """What affine and color matrices are made of, and those of the package's own transformations."""
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -13,6 +11,13 @@ _WEIGHTS = np.array(GRAY_WEIGHTS) / np.sum(GRAY_WEIGHTS)
 # An orthonormal basis [3, 2] of the colors without luminance, in which red turns to green.
 CHROMA = np.linalg.svd(_WEIGHTS[None])[2][1:].T
 CHROMA[:, 1] *= np.sign(np.linalg.det(CHROMA[:2]))
+
+
+# The transformations that are a matrix.
+MATRICES = (
+    *("rotation", "zoom", "scale_x", "scale_y", "translation_x", "translation_y"),
+    *("brightness", "contrast", "grayscale"),
+)
 
 
 def scaled_to(direction: Matrix, displacement: npt.ArrayLike) -> Matrix:
@@ -82,37 +87,20 @@ def known_matrices() -> tuple[Matrix, Matrix, list[str], list[str]]:
 
     Of each sweep those magnitudes are taken that lie 1, 4 or 16 steps from the identity.
     """
-    gray = np.outer(np.ones(3), GRAY_WEIGHTS)
-
-    def turn(degrees: float) -> Matrix:
-        cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-        return np.array([[cos, -sin, 0], [sin, cos, 0]])
-
-    makers: dict[str, Callable[[float], Matrix]] = {
-        "rotation": turn,
-        "zoom": lambda m: np.array([[1 / m, 0, 0], [0, 1 / m, 0]]),
-        "scale_x": lambda m: np.array([[1 / m, 0, 0], [0, 1.0, 0]]),
-        "scale_y": lambda m: np.array([[1.0, 0, 0], [0, 1 / m, 0]]),
-        "translation_x": lambda m: np.array([[1.0, 0, -2 * m], [0, 1, 0]]),
-        "translation_y": lambda m: np.array([[1.0, 0, 0], [0, 1, -2 * m]]),
-        "brightness": lambda m: np.c_[np.eye(3), [m, m, m]],
-        "contrast": lambda m: np.c_[m * np.eye(3), np.zeros(3)],
-        "grayscale": lambda m: np.c_[(1 - m) * np.eye(3) + m * gray, np.zeros(3)],
-    }
     found: dict[int, tuple[list[Matrix], list[str]]] = {
         3: ([np.eye(2, 3)], ["identity"]),
         4: ([np.eye(3, 4)], ["identity"]),
     }
-    for name, maker in makers.items():
+    for name in MATRICES:
         transformation = find_transformation(name)
         sweep = transformation.sweep(1)  # the width matters for blur alone
         steps = np.arange(len(sweep)) - np.searchsorted(sweep, transformation.identity)
         if transformation.period is not None:  # the sweep ends where it began
             steps = np.minimum(steps, len(sweep) - 1 - steps)
-        for magnitude in sweep[np.isin(np.abs(steps), (1, 4, 16))]:
-            matrix = maker(magnitude)
-            matrices, names = found[matrix.shape[-1]]
-            matrices.append(matrix)
-            names.append(f"{name} {magnitude:.3g}")
+        chosen = sweep[np.isin(np.abs(steps), (1, 4, 16))]
+        made = np.asarray(transformation.matrix(chosen.reshape(-1, 1, 1, 1), 2, 2), float)
+        matrices, names = found[made.shape[-1]]
+        matrices.extend(made)
+        names.extend(f"{name} {magnitude:.3g}" for magnitude in chosen)
     (spatial, spatial_names), (color, color_names) = found.values()
     return np.array(spatial), np.array(color), spatial_names, color_names
