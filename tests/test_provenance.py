@@ -62,7 +62,7 @@ def before(package):
     [
         ("plots.py", '"color": "#000000"', '"color": "#000001"', {"all", "plots", *NOTEBOOKS}),
         ("study/calibration.py", 'loc="upper', 'loc="lower', {"all", "a calibration"}),
-        ("warp.py", '"""The one warp', '"""Another word: the one warp', set()),
+        ("warp.py", '"""What matrices do', '"""In other words: what matrices do', set()),
         ("warp.py", "def affine_warp(", "# a comment\ndef affine_warp(", set()),
         ("warp.py", 'FILLS = ("zeros"', 'FILLS = ( "zeros"', set()),
         ("warp.py", "width + 3, (width", "width + 4, (width", {"all", *MODULES, *NOTEBOOKS}),

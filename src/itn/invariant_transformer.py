@@ -85,8 +85,11 @@ class _Transformer(layers.Layer):
         return ops.reshape(entries, (-1, self.rows, self.columns))
 
     def displacement_loss(self, control: Tensor) -> Tensor:
-        """Return the loss that rewards moving things far, at most 0."""
-        # The row (0, …, 0, 1) appended to the matrix moves nothing.
+        """Return the loss that rewards moving things far: ``-1/p Σ_i α_i ‖Â(α) v_i - v_i‖``.
+
+        Â is the matrix with the row (0, …, 0, 1), which moves nothing; each of the p control
+        values has a random unit vector v_i, in homogeneous coordinates. The mean over pictures.
+        """
         identity = np.eye(self.rows, self.columns, dtype="float32")
         moved = ops.einsum("nrc,pc->npr", self.matrix(control) - identity, self.vectors)
         squares = ops.sum(ops.square(moved), axis=-1)
@@ -188,7 +191,8 @@ class InvariantTransformerNet(keras.Model):
     Notes
     -----
     Each step minimizes the cross-entropy if the accuracy of the batch is below a₀, otherwise
-    ``L_S + λ L_C``, see `SpatialTransformer.displacement_loss`. What is logged is each step's own:
+    ``L_S + λ L_C``. ``L_S = -1/p Σ_i α_i ‖Â(α) v_i - v_i‖``, where Â is the spatial matrix with
+    the row (0, 0, 1) and v_i are random unit vectors; L_C likewise with β and the colors. What is logged is each step's own:
     ``cross_entropy``, ``spatial_loss``, ``color_loss``, ``batch_accuracy``, and ``outward``,
     1 where the second branch was taken.
 
