@@ -192,9 +192,9 @@ class InvariantTransformerNet(keras.Model):
     -----
     Each step minimizes the cross-entropy if the accuracy of the batch is below a₀, otherwise
     ``L_S + λ L_C``. ``L_S = -1/p Σ_i α_i ‖Â(α) v_i - v_i‖``, where Â is the spatial matrix with
-    the row (0, 0, 1) and v_i are random unit vectors; L_C likewise with β and the colors. What is logged is each step's own:
-    ``cross_entropy``, ``spatial_loss``, ``color_loss``, ``batch_accuracy``, and ``outward``,
-    1 where the second branch was taken.
+    the row (0, 0, 1) and v_i are random unit vectors; L_C likewise with β and the colors. What is
+    logged is each step's own: ``cross_entropy``, ``spatial_loss``, ``color_loss``,
+    ``batch_accuracy``, and ``outward``, 1 where the second branch was taken.
 
     Examples
     --------
