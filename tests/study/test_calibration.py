@@ -144,9 +144,40 @@ def test_what_is_kept_is_that_at_the_symmetry_angles(screenings):
     assert table["ideal"].tolist() == pytest.approx([1, 1, 1, 1 / 3])
 
 
-def test_figures_have_a_panel_for_everything(screenings):
-    assert len([a for a in plot_calibration(screenings).axes if a.axison]) == len(PHANTOM_PAIRS)
-    assert len(plot_symmetry(screenings).axes) == 4
+def test_every_pair_is_drawn_over_what_the_ideal_observer_says(screenings):
+    panels = {axes.get_title(): axes for axes in plot_calibration(screenings).axes if axes.axison}
+    assert list(panels) == [readable(name) for name in PHANTOM_PAIRS]
+    for name, pair in PHANTOM_PAIRS.items():
+        axes = panels[readable(name)]
+        broad = [line for line in axes.lines if line.get_linewidth() == 6]
+        fine = [line for line in axes.lines if line.get_marker() == "o"]
+        assert len(broad) == len(fine) == len(pair.classes)
+        for ideal, measured, category in zip(broad, fine, pair.classes, strict=True):
+            own = screenings[f"ideal/{name}"].mean_softmax.sel({"category": category})
+            np.testing.assert_array_equal(measured.get_ydata(), own.sel({"class": category}))
+            # These screenings are the ideal observer's own.
+            np.testing.assert_allclose(ideal.get_ydata(), measured.get_ydata(), atol=1e-12)
+        upright = [line.get_xdata()[0] for line in axes.lines if len(set(line.get_xdata())) == 1]
+        known = [m for ways in known_threshold(name).values() for m in ways.values()]
+        if pair.transformation != "rotation":  # where each is drawn once a turn
+            assert sorted(upright) == pytest.approx(sorted(m for m in known if m is not None))
+
+
+@pytest.mark.parametrize(
+    ("name", "angles"),
+    [
+        ("disc", [0]),
+        ("four_fold", [0, 90, 180, 270, 360]),
+        ("two_fold", [0, 180, 360]),
+        ("mirror", [0, 360]),
+    ],
+)
+def test_symmetry_angles_are_marked(screenings, name, angles):
+    panels = plot_symmetry(screenings).axes
+    axes = panels[SYMMETRIC.index(name)]
+    *marks, curve = axes.lines
+    assert [mark.get_xdata()[0] for mark in marks] == angles
+    assert curve.get_ydata().tolist() == pytest.approx([0.9] * 73)
 
 
 def test_table_of_classes_states_symmetry_and_nuisances():

@@ -378,12 +378,28 @@ def test_samples_say_what_the_net_says_of_the_pictures_shown(study):
         images, still.spatial_matrix.values[None], still.color_matrix.values[None]
     )
     np.testing.assert_allclose(still.softmax, softmax.max(axis=1), atol=1e-4)
-    figure = plot_samples(study, images)
-    assert len(figure.axes) == 2 * 2 * 5
+    panels = np.reshape(plot_samples(study, images).axes, (2, 2, 5))  # picture, slider, value
+    for place, axes in np.ndenumerate(panels):
+        said = samples.isel(dict(zip(("picture", "slider", "value"), place, strict=True)))
+        name = str(said.predicted.item()).replace("_", " ")
+        assert axes.get_xlabel() == f"{name}\n{said.softmax.item():.2f}"
 
 
 def test_figures_show_every_part(study):
-    assert len(plot_transformer_training(study).axes) == 3
+    losses, moved, judged = plot_transformer_training(study).axes
+    history = first_of(study, "history")
+    for axes, name in (
+        (losses, "cross_entropy"),
+        (moved, "spatial_loss"),
+        (judged, "batch_accuracy"),
+    ):
+        np.testing.assert_array_equal(axes.lines[0].get_ydata(), history[name])
+    held_out, kept = (
+        next(line for line in judged.lines if line.get_label() == label)
+        for label in ("held-out pictures", "kept")
+    )
+    np.testing.assert_array_equal(held_out.get_ydata(), history.held_out_accuracy)
+    assert kept.get_ydata() == history.held_out_accuracy.values[history.attrs["kept_epoch"]]
     (frontier,) = plot_frontier(study).axes
     assert sum(line.get_label() == "learned" for line in frontier.lines) == 1
     panels = [axes for axes in plot_decomposition(study).axes if axes.axison]
