@@ -3,6 +3,7 @@
 The notebooks are small ones, in a project of their own.
 """
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from itn.study.kernels import ForkedProvisioner, _Forked
 from itn.study.runner import run_notebook
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")
@@ -102,6 +104,22 @@ def test_one_that_was_paused_holds_up_no_other(project: Path) -> None:
             time.sleep(0.1)
         run_notebook(other, project / "second.ipynb", {})
         assert first.result(timeout=60)
+
+
+@linux
+@pytest.mark.parametrize("how", ["terminate", "kill"])
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_kernel_is_ended_also_when_it_has_just_ended_by_itself(how: str, ended: bool) -> None:
+    """Jupyter does so with one that takes its time; it may be gone by then."""
+    process = subprocess.Popen(["sleep", "0" if ended else "60"], start_new_session=True)
+    provisioner = ForkedProvisioner()
+    provisioner.process = _Forked(process.pid)
+    provisioner.pid = provisioner.pgid = process.pid
+    if ended:
+        process.wait(timeout=10)
+    asyncio.run(getattr(provisioner, how)())
+    status = {"terminate": -signal.SIGTERM, "kill": -signal.SIGKILL}[how]
+    assert process.wait(timeout=10) == (0 if ended else status)
 
 
 @linux

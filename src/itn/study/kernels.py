@@ -84,6 +84,9 @@ class _Forked:
     def send_signal(self, number: int) -> None:
         signal.pidfd_send_signal(self._handle, number)
 
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
