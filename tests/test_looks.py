@@ -8,7 +8,7 @@ from itn.messages import UsageError
 from itn.transformations import transform
 
 COUNT = 70  # more than one batch, and the last is not full
-ENLARGED = np.diag([2**-0.5, 2**-0.5, 1])[None, :2]  # where content is read
+SHRUNK = np.diag([2**0.5, 2**0.5, 1])[None, :2]  # where content is read: outside, too
 DARKER = np.c_[np.eye(3), np.full(3, -0.2)][None]
 
 
@@ -22,8 +22,8 @@ def test_matrices_are_seen_as_the_transformations_that_they_stand_for(
     color_classifier, images, each
 ):
     look = MatrixLook(color_classifier, "edge")
-    given = images, ENLARGED.repeat(each, 0), DARKER
-    moved = transform(images, "zoom", 2**0.5, fill="edge")
+    given = images, SHRUNK.repeat(each, 0), DARKER
+    moved = transform(images, "zoom", 2**-0.5, fill="edge")
     expected = color_classifier.predict(np.asarray(transform(moved, "brightness", -0.2)))
     np.testing.assert_allclose(look.softmax(*given), expected, atol=1e-5)
     assert look.predicted(*given).tolist() == expected.argmax(axis=1).tolist()

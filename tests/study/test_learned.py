@@ -18,7 +18,7 @@ from itn.study.profiles import TransformerParameters
 # Keras 3.15 itself calls numpy's older way to make an array of a variable.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-FEW = {"profile": "phantom", "classes": ("disc", "mirror", "zoom_small"), "limit": 4, "epochs": 2}
+FEW = {"profile": "phantom", "classes": ("disc", "mirror", "zoom_small"), "limit": 6, "epochs": 2}
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +31,10 @@ def test_a_study_has_its_parts_for_every_seed(study):
     assert list(study.children) == ["seed_3", "seed_5"]
     for seed in study.children.values():
         assert set(seed.children) == {"history", "comparison", "survey", "samples"}
-        # Three classes of four pictures and two more of each, looked at twice and thrice.
-        passes = 2 * 12 + 3 * 6
+        # Three classes of six pictures and three more of each, looked at twice and thrice.
+        passes = 2 * 18 + 3 * 9
         assert seed["comparison"].attrs["passes_each"] == passes // seed["comparison"].factor.size
-        assert seed["survey"].attrs["pictures"] == 6
+        assert seed["survey"].attrs["pictures"] == 9
         assert seed["samples"].picture.values.tolist() == ["disc", "mirror"]
     first, second = (node["history"].cross_entropy for node in study.children.values())
     assert not np.array_equal(first, second)
