@@ -1,10 +1,29 @@
-"""What several test modules of the study share: transformers whose learning is known on paper."""
+"""What test modules of the study share: a small project, and transformers known on paper."""
+
+import dataclasses
 
 import numpy as np
 import pytest
 import xarray as xr
+from toy_project import write_pictures, write_profile
+
+from itn import classifiers
+from itn.study import screenings
 
 STEPS = 45
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, color_classifier):
+    """A project with a profile, pictures and a network of its own."""
+    write_pictures(tmp_path / "pictures", ["red", "green", "blue"])
+    write_profile(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    networks = {name: dataclasses.replace(color_classifier, name=name) for name in ("tiny", "huge")}
+    monkeypatch.setattr(classifiers, "load_classifier", lambda name, weights=None: networks[name])
+    monkeypatch.setattr(classifiers, "list_classifiers", lambda: tuple(sorted(networks)))
+    monkeypatch.setattr(screenings, "network_recipe", lambda name, weights=None: {"network": name})
+    return tmp_path
 
 
 def known_comparison(random=(100, 90, 70, 0), learned=(100, 100, 80, 0), **attrs):

@@ -1,4 +1,4 @@
-"""The command line, the Makefile and what README.md tells people to do."""
+"""The command line: what it runs, and what it says where that cannot be."""
 
 import dataclasses
 import errno
@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import nbformat
 import pytest
 import typer.testing
@@ -25,12 +24,6 @@ from itn.study.runner import NotebookError
 from itn.zoo.catalog import CATALOG, File
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def blocks(language: str) -> list[str]:
-    """Return the code blocks of README.md in one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
 def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str | int | None:
@@ -77,11 +70,14 @@ def test_data_is_listed_fetched_and_verified(tmp_path, monkeypatch) -> None:
     assert run_main(monkeypatch, "data", "verify") == "itn: 1 files are not as published"
 
 
-def test_help_names_the_commands() -> None:
+def test_help_says_in_a_line_what_each_command_does() -> None:
     result = typer.testing.CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    assert "screen" in result.output
-    assert "figures" in result.output
+    said = dict(re.findall(r"^[ │]*([a-z]+) {2,}(\S.*?\S)[ │]*$", result.output, re.MULTILINE))
+    assert set(said) == {
+        *("check", "classifiers", "data", "figures", "results", "screen", "train", "transformers"),
+    }
+    assert all(line[0].isupper() for line in said.values())
 
 
 @pytest.mark.parametrize(
@@ -284,46 +280,6 @@ def test_the_version_is_shown(
     assert re.fullmatch(r"itn (\d+\.\d+\.\d+|unknown)\n", capsys.readouterr().out)
 
 
-def checked(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
-    lines = capsys.readouterr().out.splitlines()
-    return dict(line.split(": ", 1) for line in lines if ": " in line)
-
-
-def test_check_says_what_there_is(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("ITN_DATA", str(project / "cache"))
-    caltech = CATALOG["caltech-101"]
-    (caltech.folder / (caltech.pictures or "")).mkdir(parents=True)
-    (project / "results").write_text("a file, in which there are no files")
-    assert run_main(monkeypatch, "check") == 0
-    found = checked(capsys)
-    assert found["backend"].startswith(f"{keras.backend.backend()} ")
-    assert keras.distribution.list_devices()[0] in found["backend"]
-    assert found["project"] == str(project)
-    assert found["cache"] == f"{project / 'cache'} (from ITN_DATA)"
-    assert found["data sets in it"] == "caltech-101"
-    assert found["weights in it"] == "none"
-    assert "phantom/alexnet_64.weights.h5" in found["weights in the package"]
-    assert found["writing to the cache"].startswith("possible")
-    assert found["writing to results"].startswith("not possible")
-    assert found["writing to book/results"].startswith("possible")  # it can be made
-
-
-def test_check_goes_on_where_something_is_broken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)  # outside of the project
-    assert run_main(monkeypatch, "check") == 0
-    found = checked(capsys)
-    assert found["project"].startswith("does not work: UsageError: no folder profiles/")
-    assert "writing to book/results" in found
-    monkeypatch.setattr("keras.distribution.list_devices", failing(RuntimeError("no\ndevice")))
-    code = run_main(monkeypatch, "check")
-    assert code == "itn: no network can run: the backend does not work"
-    assert checked(capsys)["backend"] == "does not work: RuntimeError: no device"
-
-
 def test_screen_archives_what_is_missing(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -356,75 +312,3 @@ def test_screen_archives_what_is_missing(
         "alexnet_phantom_zoom.nc written",
         "alexnet_phantom_grayscale.nc written",
     ]
-
-
-@pytest.mark.parametrize(
-    "block",
-    [
-        pytest.param(block, marks=pytest.mark.data if "caltech" in block else ())
-        for block in blocks("python")
-    ],
-)
-def test_readme_examples_run_and_tell_something(
-    block: str, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("ITN_FIGURES", raising=False)
-    shutil.copytree(ROOT / "results", project / "results")
-    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
-    told = capsys.readouterr().out
-    assert told.strip()
-    assert "nan" not in told.lower()
-    if "save_figure" in block:
-        assert "<svg" in (project / "starfish.svg").read_text(encoding="utf-8")
-    if "data.cat()" in block:
-        assert told.startswith("['Egyptian_cat', 'espresso', ")
-    if '"contrast"' in block:
-        assert re.search(r"starfish +\S+ +0\.\d+× +not reached ", told)
-
-
-def test_readme_commands_exist(tmp_path: Path) -> None:
-    told = "\n".join(blocks("shell")) + "\n".join(re.findall(r"`((?:make|itn) [^`]+)`", README))
-    targets = re.findall(r"^make (\w+)", told, re.MULTILINE)
-    assert {"book", "test", "figures"} <= set(targets)
-    for target in targets:
-        subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
-    for command in re.findall(r"^itn (\w+)", told, re.MULTILINE):
-        assert typer.testing.CliRunner().invoke(app, [command, "--help"]).exit_code == 0
-
-
-def test_readme_refers_to_what_is_there() -> None:
-    named = re.findall(r"`([\w./]+/)`", README) + re.findall(r"\]\((?!http)([^)]+)\)", README)
-    assert len(named) > 5
-    missing = [name for name in named if not (ROOT / name).exists()]
-    assert [name for name in missing if name != "book/results/"] == []  # made by `make figures`
-
-
-def test_makefile_refuses_another_python(tmp_path: Path) -> None:
-    """A fresh checkout, and a Python that is too old."""
-    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
-        shutil.copy(ROOT / name, tmp_path / name)
-    old = tmp_path / "old-python"
-    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2\nexit 1\n')
-    old.chmod(0o755)
-    run = subprocess.run(
-        ["make", "test", f"PYTHON={old}"],
-        cwd=tmp_path,
-        env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode != 0
-    assert "Python 3.11, 3.12 or 3.13 is needed, but" in run.stderr
-    assert "is Python 3.9.2. Name another: make PYTHON=python3.12" in run.stderr
-    assert not (tmp_path / ".venv").exists()
-
-
-def test_lock_file_names_no_place() -> None:
-    """Exact versions for every supported Python, from whichever index a user has."""
-    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    for line in lines:
-        assert re.fullmatch(r"[\w.-]+==[\w.+!]+( ; [\w .'<>=!()*]+)?", line), line
-    names = {line.split("==")[0] for line in lines}
-    assert {"keras", "tensorflow-cpu", "tensorflow", "jax", "jupyter-book", "setuptools"} <= names
-    assert "jupyter-book==1.0.4.post1" in lines

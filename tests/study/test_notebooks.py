@@ -12,7 +12,6 @@ import nbformat
 import papermill
 import pytest
 
-import itn
 from itn.study.profiles import TransformerParameters, VariationParameters, read_parameters
 
 ROOT = Path(__file__).parents[2]
@@ -152,25 +151,3 @@ def test_readme_command_makes_the_figure_and_nothing_else(tmp_path: Path) -> Non
     assert len(pictures) == 2
     assert all(picture.startswith("<svg") for picture in pictures)
     assert [each.text for each in outputs if each.get("name") == "stderr"] == []
-
-
-def test_a_bar_is_one_output(tmp_path: Path) -> None:
-    imports = "import time\nfrom itn.messages import Progress"
-    bar = f"{imports}\nfor _ in Progress(range(20)):\n    time.sleep(0.1)"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(bar)])
-    nbformat.write(notebook, tmp_path / "bar.ipynb")
-    executed = papermill.execute_notebook(
-        tmp_path / "bar.ipynb", tmp_path / "out.ipynb", kernel_name="python3", progress_bar=False
-    )
-    (output,) = executed.cells[0].outputs
-    assert output.data["text/plain"].startswith("100%")
-    assert "20/20" in output.data["text/plain"]
-
-
-def test_what_a_later_cell_defines_is_no_parameter() -> None:
-    cells = ["", 'profile: str = "phantom"', "import itn", "first, second = 1, 2\nclases = ['x']"]
-    namespace = {"In": cells, "profile": "phantom", "first": 1, "clases": ["x"], "DEBUG": True}
-    assert read_parameters(namespace).profile == "phantom"
-    for given in ("# Parameters\nclases = ['x']\n", "profile = 'phantom'\nclases: list = ['x']"):
-        with pytest.raises(itn.UsageError, match="unknown parameter 'clases'; closest: 'classes'"):
-            read_parameters(namespace | {"In": [*cells, given]})

@@ -1,0 +1,187 @@
+"""Screenings that a profile asks for: when the archive serves, and what is computed else."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from toy_project import write_pictures, write_profile
+
+from itn import classifiers
+from itn.curves import save_screening
+from itn.messages import UsageError
+from itn.study.profiles import FigureParameters, archive_file, load_profile, read_parameters
+from itn.study.screenings import (
+    archived_screening,
+    compute_screening,
+    highlighted,
+    load_part,
+    obtain_screening,
+)
+
+
+@pytest.fixture
+def archived(project):
+    """An archived screening of the profile."""
+    screening = compute_screening(read_parameters({"profile": "toy"}), "brightness")
+    save_screening(screening, archive_file("toy", "tiny", "brightness"))
+    return screening
+
+
+def obtain(transformation="brightness", **given):
+    return obtain_screening(read_parameters({"profile": "toy", **given}), transformation)
+
+
+def test_the_archive_serves_when_nothing_deviates(archived, monkeypatch):
+    def never(*_):
+        raise AssertionError("a network was loaded")
+
+    monkeypatch.setattr(classifiers, "load_classifier", never)
+    for given in (
+        {},
+        {"network": "tiny"},
+        {"classes": ["red", "green", "blue"]},
+        {"pictures": "pictures"},  # the profile's own, by another name
+    ):
+        screening = obtain(**given)
+        assert screening.attrs["origin"] == "archived"
+    assert screening.category.values.tolist() == ["red", "green", "blue"]
+
+
+def test_fewer_classes_are_a_selection_from_the_archive(archived):
+    screening = obtain(classes=["blue", "red"])
+    assert screening.attrs["origin"] == "archived" and screening.attrs["pictures"] == 4
+    assert screening.category.values.tolist() == ["blue", "red"]
+    computed = compute_screening(
+        read_parameters({"profile": "toy", "classes": ["blue", "red"]}), "brightness"
+    )
+    np.testing.assert_allclose(
+        screening.mean_softmax.sel(category="red"),
+        computed.mean_softmax.sel(category="red"),
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"network": "huge"},
+        {"magnitudes": [0, 0.5]},
+        {"fill": "edge"},
+        {"seed": 1},
+        {"limit": 1},
+        {"pictures": "mine"},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_whatever_deviates_is_computed(archived, project, given):
+    write_pictures(project / "mine", ["red", "green", "blue"])
+    screening = obtain(**given)
+    assert screening.attrs["origin"] == "computed"
+    assert (screening.sizes["magnitude"] == 2) == ("magnitudes" in given)
+    assert screening.attrs["network"] == given.get("network", "tiny")
+    assert screening.attrs["fill"] == given.get("fill", "zeros")
+    assert screening.attrs["seed"] == given.get("seed", 0)
+    assert screening.sizes["image"] == 3 * given.get("limit", 2)
+
+
+def test_a_transformation_without_an_archive_is_computed(archived):
+    screening = obtain("contrast", classes=["green", "blue"])
+    assert screening.attrs["origin"] == "computed"
+    assert screening.category.values.tolist() == ["green", "blue"]
+    assert not archive_file("toy", "tiny", "contrast").exists()
+
+
+def test_the_fill_and_seed_of_the_profile_are_used(project):
+    write_profile(project, fill="mean", seed=8)
+    screening = compute_screening(read_parameters({"profile": "toy", "limit": 1}), "noise")
+    assert (screening.attrs["fill"], screening.attrs["seed"]) == ("mean", 8)
+    own = {"profile": "toy", "limit": 1, "seed": 0, "fill": "zeros"}
+    screening = compute_screening(read_parameters(own), "noise")
+    assert (screening.attrs["fill"], screening.attrs["seed"]) == ("zeros", 0)
+
+
+def test_an_unknown_transformation_is_refused(archived):
+    with pytest.raises(UsageError, match="unknown transformation 'rotate'; closest: 'rotation'"):
+        obtain("rotate")
+
+
+def test_own_pictures_are_screened_with_all_their_classes(project):
+    write_pictures(project / "mine", ["green", "red"], count=1)
+    screening = obtain(pictures="mine", magnitudes=[0])
+    assert screening.attrs["data"] == "mine"
+    assert screening.category.values.tolist() == ["green", "red"]
+    only = obtain(pictures="mine", classes="red", magnitudes=[0])
+    assert only.category.values.tolist() == ["red"]
+
+
+def test_own_pictures_in_folders_of_wordnet_ids_are_found_by_label(project, monkeypatch):
+    """`itn.load_images` takes a label for such a folder, so a notebook's parameter does, too."""
+    write_pictures(project / "mine", ["n04254680", "n01776313"], count=1)
+    ids = ("n04254680", "n01776313", "n03452741")
+    classifier = dataclasses.replace(classifiers.load_classifier("tiny"), class_ids=ids)
+    monkeypatch.setattr(classifiers, "load_classifier", lambda name, weights=None: classifier)
+    screening = obtain(pictures="mine", classes=["soccer_ball"], magnitudes=[0])
+    assert screening.target.values.tolist() == [0]
+    assert screening.sizes["image"] == 1
+    assert screening.category.values.tolist() == ["soccer_ball"]  # as it was asked for
+
+
+def test_figures_show_the_highlights_or_what_was_asked_for(archived):
+    def shown(**given):
+        parameters = read_parameters({"profile": "toy", **given})
+        screening = obtain_screening(parameters, "brightness")
+        return highlighted(screening, parameters).category.values.tolist()
+
+    assert shown() == ["blue"]
+    assert shown(network="tiny") == ["blue"]
+    assert shown(classes=["red", "green"]) == ["red", "green"]
+    assert shown(pictures="pictures", magnitudes=[0]) == ["red", "green", "blue"]
+
+
+def test_an_archived_screening_holds_what_was_computed(archived):
+    screening = obtain()
+    assert isinstance(screening, xr.Dataset)
+    same = archived.sel(image=screening.image, category=screening.category)
+    np.testing.assert_allclose(screening.softmax, same.softmax, atol=1e-5)
+    np.testing.assert_allclose(screening.mean_softmax, same.mean_softmax, atol=1e-5)
+    np.testing.assert_array_equal(screening.predicted, same.predicted)
+
+
+def test_categories_stand_in_the_profile_s_order_wherever_they_come_from(archived):
+    assert obtain().category.values.tolist() == ["red", "green", "blue"]
+    assert obtain(limit=1).category.values.tolist() == ["red", "green", "blue"]
+
+
+def test_only_the_test_part_is_screened(project):
+    rows = ["path\tpart\tof", "red/0.png\ttest", "red/1.png\ttraining", "green/1.png\ttest"]
+    (project / "profiles" / "toy.tsv").write_text("\n".join([*rows, "blue/0.png\ttest", ""]))
+    write_profile(project, split="toy.tsv")
+    screening = compute_screening(read_parameters({"profile": "toy"}), "contrast")
+    assert screening.image.values.tolist() == ["red/0.png", "green/1.png", "blue/0.png"]
+    training = load_part(load_profile("toy"), "training", classes=["red"], size=8)
+    assert training.paths == ("red/1.png",)
+    # The profile's own by another name are the same; other pictures are not split.
+    same = {"profile": "toy", "pictures": str(project / "pictures"), "classes": ["red"]}
+    assert compute_screening(read_parameters(same), "contrast").sizes["image"] == 1
+    write_pictures(project / "mine", ["red"])
+    own = {"profile": "toy", "pictures": "mine", "classes": ["red"]}
+    assert compute_screening(read_parameters(own), "contrast").sizes["image"] == 2
+
+
+def test_a_picture_of_the_split_that_is_missing_is_named(project):
+    (project / "profiles" / "toy.tsv").write_text("path\tpart\tof\nred/7.png\ttest\n")
+    write_profile(project, split="toy.tsv")
+    with pytest.raises(UsageError, match=r"1 pictures are not in pictures, e\.g\. red/7\.png"):
+        load_part(load_profile("toy"), "test", size=8)
+
+
+def test_a_missing_archive_is_named(tmp_path, monkeypatch):
+    profiles = Path("profiles").absolute()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "profiles").symlink_to(profiles)
+    with pytest.raises(UsageError, match="no results/imagenet/squeezenet_rotation") as raised:
+        archived_screening(FigureParameters(profile="imagenet"), "rotation")
+    assert "itn screen --profile imagenet" in str(raised.value)
+    assert "\n" not in str(raised.value)
