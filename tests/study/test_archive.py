@@ -1,53 +1,23 @@
 """The store: a result is served for its own recipe, and whatever decides it makes another one."""
 
 import dataclasses
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import xarray as xr
-from PIL import Image
+from colors_project import NETWORK, make_project, shown, write_picture, write_profile
 
 from itn import screening
 from itn.messages import UsageError
 from itn.netcdf import write_netcdf
 from itn.study import archive
 from itn.study import screenings as screening_study
-from itn.study.archive import cached_files, differences, digest_of, find_archived, obtain, recipe_of
+from itn.study.archive import cached_files, differences, digest_of, find_archived, obtain
 from itn.study.profiles import read_parameters
-from itn.study.results import keep_result, list_results, verify_result
-from itn.study.screenings import obtain_screening, screening_request
-
-PROFILE = {
-    "description": "colors",
-    "networks": ["networks:colors"],
-    "pictures": "pictures",
-    "classes": ["red", "green"],
-    "highlights": ["red"],
-}
-NETWORK = """
-import keras, numpy as np
-from itn import Classifier
-def colors():
-    network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()])
-    return Classifier(network, preprocess, 8, ("red", "green", "blue"), name="colors")
-def preprocess(images):
-    return 5 * images
-"""
-
-
-def write_profile(**changes):
-    Path("profiles/toy.yaml").write_text(json.dumps(PROFILE | changes))
-
-
-def write_picture(path, seed):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 256, (10, 12, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(path)
+from itn.study.screenings import screening_request
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,15 +28,10 @@ def compiled_elsewhere(without_xla):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A project with a network of the user's own, pictures, and a profile."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     sys.modules.pop("networks", None)
-    (tmp_path / "profiles").mkdir()
-    (tmp_path / "networks.py").write_text(NETWORK)
-    for seed, name in enumerate(("red/1", "red/2", "green/1", "green/2")):
-        write_picture(tmp_path / "pictures" / f"{name}.png", seed)
-    write_profile()
+    make_project()
     return tmp_path
 
 
@@ -82,10 +47,6 @@ def computed(monkeypatch):
 
     monkeypatch.setattr(screening, "screen", counted)
     return names
-
-
-def shown(**given):
-    return obtain_screening(read_parameters({"profile": "toy", **given}), "grayscale")
 
 
 def change_code(monkeypatch):
@@ -160,8 +121,6 @@ def test_what_differs_is_said(project, capsys):
     write_profile(fill="edge", seed=3)
     shown()
     assert "fill (zeros there, edge now), seed (0 there, 3 now)" in capsys.readouterr().out
-    (line, *_) = list_results("toy")
-    assert line.endswith("fill (zeros there, edge now), seed (0 there, 3 now)")
 
 
 def test_more_classes_and_magnitudes_serve_for_fewer(project, computed):
@@ -241,31 +200,6 @@ def test_where_nothing_can_be_written_is_known_before_anything_is_computed(proje
     with pytest.raises(UsageError, match="cannot be written to"):
         archive.archive(request)
     assert computed == []
-
-
-def test_what_was_computed_can_be_kept(project):
-    shown(fill="reflect")
-    (path,) = cached_files()
-    kept = keep_result(path.stem[:12])
-    assert recipe_of(kept)["fill"] == "reflect"
-    path.unlink()
-    assert shown(fill="reflect").attrs["origin"] == "archived"
-    with pytest.raises(UsageError, match="unknown result"):
-        keep_result("0000")
-
-
-def test_slices_are_verified(project, monkeypatch):
-    request = screening_request(read_parameters({"profile": "toy"}), "noise")
-    archive.archive(request)
-    assert verify_result(request.archive) == "comes out again: 2 pictures at 3 magnitudes"
-    changed = xr.load_dataset(request.archive, engine="h5netcdf")
-    changed["softmax"] = changed.softmax * 0.9
-    write_netcdf(changed, request.archive)
-    with pytest.raises(UsageError, match="does not come out again"):
-        verify_result(request.archive)
-    write_profile(seed=1)
-    with pytest.raises(UsageError, match="seed"):
-        verify_result(request.archive)
 
 
 def test_two_at_once_compute_once(project):

@@ -69,12 +69,13 @@ def test_costs_are_extrapolated_openly(tmp_path, monkeypatch):
     (tmp_path / "results" / "x" / "costs.json").write_text(json.dumps(content))
     table = cost_table(parameters)
     large = table.loc["large"]
+    # Three times the multiplications: 0.06 s a pass; 250 million weights more, of 4 bytes each.
     assert large["seconds extrapolated"] == pytest.approx(60)
     assert large["GB extrapolated"] == pytest.approx(2)
-    assert large["hours for one class"] == pytest.approx(0.06 * 10 * 50 / 3600)
-    assert large["days for everything"] == pytest.approx(0.06 * 15 * 50_000 / 86_400)
-    days = table["days for everything"]
-    assert days["small"] == pytest.approx(0.02 * 15 * 50_000 / 86_400)
+    # 500 passes in 30 s; 750,000 passes in 45,000 s, or 15,000 s for the small one.
+    assert large["hours for one class"] == pytest.approx(1 / 120)
+    assert large["days for everything"] == pytest.approx(25 / 48)
+    assert table.loc["small", "days for everything"] == pytest.approx(25 / 144)
     texts = cost_texts(table)
     assert texts["seconds measured"].to_dict() == {"small": "20", "large": "–"}
     assert texts.loc["large", "days for everything"] == "0.52"

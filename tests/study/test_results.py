@@ -1,22 +1,34 @@
-"""The archived screenings of the photographs: who made them, and a slice of each made again."""
+"""Stored results: kept, listed, verified; of the photographs a slice of each is made again."""
 
 import dataclasses
 import functools
 import json
 import re
+import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
+from colors_project import make_project, shown, write_profile
 
 from itn.classifiers import load_classifier
 from itn.curves import load_screening
+from itn.messages import UsageError
+from itn.netcdf import write_netcdf
 from itn.screening import screen
-from itn.study.archive import find_archived
-from itn.study.profiles import archive_file, load_profile
-from itn.study.results import archived_results, request_of
-from itn.study.screenings import load_part
+from itn.study import archive
+from itn.study.archive import cached_files, find_archived, recipe_of
+from itn.study.profiles import archive_file, load_profile, read_parameters
+from itn.study.results import (
+    archived_results,
+    keep_result,
+    list_results,
+    request_of,
+    verify_result,
+)
+from itn.study.screenings import load_part, screening_request
 from itn.study.splits import read_split
 from itn.study.taught import TAUGHT
 from itn.thresholds import is_correct
@@ -44,7 +56,7 @@ def compiled_elsewhere(without_xla):
 
 
 @functools.cache
-def archive(network, name):
+def stored(network, name):
     return load_screening(archive_file(network.partition("_")[2], network, name))
 
 
@@ -56,6 +68,61 @@ def test_pictures():
 test_pictures.__test__ = False
 
 
+# A project's own
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    sys.modules.pop("networks", None)
+    make_project()
+    return tmp_path
+
+
+def test_what_was_computed_can_be_kept(project):
+    shown(fill="reflect")
+    (path,) = cached_files()
+    kept = keep_result(path.stem[:12])
+    assert recipe_of(kept)["fill"] == "reflect"
+    path.unlink()
+    assert shown(fill="reflect").attrs["origin"] == "archived"
+    with pytest.raises(UsageError, match="unknown result"):
+        keep_result("0000")
+
+
+def test_slices_are_verified(project, monkeypatch):
+    request = screening_request(read_parameters({"profile": "toy"}), "noise")
+    archive.archive(request)
+    assert verify_result(request.archive) == "comes out again: 2 pictures at 3 magnitudes"
+    changed = xr.load_dataset(request.archive, engine="h5netcdf")
+    changed["softmax"] = changed.softmax * 0.9
+    write_netcdf(changed, request.archive)
+    with pytest.raises(UsageError, match="does not come out again"):
+        verify_result(request.archive)
+    write_profile(seed=1)
+    with pytest.raises(UsageError, match="seed"):
+        verify_result(request.archive)
+
+
+def test_results_are_listed_with_what_their_profile_no_longer_asks_for(project):
+    shown(fill="edge")
+    archive.archive(screening_request(read_parameters({"profile": "toy"}), "grayscale"))
+    in_archive, *in_cache = list_results()
+    name = "toy/networks_colors_grayscale.nc: "
+    assert in_archive.startswith(name) and in_archive.endswith("; as its profile asks for")
+    keys = {path.stem[:12] for path in cached_files()}
+    assert {line.partition(": ")[0] for line in in_cache} == keys and len(keys) == 2
+    assert all(line.endswith("; computed on the spot") for line in in_cache)
+    assert list(list_results("toy")) == [in_archive]
+    write_profile(fill="edge", seed=3)
+    (line,) = list_results("toy")
+    assert line.endswith("; fill (zeros there, edge now), seed (0 there, 3 now)")
+
+
+# The package's
+
+
 @pytest.mark.parametrize("name", [name for name, _ in archived_results()])
 def test_every_archive_is_what_its_profile_asks_for(name):
     """With the pictures at hand their files are compared, too."""
@@ -65,7 +132,7 @@ def test_every_archive_is_what_its_profile_asks_for(name):
 
 @each_archive
 def test_archive_says_what_made_it(network, name):
-    screening = archive(network, name)
+    screening = stored(network, name)
     attrs = screening.attrs
     assert (attrs["network"], attrs["transformation"]) == (network, name)
     assert attrs["weights_sha256"] == classifier(network).weights_hash()
@@ -74,7 +141,7 @@ def test_archive_says_what_made_it(network, name):
         part.split()[0] for part in attrs["versions"].split(", ")
     }
     assert json.loads(attrs["pictures_left_out"]) == []
-    assert attrs["data_sha256"] == archive(*PAIRS[0]).attrs["data_sha256"]
+    assert attrs["data_sha256"] == stored(*PAIRS[0]).attrs["data_sha256"]
     assert set(screening.image.values) == read_split(ROOT / "profiles" / PROFILE.split, "test")
     np.testing.assert_allclose(
         screening.magnitude, TRANSFORMATIONS[name].sweep(classifier(network).input_size)
@@ -83,7 +150,7 @@ def test_archive_says_what_made_it(network, name):
 
 @each_archive
 def test_untouched_pictures_are_right_as_often_as_the_card_says(network, name):
-    screening = archive(network, name)
+    screening = stored(network, name)
     architecture, _, profile = network.partition("_")
     card = json.loads((WEIGHTS_FOLDER / profile / f"{architecture}_64.json").read_text())
     right = is_correct(screening.sel(magnitude=[screening.attrs["identity"]]))
@@ -93,14 +160,14 @@ def test_untouched_pictures_are_right_as_often_as_the_card_says(network, name):
 
 @pytest.mark.data
 def test_archives_are_of_the_test_pictures():
-    assert archive(*PAIRS[0]).attrs["data_sha256"] == test_pictures().data_hash
+    assert stored(*PAIRS[0]).attrs["data_sha256"] == test_pictures().data_hash
 
 
 @pytest.mark.data
 @each_archive
 def test_a_slice_comes_out_again(network, name):
     """Two pictures at three magnitudes, others for each archive."""
-    stored, pictures = archive(network, name), test_pictures()
+    known, pictures = stored(network, name), test_pictures()
     random = np.random.default_rng(zlib.crc32(f"{network} {name}".encode()))
     rows = np.sort(random.choice(len(pictures), 2, replace=False))
     names = sorted({pictures.class_names[pictures.labels[row]] for row in rows})
@@ -111,7 +178,7 @@ def test_a_slice_comes_out_again(network, name):
         class_names=tuple(names),
         paths=tuple(pictures.paths[row] for row in rows),
     )
-    magnitudes = random.choice(stored.magnitude.values, 3, replace=False)
+    magnitudes = random.choice(known.magnitude.values, 3, replace=False)
     again = screen(classifier(network), some, name, magnitudes, batch_size=2, progress=False)
-    expected = stored.sel(image=list(some.paths), magnitude=again.magnitude)
+    expected = known.sel(image=list(some.paths), magnitude=again.magnitude)
     np.testing.assert_allclose(again.softmax, expected.softmax, atol=5e-4)
