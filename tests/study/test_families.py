@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy import stats
+from scipy import ndimage, stats
 
 import itn
 from itn.classifiers import Classifier
@@ -21,6 +21,7 @@ from itn.study.families import FACTORS, compare_families, sliders, survey
 from itn.study.learned import (
     describe_transformers,
     first_of,
+    obtain_samples,
     obtain_transformers,
     shown_pictures,
 )
@@ -317,17 +318,15 @@ def test_the_interval_is_clopper_and_pearson_s(right, count):
 # The study that the notebooks show
 
 
+PARAMETERS = TransformerParameters(
+    profile="phantom", classes=("disc", "mirror", "zoom_small"), limit=4, epochs=2, seeds=(3, 5)
+)
+
+
 @pytest.fixture(scope="module")
 def study(without_xla):
-    parameters = TransformerParameters(
-        profile="phantom",
-        classes=("disc", "mirror", "zoom_small"),
-        limit=4,
-        epochs=2,
-        seeds=(3, 5),
-    )
     with without_xla():
-        return obtain_transformers(parameters)
+        return obtain_transformers(PARAMETERS)
 
 
 def test_a_study_has_its_parts_for_every_seed(study):
@@ -378,8 +377,31 @@ def test_samples_say_what_the_net_says_of_the_pictures_shown(study):
         images, still.spatial_matrix.values[None], still.color_matrix.values[None]
     )
     np.testing.assert_allclose(still.softmax, softmax.max(axis=1), atol=1e-4)
-    panels = np.reshape(plot_samples(study, images).axes, (2, 2, 5))  # picture, slider, value
+
+
+def test_samples_are_drawn_as_scipy_transforms_them(study):
+    samples = obtain_samples(PARAMETERS)
+    images, _ = shown_pictures(PARAMETERS)
+    side = images.shape[1]
+    panels = np.reshape(plot_samples(samples).axes, (2, 2, 5))  # picture, slider, value
     for place, axes in np.ndenumerate(panels):
+        spatial = samples.spatial_matrix.values[place[1:]]  # reads x and y, from -1 to 1
+        color = samples.color_matrix.values[place[1:]]
+        linear, shift = spatial[::-1, 1::-1], spatial[::-1, 2] * side / 2  # rows and columns
+        center = np.full(2, (side - 1) / 2)
+        offset = center + shift - linear @ center
+        warped = np.stack(
+            [
+                ndimage.affine_transform(
+                    channel, linear, offset, order=1, mode="grid-constant", output=float
+                )
+                for channel in np.moveaxis(images[place[0]], -1, 0)
+            ],
+            axis=-1,
+        )
+        expected = warped @ color[:, :3].T + color[:, 3]
+        drawn = axes.images[0].get_array()
+        np.testing.assert_allclose(drawn, expected.clip(0, 1), atol=1e-4)
         said = samples.isel(dict(zip(("picture", "slider", "value"), place, strict=True)))
         name = str(said.predicted.item()).replace("_", " ")
         assert axes.get_xlabel() == f"{name}\n{said.softmax.item():.2f}"
