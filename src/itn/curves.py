@@ -11,10 +11,7 @@ from itn.netcdf import read_netcdf, write_netcdf
 
 
 def save_screening(screening: xr.Dataset, path: str | Path) -> None:
-    """Write a screening as NetCDF, with softmax values rounded to 16 bits.
-
-    Same screening, same bytes. The file appears under its name only when it is complete, and
-    carries a checksum.
+    """Write a screening as NetCDF, with softmax values rounded to 16 bits: same one, same bytes.
 
     Parameters
     ----------

@@ -188,9 +188,9 @@ class InvariantTransformerNet(keras.Model):
     Notes
     -----
     Each step minimizes the cross-entropy if the accuracy of the batch is below a₀, otherwise
-    ``L_S + λ L_C``, see `SpatialTransformer.displacement_loss`. Logged for every training step,
-    each for its own batch: ``cross_entropy``, ``spatial_loss``, ``color_loss``,
-    ``batch_accuracy``, and ``outward``, 1 where the second branch was taken.
+    ``L_S + λ L_C``, see `SpatialTransformer.displacement_loss`. What is logged is each step's own:
+    ``cross_entropy``, ``spatial_loss``, ``color_loss``, ``batch_accuracy``, and ``outward``,
+    1 where the second branch was taken.
 
     Examples
     --------
@@ -259,20 +259,7 @@ class InvariantTransformerNet(keras.Model):
         return self.color(self.spatial(images, alpha), beta)
 
     def draw_controls(self, count: int, seed: Any) -> tuple[Tensor, Tensor]:
-        """Draw control vectors, uniform on [0, 1].
-
-        Parameters
-        ----------
-        count : int
-            Number N of vectors of each kind.
-        seed : int or keras.random.SeedGenerator
-            Seed.
-
-        Returns
-        -------
-        alpha, beta : tensor [N, p], [N, q]
-            For the spatial and the color transformer.
-        """
+        """Draw control vectors α [N, p] and β [N, q], N of each kind, uniform on [0, 1]."""
         alpha_dim, beta_dim = self.spatial.control_dim, self.color.control_dim
         both = keras.random.uniform((count, alpha_dim + beta_dim), dtype="float32", seed=seed)
         return both[:, :alpha_dim], both[:, alpha_dim:]
@@ -285,17 +272,8 @@ class InvariantTransformerNet(keras.Model):
     def call(self, inputs: Tensor | Mapping[str, Tensor], training: bool = False) -> Tensor:
         """Transform pictures and classify them."""
         given = inputs if isinstance(inputs, Mapping) else {"images": inputs}
-        inputs = {**self._own_controls(ops.shape(given["images"])[0], training), **given}
-        prepared = self._prepare(inputs["images"], inputs["alpha"], inputs["beta"])
-        # For `compute_loss`, which follows in the same step.
-        self._displacement_losses = (
-            self.spatial.displacement_loss(inputs["alpha"]),
-            self.color.displacement_loss(inputs["beta"]),
-        )
-        return ops.cast(self.network(prepared, training=False), "float32")
-
-    def _own_controls(self, count: int, training: bool) -> dict[str, Tensor]:
-        """Return control vectors for inputs that have none."""
+        images = given["images"]
+        count = ops.shape(images)[0]
         if training:
             alpha, beta = self.draw_controls(count, self.draws)
         else:
@@ -303,7 +281,14 @@ class InvariantTransformerNet(keras.Model):
                 ops.full((count, layer.control_dim), 0.5, dtype="float32")
                 for layer in (self.spatial, self.color)
             )
-        return {"alpha": alpha, "beta": beta}
+        alpha, beta = given.get("alpha", alpha), given.get("beta", beta)
+        # For `compute_loss`, which follows in the same step.
+        self._displacement_losses = (
+            self.spatial.displacement_loss(alpha),
+            self.color.displacement_loss(beta),
+        )
+        prepared = self._prepare(images, alpha, beta)
+        return ops.cast(self.network(prepared, training=False), "float32")
 
     def compute_loss(
         self,
@@ -338,15 +323,9 @@ class InvariantTransformerNet(keras.Model):
         return ops.where(outward, spatial_loss + self.color_weight * color_loss, cross_entropy)
 
     def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
-        """Prepare for training.
+        """Prepare for training, as `keras.Model.compile`, but with a loss of its own.
 
-        Parameters
-        ----------
-        optimizer : str or keras.optimizers.Optimizer, default "adam"
-            Changes the transformers' weights.
-        **kwargs
-            As for `keras.Model.compile`, but without a loss: that is the model's own. On
-            TensorFlow XLA compiles the transformers and nothing else, unless that is asked for.
+        On TensorFlow XLA compiles the transformers and nothing else, unless that is asked for.
         """
         if kwargs.get("loss") is not None:
             raise UsageError("an InvariantTransformerNet has a loss of its own, leave it out")
@@ -375,8 +354,7 @@ class InvariantTransformerNet(keras.Model):
             their labels: indices [N] of the classifier's logits, or one-hot [N, K]. Or a
             `tf.data.Dataset`, `keras.utils.PyDataset`, `DataLoader` or generator of both.
         *args, **kwargs
-            As for `keras.Model.fit`. ``validation_data`` are looked at with all control values
-            at 1/2.
+            As for `keras.Model.fit`.
 
         Returns
         -------
@@ -386,9 +364,8 @@ class InvariantTransformerNet(keras.Model):
         Raises
         ------
         UsageError
-            If the pictures have another size, labels are out of range or not as many as the
-            pictures, or the required accuracy is above that of the classifier on these
-            pictures. Of a generator only the first batches are checked.
+            If pictures or labels do not fit, or the required accuracy is above that of the
+            classifier on these pictures; of a generator only the first batches are checked.
         """
         given = inspect.signature(super().fit).bind(x, y, *args, **kwargs)
         options = given.arguments

@@ -43,12 +43,8 @@ class Batches(keras.utils.PyDataset):
 class Checkpoint(keras.callbacks.Callback):
     """Keep what is needed to go on after the last complete epoch of the same recipe.
 
-    All of it lies in one file, which is replaced at once: the recipe, by whose hash the file is
-    called, the history, the weights and the optimizer's variables, behind a checksum. Another
-    recipe has a file of its own and starts afresh.
-
-    `keras.callbacks.BackupAndRestore` writes the weights and the number of the epoch one after
-    the other; stopped in between it would train an epoch twice.
+    One file for each recipe holds all of it and is replaced at once. `BackupAndRestore` of Keras
+    writes weights and epoch one after the other; stopped in between it would train one twice.
     """
 
     def __init__(

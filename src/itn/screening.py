@@ -53,8 +53,7 @@ def screen(
 ) -> xr.Dataset:
     """Screen a classifier with one transformation over pictures of one or more classes.
 
-    Every picture is looked at under every magnitude, and keeps its noise field over all of them:
-    comparisons between magnitudes are paired.
+    Magnitudes are paired: each sees every picture, with the picture's own noise field.
 
     Parameters
     ----------
@@ -74,8 +73,8 @@ def screen(
     clip : bool, default False
         Whether to clip transformed pictures to [0, 1]. The paper clips nothing.
     rivals : int, default 3
-        Number R of rivals kept for each category: the classes, other than the true one, whose
-        mean softmax rises highest anywhere in the sweep. All of them where there are fewer.
+        At most how many rivals are kept for each category: the classes, other than the true
+        one, whose mean softmax rises highest anywhere in the sweep.
     batch_size : int, default 16
         Pictures per forward pass.
     progress : bool, default True
@@ -84,8 +83,7 @@ def screen(
     Returns
     -------
     xarray.Dataset
-        With the dimensions ``image`` (N, in the order given), ``magnitude`` (M),
-        ``category`` (C), ``class`` (K) and ``rank`` (R):
+        Its attributes say how it was made; `itn.save_screening` saves it.
 
         - ``softmax`` (image, magnitude): softmax of the true class;
         - ``rival_softmax`` (image, rank, magnitude): of the rivals of the image's category;
@@ -94,16 +92,12 @@ def screen(
         - ``rival`` (category, rank), ``target`` (category): indices of classes;
         - ``label`` (image): index of the category.
 
-        Its attributes say how it was made. Save it with `itn.save_screening`.
-
     Raises
     ------
     UsageError
-        Before the first pass: for an unknown transformation, fill or class, a magnitude out of
-        range, pictures of another size or range, names that cannot be stored, a broken file, or
-        too little space for temporary files. During the screening, naming the picture: if the
-        classifier answers with no number, or the identity does not reproduce the softmax of the
-        untouched picture.
+        Before the first pass: for what is unknown or out of range, pictures that do not fit, a
+        broken file, or too little space for temporary ones. After it, naming the picture: if an
+        answer is no number, or the identity does not reproduce that to the untouched picture.
 
     Examples
     --------
@@ -268,8 +262,7 @@ class _Sweep:
 class Look(keras.Model):
     """What a classifier says of pictures that are changed before, compiled as its backend can best.
 
-    Its input is a dictionary of the arguments of `change`. Pictures are changed in float32,
-    whatever the network computes in.
+    `change` takes its inputs, a dictionary, in float32, whatever the network computes in.
     """
 
     def __init__(self, classifier: Classifier, change: Callable[..., Tensor]) -> None:
@@ -334,14 +327,11 @@ def _reserved(size: int) -> IO[bytes]:
 def _reserve(file: IO[bytes], size: int, folder: str) -> None:
     try:
         os.posix_fallocate(file.fileno(), 0, size)
-        return
-    except AttributeError:  # not every system has it
-        pass
-    except OSError as error:  # nor every drive
-        if error.errno != errno.EOPNOTSUPP:
+    except (AttributeError, OSError) as error:  # not every system has it, nor every drive
+        if isinstance(error, OSError) and error.errno != errno.EOPNOTSUPP:
             raise
-    if shutil.disk_usage(folder).free < size:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if shutil.disk_usage(folder).free < size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
 
 
 def _clean_tolerance(network: keras.Model) -> float:

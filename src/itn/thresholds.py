@@ -75,8 +75,7 @@ def is_correct(screening: xr.Dataset) -> npt.NDArray[np.bool_]:
     """Tell of each picture at each magnitude whether it is predicted correctly."""
     _refuse_nan(screening)
     target = screening.target.values[screening.label.values]
-    correct: npt.NDArray[np.bool_] = screening.predicted.values == target[:, None]
-    return correct
+    return np.asarray(screening.predicted.values == target[:, None])
 
 
 def accuracy_interval(right: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -89,8 +88,7 @@ def accuracy_interval(right: np.ndarray, count: int) -> tuple[np.ndarray, np.nda
 def true_softmax(screening: xr.Dataset) -> xr.DataArray:
     """Return the mean softmax of each category's true class."""
     _refuse_nan(screening)
-    target = xr.DataArray(screening.target.values, dims="category")
-    true: xr.DataArray = screening.mean_softmax.isel({"class": target})
+    true: xr.DataArray = screening.mean_softmax.isel({"class": screening.target.variable})
     return true
 
 
@@ -115,17 +113,15 @@ def margins(screening: xr.Dataset) -> xr.DataArray:
     >>> margins(screening).sel(criterion="half", category="tick", magnitude=0).item() > 0
     True
     """
-    mean = screening.mean_softmax.values.astype(np.float64)  # [C, M, K]
-    target = screening.target.values[:, None, None]
-    true = np.take_along_axis(mean, target, axis=2)[..., 0]
-    others = mean.copy()
-    np.put_along_axis(others, target, -np.inf, axis=2)
+    others = screening.mean_softmax.values.astype(np.float64)  # [C, M, K]
+    np.put_along_axis(others, screening.target.values[:, None, None], -np.inf, axis=2)
+    lead = true_softmax(screening).values - others.max(axis=2)
     correct = accuracy(screening)
     identity = find_transformation(screening.attrs["transformation"]).identity
     clean = value_at(screening, correct.values, identity)[:, None]  # [C, 1]
     half = (correct - clean / 2).where(clean > 0)  # nothing to lose: no margin
     return xr.concat(
-        [correct.copy(data=true - others.max(axis=2)), half],
+        [correct.copy(data=lead), half],
         xr.DataArray(list(CRITERIA), dims="criterion", name="criterion"),
     )
 

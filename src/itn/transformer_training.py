@@ -46,14 +46,12 @@ def train_transformers(
 
     Choosing the loss batch by batch lets the accuracy hover below the required one. So before
     the first epoch and after each, held-out pictures are looked at under control vectors drawn
-    uniformly from [0, 1], and in the end the net has the transformers with the largest
-    displacement (spatial plus color, see `itn.displacement`) among the states whose held-out
-    accuracy was at least the required one.
+    uniformly from [0, 1]. Of the states whose accuracy there is at least the required one, that
+    with the largest displacement (spatial plus color, see `itn.displacement`) is kept.
 
-    The same arguments give the same history on one machine. A training that was stopped goes
-    on after its last complete epoch when it is called again with the same arguments, sources
-    and versions, in the same folder; with others it starts afresh beside it. One that was
-    finished there is not done again. Who trains in the same folder meanwhile, waits.
+    The same arguments give the same history on one machine. In the same folder, a training that
+    was stopped goes on after its last complete epoch, and one that was finished is not done
+    again, as long as arguments, sources and versions are the same.
 
     Parameters
     ----------
@@ -66,7 +64,7 @@ def train_transformers(
     learning_rate : float, default 2e-3
         Of Adam.
     folder : str or Path, optional
-        Where the state is kept for resuming, one file for each training; by default it is not.
+        Where the state is kept for resuming; by default it is not.
     callbacks : sequence of keras.callbacks.Callback, optional
         More callbacks for `keras.Model.fit`.
     progress : bool, default True
@@ -75,10 +73,9 @@ def train_transformers(
     Returns
     -------
     xarray.Dataset
-        Over ``step``: ``cross_entropy``, ``spatial_loss``, ``color_loss``, ``batch_accuracy``
-        and ``outward`` of each batch. Over ``epoch``, from 0, before the first:
-        ``held_out_accuracy``, ``spatial_displacement``, ``color_displacement``. Its attributes
-        say how it was made, and ``kept_epoch`` which state was kept.
+        Over ``step``, what `InvariantTransformerNet` logs. Over ``epoch``, from 0, before the
+        first: ``held_out_accuracy``, ``spatial_displacement``, ``color_displacement``. Its
+        attributes say how it was made, and ``kept_epoch`` which state was kept.
 
     Raises
     ------
@@ -141,7 +138,7 @@ def train_transformers(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "options": json.dumps(net.options),
-        "start_sha256": _hash(start),
+        "start_sha256": hashlib.sha256(b"".join(w.tobytes() for w in start)).hexdigest(),
         **environment(),
     }
     with ExitStack() as stack:
@@ -196,13 +193,6 @@ def _train(
             shuffle=False,  # the batches do it
             verbose=0,
         )
-
-
-def _hash(weights: Sequence[np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for weight in weights:
-        digest.update(np.ascontiguousarray(weight).tobytes())
-    return digest.hexdigest()
 
 
 class _LabeledBatches(Batches):
