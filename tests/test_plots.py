@@ -1,13 +1,12 @@
-"""What a reader sees of a screening: figures, tables and numbers, against the data they show."""
+"""Figures of a screening, against the data they show."""
 
-import json
+from pathlib import Path
 from xml.dom import minidom
 from xml.etree import ElementTree
 
 import matplotlib as mpl
 import matplotlib.figure
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 from IPython.core.formatters import DisplayFormatter
@@ -17,27 +16,16 @@ from PIL import Image
 from scipy import stats
 
 import itn
-from itn.plots import LOST_COLOR, STYLE, Figure, format_magnitude, panels
-from itn.study.pages import save_table, show_figure
-from itn.study.profiles import FigureParameters, archive_file
-from itn.study.tables import (
-    category_table,
-    describe,
-    rotation_table,
-    screening_summary,
-    threshold_overview,
-    threshold_summary,
-    threshold_table,
-)
-from itn.thresholds import accuracy, median_threshold, thresholds
+from itn.plots import LOST_COLOR, STYLE, as_drawing, format_magnitude, panels
 from itn.transformations import find_transformation
 
+RESULTS = Path(__file__).parents[1] / "results" / "imagenet"
 SVG_NAMESPACE = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
 def rotation():
-    return itn.load_screening(archive_file("imagenet", "squeezenet", "rotation"))
+    return itn.load_screening(RESULTS / "squeezenet_rotation.nc")
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +58,6 @@ def test_every_line_has_a_color_and_a_dash_pattern_of_its_own(two):
     assert len({each.get_color() for each in shown}) == len(shown) == 5
     patterns = {(str(each._unscaled_dash_pattern), each.get_linewidth()) for each in shown}
     assert len(patterns) == len(shown)
-
-
-def test_thresholds_are_drawn_where_they_are(two):
-    ball, piano = itn.plot_softmax(two).axes
-    found = thresholds(two).sel(category="grand_piano").threshold.values.ravel()
-    drawn = [each.get_xdata()[0] for each in piano.lines if each.get_label().startswith("_")]
-    assert sorted(drawn) == pytest.approx(sorted(found % 360))
-    written = {each.get_text() for each in piano.texts}
-    rotation = find_transformation("rotation")
-    assert {f"switch {format_magnitude(found[0], rotation)}"} <= written
-    assert not ball.texts  # it keeps its class at every angle: nothing to mark
 
 
 def test_ground_is_shaded_where_the_true_class_does_not_lead(two):
@@ -151,6 +128,21 @@ def test_rotations_are_marked_and_shaded_where_they_were_swept(degrees, lines):
         assert colors.same_color(top.get_facecolor(), LOST_COLOR) != kept
 
 
+def test_thresholds_are_named_where_they_stand():
+    """The true class leads to 30°, and is recognized to 50°: both are lost halfway to the next."""
+    degrees = np.arange(0.0, 361, 10)
+    screening = turned(degrees)
+    recognized = np.abs((degrees + 180) % 360 - 180) <= 50
+    screening["predicted"] = ("image", "magnitude"), np.tile(np.where(recognized, 0, 1), (4, 1))
+    (axes,) = itn.plot_softmax(screening).axes
+    said = {text.get_text(): text.xy[0] for text in axes.texts}
+    assert said == pytest.approx(
+        {"switch 35.0°": 35, "switch −35.0°": 325, "half 55.0°": 55, "half −55.0°": 305}
+    )
+    marks = {each.get_xdata()[0]: each.get_linestyle() for each in axes.lines[-4:]}
+    assert marks == pytest.approx({35: "-", 325: "-", 55: ":", 305: ":"})
+
+
 @pytest.mark.parametrize(
     "name", ["$x^2$", "a$b", r"\alpha{}", "100 % & #1 ~", "x^2 \\$", "中文 😀", "e\u0301", "<&>\"'"]
 )
@@ -190,6 +182,26 @@ def test_accuracy_figure_draws_all_pictures_with_their_interval(rotation):
     assert at_zero.max() == pytest.approx(interval.high)
 
 
+def test_the_categories_that_keep_and_lose_most_are_named():
+    """Of four pictures each, `late` keeps four, two and none, `early` one less, `never` none."""
+    kept = {"early": [3, 1, 0], "late": [4, 2, 0], "never": [0, 0, 0]}
+    predicted = [np.arange(4)[:, None] < np.array(counts) for counts in kept.values()]
+    screening = xr.Dataset(
+        {
+            "predicted": (("image", "magnitude"), np.concatenate(predicted).astype(int)),
+            "target": ("category", [1, 1, 1]),
+            "label": ("image", np.repeat([0, 1, 2], 4)),
+        },
+        coords={"magnitude": [0.0, 1, 2], "category": list(kept)},
+        attrs={"transformation": "blur"},
+    )
+    (axes,) = itn.plot_accuracy(screening).axes
+    named = [each.get_label() for each in axes.lines if not each.get_label().startswith("_")]
+    assert named == ["late", "never", "all 12 pictures"]
+    assert line(axes, "late").get_ydata().tolist() == [1, 0.5, 0]
+    assert line(axes, "all 12 pictures").get_ydata().tolist() == [7 / 12, 3 / 12, 0]
+
+
 def test_same_figure_same_bytes(two, tmp_path, monkeypatch):
     monkeypatch.setenv("ITN_FIGURES", str(tmp_path))
     for name in ("one.svg", "other", "one.pdf", "other.pdf", "one.png", "other.png"):
@@ -202,7 +214,7 @@ def test_same_figure_same_bytes(two, tmp_path, monkeypatch):
 
 
 def test_settings_of_the_user_change_no_figure(two):
-    usual = show_figure(itn.plot_softmax(two), "softmax")
+    usual = as_drawing(itn.plot_softmax(two))
     mine = {
         "axes.grid": True, "lines.linewidth": 5, "font.size": 30, "text.usetex": True,
         "figure.facecolor": "red", "savefig.bbox": "tight", "savefig.facecolor": "blue",
@@ -210,40 +222,41 @@ def test_settings_of_the_user_change_no_figure(two):
         "axes.prop_cycle": mpl.cycler(color=["red"]), "axes.unicode_minus": False,
     }  # fmt: skip
     with mpl.rc_context(mine):
-        assert show_figure(itn.plot_softmax(two), "softmax") == usual
+        assert as_drawing(itn.plot_softmax(two)) == usual
         assert mpl.rcParams["lines.linewidth"] == 5  # they are still the user's
         made = itn.plot_softmax(two)
         assert itn.plot_softmax(two)._repr_svg_() == usual._repr_svg_()
-    assert show_figure(made, "softmax") == usual
-
-
-def test_a_figure_is_a_picture_in_a_notebook(two):
-    formats, _ = DisplayFormatter().format(itn.plot_accuracy(two))
-    assert formats["image/svg+xml"].startswith("<svg")
-    assert minidom.parseString(formats["image/svg+xml"])
-    formats, _ = DisplayFormatter().format(show_figure(itn.plot_accuracy(two), "accuracy"))
-    assert formats["image/svg+xml"].startswith("<svg")
-    assert formats["text/plain"] == "<Drawing>"
+    assert as_drawing(made) == usual
 
 
 @pytest.mark.parametrize("name", [name for name in dir(itn) if name.startswith("plot_")])
-def test_every_plot_makes_such_a_figure(name, two):
-    assert isinstance(getattr(itn, name)(two), Figure)
+def test_a_figure_is_a_picture_in_a_notebook(name, two):
+    figure = getattr(itn, name)(two)
+    formats, _ = DisplayFormatter().format(figure)
+    assert formats["image/svg+xml"].startswith("<svg")
+    assert minidom.parseString(formats["image/svg+xml"])
+    drawn, _ = DisplayFormatter().format(as_drawing(figure))
+    assert drawn == {"image/svg+xml": formats["image/svg+xml"], "text/plain": "<Drawing>"}
+
+
+def assert_same_lines(drawn, wanted):
+    for one, other in zip(drawn.lines, wanted.lines, strict=True):
+        np.testing.assert_array_equal(one.get_xydata(), other.get_xydata())
+        assert one.get_label() == other.get_label()
 
 
 def test_plots_draw_where_they_are_told(two):
-    own = itn.plot_softmax(two)
     figure = matplotlib.figure.Figure()
     left, middle, right = figure.subplots(1, 3)
     assert itn.plot_softmax(two, ax=[left, middle]) is figure
     assert itn.plot_accuracy(two, ax=right) is figure
-    for panel, same in zip((left, middle), own.axes, strict=True):
-        for drawn, wanted in zip(panel.lines, same.lines, strict=True):
-            np.testing.assert_array_equal(drawn.get_xydata(), wanted.get_xydata())
-    assert len(right.lines) == len(itn.plot_accuracy(two).axes[0].lines)
-    assert len(figure.axes) == 3
+    wanted = [*itn.plot_softmax(two).axes, *itn.plot_accuracy(two).axes]
+    for drawn, same in zip(figure.axes, wanted, strict=True):
+        assert_same_lines(drawn, same)
     one = itn.select_categories(two, ["grand_piano"])
-    assert itn.plot_softmax(one, ax=figure.add_subfigure(figure.add_gridspec(1)[0]).subplots())
+    inner = figure.add_subfigure(figure.add_gridspec(1)[0]).subplots()
+    assert itn.plot_softmax(one, ax=inner) is figure
+    assert_same_lines(inner, wanted[1])
     with pytest.raises(itn.UsageError, match="each of 2 panels, got 1"):
         itn.plot_softmax(two, ax=left)
 
@@ -253,24 +266,6 @@ def test_panels_beyond_are_empty():
         assert grid.shape == (2, 3)
     assert figure.get_size_inches().tolist() == [4.5, 4]
     assert [axes.axison for axes in grid.flat] == [True] * 5 + [False]
-
-
-def test_a_notebook_writes_for_the_book_alone(two, tmp_path, monkeypatch):
-    monkeypatch.delenv("ITN_FIGURES", raising=False)
-    monkeypatch.chdir(tmp_path)
-    drawing = show_figure(itn.plot_accuracy(two), "accuracy")
-    table = threshold_table(two)
-    shown = table.rename(index={"soccer_ball": "soccer ball", "grand_piano": "grand piano"})
-    pd.testing.assert_frame_equal(save_table(table, "thresholds"), shown)
-    assert list(tmp_path.iterdir()) == []
-    monkeypatch.setenv("ITN_FIGURES", str(tmp_path / "figures"))
-    assert show_figure(itn.plot_accuracy(two), "accuracy") == drawing
-    pd.testing.assert_frame_equal(save_table(table, "thresholds"), shown)
-    assert (tmp_path / "figures" / "accuracy.svg").read_text() == drawing
-    assert sorted(each.name for each in (tmp_path / "figures").iterdir()) == [
-        "accuracy.svg",
-        "thresholds.csv",
-    ]
 
 
 def test_a_script_writes_where_it_says(two, tmp_path, monkeypatch):
@@ -300,15 +295,6 @@ def test_what_is_shown_is_its_own_figure_whatever_the_file_holds(tmp_path, monke
     assert "belongs-to-tick" in (tmp_path / "rotation.svg").read_text()
 
 
-def test_a_description_names_what_was_left_out(rotation):
-    assert "left out" not in describe(rotation)
-    left_out = [[f"starfish/{number}.jpg", "empty file"] for number in range(7)]
-    attrs = {"pictures_left_out": json.dumps(left_out)}
-    said = describe(rotation.assign_attrs(attrs))
-    assert " without 7 left out: starfish/0.jpg (empty file), starfish/1.jpg (empty file), " in said
-    assert "starfish/4.jpg (empty file), …, " in said and "starfish/5.jpg" not in said
-
-
 @pytest.mark.parametrize(
     ("name", "magnitude", "text"),
     [
@@ -323,88 +309,3 @@ def test_a_description_names_what_was_left_out(rotation):
 )
 def test_magnitudes_are_written_with_their_unit(name, magnitude, text):
     assert format_magnitude(magnitude, find_transformation(name)) == text
-
-
-def test_tables_are_those_of_the_data(rotation):
-    found = thresholds(rotation)
-    up = found.sel(criterion="switch", direction="up")
-    label = rotation.label.values
-    clean = rotation.predicted.sel(magnitude=0).values == rotation.target.values[label]
-    looked_at = screening_summary(rotation).loc["rotation"]
-    assert looked_at["clean accuracy"] == pytest.approx(clean.mean())
-    assert looked_at["pictures"] == len(label)
-    assert looked_at["categories"] == 11
-    summary = threshold_summary(rotation)
-    assert summary.index.tolist() == ["switch_down", "switch_up", "half_down", "half_up"]
-    first = summary.loc["switch_up"]
-    assert first["reached"] == np.isfinite(up.threshold).sum()
-    for end, index in (
-        ("nearest", np.nanargmin(up.threshold)),
-        ("farthest", np.nanargmax(up.threshold)),
-    ):
-        one = up.isel(category=int(index))
-        assert first[f"{end} category"] == str(one.category.item()).replace("_", " ")
-        assert first[end] == format_magnitude(one.threshold.item(), find_transformation("rotation"))
-    down = found.sel(criterion="switch", direction="down")
-    nearest = down.isel(category=int(np.nanargmax(down.threshold)))
-    assert nearest.category == "grand_piano"
-    assert summary.loc["switch_down", "nearest category"] == "grand piano"
-    assert first["median"] == median_threshold(up)[0] == "not reached"
-    piano = rotation.category.values.tolist().index("grand_piano")
-    curve = rotation.mean_softmax.isel(category=piano, **{"class": int(rotation.target[piano])})
-    row = rotation_table(rotation).loc["grand_piano"]
-    assert row["softmax upside down"] == pytest.approx(float(curve.sel(magnitude=180)))
-    assert row["softmax upright"] == pytest.approx(float(curve.sel(magnitude=0)))
-    assert row["switch"] == threshold_table(rotation).loc["grand_piano", "switch up"]
-    assert row["half"] == threshold_table(rotation).loc["grand_piano", "half up"]
-
-
-def test_categories_are_counted_and_their_classes_named(rotation):
-    table = category_table(rotation)
-    assert table.loc["lamp"].tolist() == [61, "table lamp", 846]
-    assert table["pictures"].sum() == rotation.sizes["image"]
-
-
-def test_where_nothing_is_reached_nothing_is_named(rotation):
-    shown = itn.select_categories(rotation, ["soccer_ball"])
-    row = threshold_summary(shown).loc["switch_up"]
-    assert row.tolist() == [0, "not reached", "–", "–", "–", "–"]
-
-
-def test_the_overview_has_a_row_for_each_transformation(rotation):
-    zoom = itn.load_screening(archive_file("imagenet", "squeezenet", "zoom"))
-    table = threshold_overview([rotation, zoom], FigureParameters(profile="imagenet"))
-    assert table.index.tolist() == ["rotation", "zoom"]
-    for name, screening in (("rotation", rotation), ("zoom", zoom)):
-        own = threshold_table(screening)
-        for category in ("soccer_ball", "grand_piano"):
-            for criterion in ("switch", "half"):
-                shown = table.loc[name, f"{category}, {criterion}"]
-                assert shown == own.loc[category, f"{criterion} up"]
-        column = thresholds(screening).sel(criterion="half", direction="up")
-        status, median = median_threshold(column)
-        number = format_magnitude(median, find_transformation(name))
-        assert table.loc[name, "median, half"] == (number if status == "reached" else status)
-
-
-def test_half_a_sweep_has_half_of_the_thresholds(rotation):
-    half = rotation.sel(magnitude=rotation.magnitude <= 90)
-    assert threshold_summary(half).index.tolist() == ["switch_up", "half_up"]
-    assert rotation_table(half)["softmax upside down"].isna().all()
-
-
-def test_table_says_why_there_is_no_number(rotation):
-    table = threshold_table(rotation)
-    assert table.loc["soccer_ball", "switch up"] == "not reached"
-    assert table.loc["grand_piano", "switch up"].endswith("°")
-    clean = accuracy(rotation).sel(magnitude=0)
-    assert table.loc["lamp", "clean accuracy"] == f"{clean.sel(category='lamp').item():.1%}"
-
-
-def test_a_saved_table_is_read_back(rotation, tmp_path, monkeypatch):
-    monkeypatch.setenv("ITN_FIGURES", str(tmp_path))
-    table = threshold_table(rotation)
-    shown = save_table(table, "thresholds")
-    assert shown.to_numpy().tolist() == table.to_numpy().tolist()
-    read = pd.read_csv(tmp_path / "thresholds.csv", index_col="category")
-    pd.testing.assert_frame_equal(read, shown)

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
 
 from itn.messages import UsageError
 from itn.thresholds import (
     accuracy,
+    accuracy_interval,
     is_correct,
     margins,
     mean_over_sweep,
@@ -372,6 +374,12 @@ def test_accuracy_is_counted_for_each_category_whatever_the_order_of_its_picture
     assert result.dims == ("category", "magnitude")
     np.testing.assert_allclose(result.sel(category="lamp"), [2 / 3, 1 / 3])
     np.testing.assert_allclose(result.sel(category="tick"), [1, 0.5])
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 12), (5, 12), (12, 12), (300, 336)])
+def test_the_interval_is_clopper_and_pearson_s(right, count):
+    exact = stats.binomtest(right, count).proportion_ci(0.95, method="exact")
+    assert accuracy_interval(np.array(right), count) == pytest.approx((exact.low, exact.high))
 
 
 def test_margins_are_to_the_highest_rival_and_to_half_the_clean_accuracy():

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
-from itn.study.pages import glue_table, save_table
+from itn.plots import as_drawing
+from itn.study.pages import glue_table, save_table, show_figure
 
 
 @pytest.fixture
@@ -72,3 +74,24 @@ def test_a_page_calls_things_by_their_names(monkeypatch):
         ["horizontal scale"],
         ["ResNet error"],
     )
+
+
+def test_a_notebook_writes_for_the_book_alone(table, tmp_path, monkeypatch):
+    """Elsewhere it shows the same, and nothing is written."""
+    monkeypatch.delenv("ITN_FIGURES", raising=False)
+    monkeypatch.chdir(tmp_path)
+    figure = Figure(figsize=(1, 1))
+    figure.subplots().plot([0, 1])
+    drawing, shown = show_figure(figure, "accuracy"), save_table(table, "classes")
+    assert drawing == as_drawing(figure)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("ITN_FIGURES", str(tmp_path / "figures"))
+    assert show_figure(figure, "accuracy") == drawing
+    pd.testing.assert_frame_equal(save_table(table, "classes"), shown)
+    assert (tmp_path / "figures" / "accuracy.svg").read_text() == drawing
+    read = pd.read_csv(tmp_path / "figures" / "classes.csv", index_col=[0, 1], na_values="–")
+    pd.testing.assert_frame_equal(read, shown.round(3))
+    assert {each.name for each in (tmp_path / "figures").iterdir()} == {
+        "accuracy.svg",
+        "classes.csv",
+    }

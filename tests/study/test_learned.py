@@ -1,0 +1,123 @@
+"""Studies of transformers: whole for every seed, and from what pictures."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import ndimage
+
+from itn.netcdf import write_netcdf
+from itn.pictures import Pictures
+from itn.study import learned
+from itn.study.learned import (
+    describe_transformers,
+    obtain_samples,
+    obtain_transformers,
+    shown_pictures,
+    transformer_pictures,
+)
+from itn.study.profiles import TransformerParameters
+
+# Keras 3.15 itself calls numpy's older way to make an array of a variable.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+FEW = {"profile": "phantom", "classes": ("disc", "mirror", "zoom_small"), "limit": 6, "epochs": 2}
+
+
+@pytest.fixture(scope="module")
+def study(without_xla):
+    with without_xla():
+        return obtain_transformers(TransformerParameters(**FEW, seeds=(3, 5)))
+
+
+def test_a_study_has_its_parts_for_every_seed(study):
+    assert list(study.children) == ["seed_3", "seed_5"]
+    for seed in study.children.values():
+        assert set(seed.children) == {"history", "comparison", "survey", "samples"}
+        # Three classes of six pictures and three more of each, looked at twice and thrice.
+        passes = 2 * 18 + 3 * 9
+        assert seed["comparison"].attrs["passes_each"] == passes // seed["comparison"].factor.size
+        assert seed["survey"].attrs["pictures"] == 9
+        assert seed["samples"].picture.values.tolist() == ["disc", "mirror"]
+    first, second = (node["history"].cross_entropy for node in study.children.values())
+    assert not np.array_equal(first, second)
+    assert study.attrs["origin"] == "computed"
+
+
+def test_an_archive_serves_where_nothing_deviates(study, monkeypatch, tmp_path):
+    """One of more seeds is taken from the file; nothing is computed."""
+    write_netcdf(study, tmp_path / "results" / "phantom" / "alexnet_phantom_transformers.nc")
+    monkeypatch.setattr(learned, "project_folder", lambda: tmp_path)
+    monkeypatch.setattr("itn.classifiers.load_classifier", None)
+    archived = obtain_transformers(TransformerParameters(**FEW, seeds=(5,)))
+    assert archived.attrs["origin"] == "archived" and list(archived.children) == ["seed_5"]
+    xr.testing.assert_equal(
+        archived["seed_5/comparison"].to_dataset(), study["seed_5/comparison"].to_dataset()
+    )
+
+
+def test_a_study_is_described_in_one_line(known_study):
+    said = describe_transformers(known_study)
+    assert said == (
+        "toy (weights 0123456789ab) on 12 pictures of shapes (data fedcba987654), judged on "
+        "6 others, 2 seeds, 2 epochs, computed with itn 1 on abacus"
+    )
+    known_study["seed_3/history"].attrs["shared_pictures"] = 2
+    assert "judged on 6 others, 2 of them learned from as well, 2 seeds" in describe_transformers(
+        known_study
+    )
+
+
+def test_rendered_pictures_are_judged_by_half_as_many_of_another_seed():
+    training, held_out = transformer_pictures(TransformerParameters(**FEW | {"limit": 5}))
+    assert (len(training), len(held_out)) == (15, 9)
+    assert {path.partition("/")[2][:2] for path in training.paths} == {"2_"}
+    assert {path.partition("/")[2][:2] for path in held_out.paths} == {"1_"}
+
+
+def test_every_third_picture_of_data_sets_is_held_out(monkeypatch):
+    """Of two data sets, whose classes are not mixed."""
+    images = np.arange(7, dtype="float32").reshape(7, 1, 1, 1).repeat(3, axis=3)
+    sets = {
+        "one": Pictures(images[:4], np.array([0, 0, 1, 1]), ("a", "b"), tuple("wxyz"), "one"),
+        "two": Pictures(images[4:], np.array([0, 0, 0]), ("c",), tuple("123"), "two"),
+    }
+    chosen = learned._Chosen(
+        "alexnet_phantom", None, ({"source": "one"}, {"source": "two"}), {}, 1, 1
+    )
+    monkeypatch.setattr(learned, "_chosen", lambda parameters: chosen)
+    monkeypatch.setattr(learned, "load_images", lambda source, size: sets[source])
+    training, held_out = transformer_pictures(TransformerParameters(profile="photos"))
+    assert training.paths == ("w", "x", "z", "1", "3") and held_out.paths == ("y", "2")
+    assert training.images[:, 0, 0, 0].tolist() == [0, 1, 3, 4, 6]
+    assert held_out.images[:, 0, 0, 0].tolist() == [2, 5]
+    for part, names in ((training, "aabcc"), (held_out, "bc")):
+        assert [part.class_names[label] for label in part.labels] == list(names)
+        assert part.name == "one and two"
+
+
+def test_samples_are_of_two_classes_that_are_learned_from():
+    images, names = shown_pictures(TransformerParameters(**FEW))
+    assert names == ["disc", "mirror"] and images.shape == (2, 64, 64, 3)
+    y, x = np.mgrid[:64, :64] - 31.5
+    disc = images[0].mean(axis=2)
+    assert disc[np.hypot(x, y) < 8].min() > disc[np.hypot(x, y) > 31].max()
+
+
+def test_samples_are_transformed_as_scipy_does_it(study):
+    parameters = TransformerParameters(**FEW, seeds=(3, 5))
+    samples, (images, _) = obtain_samples(parameters), shown_pictures(parameters)
+    assert samples.pictures.shape == (2, 2, 5, 64, 64, 3)  # picture, slider, value
+    center = np.full(2, 31.5)
+    for picture, *member in np.ndindex(2, 2, 5):
+        spatial = samples.spatial_matrix.values[*member]  # reads x and y, from -1 to 1
+        color = samples.color_matrix.values[*member]
+        linear, shift = spatial[::-1, 1::-1], spatial[::-1, 2] * 32  # rows and columns
+        offset = center + shift - linear @ center
+        warped = [
+            ndimage.affine_transform(
+                channel, linear, offset, order=1, mode="grid-constant", output=float
+            )
+            for channel in np.moveaxis(images[picture], -1, 0)
+        ]
+        expected = np.stack(warped, axis=-1) @ color[:, :3].T + color[:, 3]
+        np.testing.assert_allclose(samples.pictures[picture, *member], expected, atol=1e-4)
