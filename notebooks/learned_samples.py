@@ -46,8 +46,8 @@ study.describe_transformers(trained)
 # picture what the classifier says, and its softmax.
 
 # %%
-images, _ = study.shown_pictures(parameters)
-study.show_figure(study.plot_samples(trained, images), "learned_samples")
+samples = study.obtain_samples(parameters)
+study.show_figure(study.plot_samples(samples), "learned_samples")
 
 # %% [markdown]
 # The matrices, decomposed: one line for each control value, moved from 0 to 1 with all others

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import ndimage
 
 from itn.netcdf import write_netcdf
 from itn.pictures import Pictures
 from itn.study import learned
 from itn.study.learned import (
     describe_transformers,
+    obtain_samples,
     obtain_transformers,
     shown_pictures,
     transformer_pictures,
@@ -99,3 +101,23 @@ def test_samples_are_of_two_classes_that_are_learned_from():
     y, x = np.mgrid[:64, :64] - 31.5
     disc = images[0].mean(axis=2)
     assert disc[np.hypot(x, y) < 8].min() > disc[np.hypot(x, y) > 31].max()
+
+
+def test_samples_are_transformed_as_scipy_does_it(study):
+    parameters = TransformerParameters(**FEW, seeds=(3, 5))
+    samples, (images, _) = obtain_samples(parameters), shown_pictures(parameters)
+    assert samples.pictures.shape == (2, 2, 5, 64, 64, 3)  # picture, slider, value
+    center = np.full(2, 31.5)
+    for picture, *member in np.ndindex(2, 2, 5):
+        spatial = samples.spatial_matrix.values[*member]  # reads x and y, from -1 to 1
+        color = samples.color_matrix.values[*member]
+        linear, shift = spatial[::-1, 1::-1], spatial[::-1, 2] * 32  # rows and columns
+        offset = center + shift - linear @ center
+        warped = [
+            ndimage.affine_transform(
+                channel, linear, offset, order=1, mode="grid-constant", output=float
+            )
+            for channel in np.moveaxis(images[picture], -1, 0)
+        ]
+        expected = np.stack(warped, axis=-1) @ color[:, :3].T + color[:, 3]
+        np.testing.assert_allclose(samples.pictures[picture, *member], expected, atol=1e-4)

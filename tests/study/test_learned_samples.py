@@ -2,12 +2,16 @@
 
 import numpy as np
 
+from itn.study.families import transformed_samples
 from itn.study.learned_samples import plot_decomposition, plot_samples, survey_table
 
 
 def test_samples_are_drawn_with_what_is_said_of_them(known_study):
     images = np.random.default_rng(0).random((2, 8, 8, 3)).astype("float32")
-    panels = np.reshape(plot_samples(known_study, images).axes, (2, 2, 2))  # picture, slider, value
+    samples = known_study["seed_3/samples"].to_dataset()
+    dims = ("picture", "slider", "value", "y", "x", "channel")
+    samples = samples.assign(pictures=(dims, transformed_samples(samples, images)))
+    panels = np.reshape(plot_samples(samples).axes, (2, 2, 2))  # picture, slider, value
     for image, own in zip(images, panels, strict=True):
         (same, shifted), (also_same, black) = (
             [axes.images[0].get_array() for axes in row] for row in own

@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 
 from itn.displacement import color_displacement, spatial_displacement
-from itn.study.matrices import CHROMA, decompose_color, decompose_spatial, known_matrices, scaled_to
-from itn.transformations import GRAY_WEIGHTS, transform
+from itn.study.matrices import (
+    CHROMA,
+    MATRICES,
+    decompose_color,
+    decompose_spatial,
+    known_matrices,
+    scaled_to,
+)
+from itn.transformations import GRAY_WEIGHTS, TRANSFORMATIONS, transform
 from itn.warp import affine_warp, in_pixels, recolor
 
 WEIGHTS = np.array(GRAY_WEIGHTS) / sum(GRAY_WEIGHTS)
@@ -86,6 +93,13 @@ def test_a_mirror_image_has_a_negative_scale():
 def named(name):
     kind, _, magnitude = name.partition(" ")
     return kind, float(magnitude or 0)
+
+
+def test_every_transformation_that_is_a_matrix_is_known():
+    one = np.ones((1, 1, 1, 1))
+    matrices = {name: each.matrix(one, 2, 2) for name, each in TRANSFORMATIONS.items()}
+    assert {name for name, matrix in matrices.items() if matrix is not None} == set(MATRICES)
+    assert len(MATRICES) == len(TRANSFORMATIONS) - 2  # all but blur and noise
 
 
 def test_known_matrices_do_what_their_transformation_does():

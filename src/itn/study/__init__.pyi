@@ -14,8 +14,8 @@ from .costs import cost_texts as cost_texts
 from .gallery import phantom_table as phantom_table
 from .gallery import plot_phantom as plot_phantom
 from .learned import describe_transformers as describe_transformers
+from .learned import obtain_samples as obtain_samples
 from .learned import obtain_transformers as obtain_transformers
-from .learned import shown_pictures as shown_pictures
 from .learned_samples import plot_decomposition as plot_decomposition
 from .learned_samples import plot_samples as plot_samples
 from .learned_samples import survey_table as survey_table

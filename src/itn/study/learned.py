@@ -5,6 +5,7 @@ profile is archived as ``results/<profile>/<network>_transformers.nc``.
 """
 
 import functools
+import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from itn.messages import UsageError
 from itn.phantom.pictures import render_phantom
 from itn.picture_files import read_picture
 from itn.pictures import Pictures, load_images
+from itn.provenance import installed_version
 from itn.study.archive import Recipe, Request, digest_of, obtain
 from itn.study.profiles import (
     TransformerParameters,
@@ -222,6 +224,38 @@ def _compute(
         passes = epochs * len(pictures) + (epochs + 1) * len(held_out)
         found["comparison"] = compare_families(net, held_out, passes, seed)
     return xr.DataTree.from_dict({f"seed_{seed}/{name}": part for name, part in found.items()})
+
+
+def obtain_samples(parameters: TransformerParameters) -> xr.Dataset:
+    """Obtain the samples of a study's first seed, with the transformed ``pictures``.
+
+    These are no part of the study, which is archived; they are kept in the cache.
+    """
+    return obtain(samples_request(parameters)).to_dataset()
+
+
+def samples_request(parameters: TransformerParameters) -> Request:
+    """Say what the transformed pictures are made of."""
+    samples = first_of(obtain_transformers(parameters), "samples")
+    study = transformers_request(parameters)
+    matrices = (samples.spatial_matrix.values, samples.color_matrix.values)
+    recipe: Recipe = {
+        "kind": "samples",
+        "protocol": PROTOCOL,
+        "study": study.recipe,
+        "matrices": hashlib.sha256(b"".join(m.tobytes() for m in matrices)).hexdigest(),
+        "scikit-image": installed_version("scikit-image"),  # its pictures
+    }
+
+    def compute(state: Path) -> xr.Dataset:
+        from itn.study.families import transformed_samples  # which loads a backend
+
+        pictures = transformed_samples(samples, shown_pictures(parameters)[0])
+        dims = ("picture", "slider", "value", "y", "x", "channel")
+        return samples.assign(pictures=(dims, pictures))
+
+    name = study.archive.name.replace("transformers", "samples")
+    return Request(recipe, compute, "itn.study.learned", study.archive.with_name(name))
 
 
 def shown_pictures(parameters: TransformerParameters) -> tuple[np.ndarray, list[str]]:

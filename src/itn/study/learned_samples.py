@@ -34,12 +34,9 @@ COMPONENT_LABELS = {
 }
 
 
-def plot_samples(study: xr.DataTree, images: np.ndarray) -> Figure:
+def plot_samples(samples: xr.Dataset) -> Figure:
     """Draw pictures under a learned family, with what the classifier says (figure 19)."""
-    from itn.study.families import transformed_samples  # which loads a backend
-
-    samples = first_of(study, "samples")
-    pictures = transformed_samples(samples, images)
+    pictures = samples.pictures.values
     count, rows, columns = pictures.shape[:3]
     with panels(rows * count * columns, columns, size=(1.5, 1.85)) as (figure, grid):
         for row, axes_row in enumerate(grid):

@@ -12,8 +12,7 @@ _WEIGHTS = np.array(GRAY_WEIGHTS) / np.sum(GRAY_WEIGHTS)
 CHROMA = np.linalg.svd(_WEIGHTS[None])[2][1:].T
 CHROMA[:, 1] *= np.sign(np.linalg.det(CHROMA[:2]))
 
-
-# The transformations that are a matrix.
+# The transformations that are a matrix; their order decides between members of the same size.
 MATRICES = (
     *("rotation", "zoom", "scale_x", "scale_y", "translation_x", "translation_y"),
     *("brightness", "contrast", "grayscale"),

@@ -20,7 +20,7 @@ from itn.study.archive import (
     recipe_of,
     tell_differences,
 )
-from itn.study.learned import transformer_pictures, transformers_request
+from itn.study.learned import samples_request, transformer_pictures, transformers_request
 from itn.study.profiles import (
     FigureParameters,
     TransformerParameters,
@@ -86,7 +86,7 @@ def verify_result(path: Path) -> str:
         raise UsageError(differs)
     if UNKNOWN in _values(request.recipe):
         return "not compared: its pictures are not here, see itn data list"
-    if request.recipe["kind"] == "trainings from other seeds":
+    if request.recipe["kind"] in ("trainings from other seeds", "samples"):
         return f"not compared: no part of it is quicker than the whole; {request.command}"
     random = np.random.default_rng(zlib.crc32(path.name.encode()))
     if request.recipe["kind"] == "screening":
@@ -154,6 +154,8 @@ def request_of(path: Path) -> Request:
     recipe = recipe_of(path)
     if recipe["kind"] == "trainings from other seeds":
         return seeds_request(FigureParameters(profile=path.parent.name))
+    if recipe["kind"] == "samples":
+        return samples_request(_transformer_parameters(path, recipe["study"]))
     if recipe["kind"] == "transformers":
         parameters = _transformer_parameters(path, recipe)
         return transformers_request(parameters, recipe["parts"], recipe["seeds"])
