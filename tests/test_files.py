@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from itn.files import one_at_a_time, scratch_folder, whole_file
+from itn.files import one_at_a_time, scratch_folder, sha256_of, whole_file
 from itn.messages import UsageError
 
 HOLD = """
@@ -82,3 +82,9 @@ def test_where_nothing_can_be_written(tmp_path):
     for use in (scratch_folder, lambda path: one_at_a_time(path, "")):
         with pytest.raises(UsageError, match="cannot be written to"), use(tmp_path / "file" / "a"):
             pass
+
+
+def test_sha256_of(tmp_path):
+    (tmp_path / "x").write_bytes(b"abc")
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256_of(tmp_path / "x") == expected

@@ -16,7 +16,6 @@ from itn.invariant_transformer import (
     SpatialTransformer,
 )
 from itn.messages import UsageError
-from itn.pictures import Pictures
 from itn.transformations import transform
 from itn.warp import in_pixels, recolor
 
@@ -651,13 +650,6 @@ def test_it_stands_before_any_keras_network():
     net.fit(images, said, epochs=2, verbose=0)
     for old, new in zip(weights, mine.network.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
-
-
-def test_pictures_pair_names_with_logits(classifier):
-    pictures = Pictures(
-        np.zeros((2, 8, 8, 3), "float32"), np.array([0, 1]), ("g", "b"), ("g/1", "b/1"), "two"
-    )
-    assert classifier.logits_of(pictures).tolist() == [6, 1]
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
 """Screenings that a profile asks for: when the archive serves, and what is computed else."""
 
 import dataclasses
+import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 from toy_project import write_pictures, write_profile
+from validation_pictures import NAMES, picture
+from weight_formats import python2_npy
 
 from itn import classifiers
 from itn.curves import save_screening
@@ -19,6 +23,8 @@ from itn.study.screenings import (
     load_part,
     obtain_screening,
 )
+from itn.zoo import networks
+from itn.zoo.alexnet import build_alexnet
 
 
 @pytest.fixture
@@ -185,3 +191,31 @@ def test_a_missing_archive_is_named(tmp_path, monkeypatch):
         archived_screening(FigureParameters(profile="imagenet"), "rotation")
     assert "itn screen --profile imagenet" in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_the_profile_of_the_book_screens_the_paper_s_network(tmp_path, monkeypatch):
+    chapter = (Path(__file__).parents[2] / "book" / "run_on_imagenet.md").read_text("utf-8")
+    (profile,) = re.findall(r"^```yaml\n(.*?)^```$", chapter, re.MULTILINE | re.DOTALL)
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "mine.yaml").write_text(profile)
+    # As if there were a validation set of these pictures and an AlexNet of few channels.
+    order = ["n03452741", "n04254680", "n07747607", "n07747607", "n01440764", "n04254680"]
+    folder = tmp_path / "data" / "imagenet-validation"
+    (folder / "ILSVRC2012_devkit_t12").mkdir(parents=True)
+    for number, name in enumerate(NAMES):
+        (folder / name).write_bytes(picture(number))
+    (folder / "imagenet_2012_validation_synset_labels.txt").write_text("\n".join(order))
+    small = partial(build_alexnet, filters=(2,) * 5, units=(2, 2))
+    monkeypatch.setattr(networks, "build_alexnet", small)
+    network = small()
+    weights = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
+    (tmp_path / "bvlc_alexnet.npy").write_bytes(python2_npy(weights))
+    monkeypatch.setenv("ITN_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    parameters = read_parameters({"profile": "mine", "magnitudes": [0, 90]})
+    screening = compute_screening(parameters, "rotation")
+    assert screening.category.values.tolist() == ["soccer_ball", "orange", "grand_piano"]
+    assert screening.target.values.tolist() == [805, 950, 579]
+    assert np.bincount(screening.label.values).tolist() == [2, 2, 1]
+    assert highlighted(screening, parameters).category.values.tolist() == ["soccer_ball", "orange"]
+    assert screening.attrs["network"] == "alexnet"

@@ -206,12 +206,6 @@ def test_cache_directory(monkeypatch, tmp_path):
         assert cache_directory() == Path(platformdirs.user_cache_dir("itn"))
 
 
-def test_sha256_of(tmp_path):
-    (tmp_path / "x").write_bytes(b"abc")
-    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert sha256_of(tmp_path / "x") == expected
-
-
 def test_unknown_names(cache):
     with pytest.raises(UsageError, match="unknown data set 'caltech'; closest: 'caltech-101'"):
         data_set_folder("caltech")
