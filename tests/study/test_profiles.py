@@ -70,8 +70,13 @@ def test_a_plain_string_is_one_class(project):
     assert read_parameters({"profile": "toy", "classes": "red"}).classes == ("red",)
 
 
-def test_an_unknown_parameter_is_refused_with_the_closest(project):
-    message = refused(magnitude=[1.0])
+@pytest.mark.parametrize(
+    "value",
+    ["1", 1, 1.0, [1.0], (1.0,), {1: 1}, {1.0}, Path("x"), np.ones(2), np.float32(1), None],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_unknown_parameter_is_refused_with_the_closest(project, value):
+    message = refused(magnitude=value)
     assert message.startswith("unknown parameter 'magnitude'; closest: 'magnitudes'; possible: ")
     assert "seed" in message
 
