@@ -22,18 +22,16 @@ from typing import Any
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-# No Keras and no backend: their threads would not survive a fork. Those of the linear algebra
-# of NumPy and SciPy end before each fork, and begin again when they are needed.
+from itn import study
+
+# Beside all that notebooks ask `itn.study` for. No Keras and no backend: their threads would not
+# survive a fork. Those of the linear algebra of NumPy and SciPy end before each fork, and begin
+# again when they are needed.
 PRELOADED = (
     "ipykernel.kernelapp",
     "matplotlib_inline.backend_inline",
     "h5netcdf",
     "myst_nb.ext.glue",
-    "itn.study.calibration",
-    "itn.study.comparison",
-    "itn.study.seeds",
-    "itn.study.symmetry",
-    "itn.study.tables",
 )
 OBJECTS = 100_000  # made until Python looks for garbage, a fifth of the time of drawing otherwise
 NAME = "itn-forked"
@@ -141,6 +139,8 @@ def serve() -> None:
 
     for name in PRELOADED:
         importlib.import_module(name)
+    for name in dir(study):
+        getattr(study, name)  # which imports its module
     pandas.options.display.max_columns = 20  # as in a kernel; it took this process for a terminal
     gc.freeze()
     gc.set_threshold(OBJECTS)

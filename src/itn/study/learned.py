@@ -69,7 +69,7 @@ def _chosen(parameters: TransformerParameters) -> _Chosen:
         }
     ]
     for name, file in how.more_pictures.items() if parameters.classes is None else ():
-        only = read_split(project_folder() / "profiles" / file, "training")
+        only = read_split(file, "training")
         classes = sorted({path.partition("/")[0] for path in only})
         sources.append({"source": name, "classes": classes, "limit": limit, "only": only})
     return _Chosen(
@@ -231,7 +231,8 @@ def obtain_samples(parameters: TransformerParameters) -> xr.Dataset:
 
     These are no part of the study, which is archived; they are kept in the cache.
     """
-    return obtain(samples_request(parameters)).to_dataset()
+    samples = first_of(obtain_transformers(parameters), "samples")
+    return samples.assign(pictures=obtain(samples_request(parameters)).to_dataset().pictures)
 
 
 def samples_request(parameters: TransformerParameters) -> Request:
@@ -252,7 +253,7 @@ def samples_request(parameters: TransformerParameters) -> Request:
 
         pictures = transformed_samples(samples, shown_pictures(parameters)[0])
         dims = ("picture", "slider", "value", "y", "x", "channel")
-        return samples.assign(pictures=(dims, pictures))
+        return xr.Dataset({"pictures": (dims, pictures)})
 
     name = study.archive.name.replace("transformers", "samples")
     return Request(recipe, compute, "itn.study.learned", study.archive.with_name(name))

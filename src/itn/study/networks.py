@@ -11,7 +11,7 @@ import pandas as pd
 from itn.messages import UsageError
 from itn.plots import format_magnitude
 from itn.study.comparison import KEYS, outward, rank_correlations
-from itn.study.profiles import FigureParameters, load_profile, project_folder
+from itn.study.profiles import FigureParameters, load_profile
 from itn.study.splits import PARTS, read_split
 from itn.transformations import find_transformation
 from itn.zoo.catalog import WEIGHTS_FOLDER
@@ -32,7 +32,7 @@ def training_table(parameters: FigureParameters) -> pd.DataFrame:
         raise UsageError(f"profile {parameters.profile} does not split its pictures")
     columns: dict[str, Mapping[str, int]] = {}
     for part, title in COUNTED.items():
-        paths = read_split(project_folder() / "profiles" / profile.split, part)
+        paths = read_split(profile.split, part)
         columns[title] = Counter(path.partition("/")[0] for path in paths)
     table = pd.DataFrame(columns).reindex(list(profile.classes)).fillna(0).astype(int)
     table.loc[ALL] = table.sum()

@@ -39,7 +39,7 @@ PROTOCOL = 1  # raised when the numbers of a screening change on purpose
 def load_part(profile: Profile, part: str, **options: Any) -> Pictures:
     """Load a profile's pictures."""
     if profile.split is not None:
-        options["only"] = read_split(project_folder() / "profiles" / profile.split, part)
+        options["only"] = read_split(profile.split, part)
     return load_images(profile.pictures, **{"classes": profile.classes} | options)
 
 
@@ -143,7 +143,7 @@ def _chosen_pictures(parameters: FigureParameters, profile: Profile) -> dict[str
     own = given is None or _place(given) == _place(profile.pictures)
     # Naming the profile's own pictures means the same ones, not those it has learned from.
     split = profile.split if own else None
-    only = None if split is None else read_split(project_folder() / "profiles" / split, "test")
+    only = None if split is None else read_split(split, "test")
     return {
         "source": profile.pictures if own else given,
         "classes": parameters.classes or (profile.classes if own else None),

@@ -83,7 +83,7 @@ def seeds_request(parameters: FigureParameters) -> Request:
         "protocol": PROTOCOL,
         "transformation": {name: one["magnitudes"] for name, one in screened.items()},
         "learned from": pictures_recipe(
-            profile.pictures, profile.classes, None, _training_part(profile.split)
+            profile.pictures, profile.classes, None, read_split(profile.split, "training")
         ),
         "options": profile.training.options(architecture) | {"seed": "each"},
         "seeds": list(SEEDS),
@@ -111,10 +111,6 @@ def seeds_request(parameters: FigureParameters) -> Request:
         True,
         "benchmarks/seeds.py archives it",
     )
-
-
-def _training_part(split: str) -> frozenset[str]:
-    return read_split(project_folder() / "profiles" / split, "training")
 
 
 def _screened(profile: Profile, network: str, folder: Path, name: str) -> xr.Dataset:
