@@ -138,7 +138,7 @@ def plot_threshold_pairs(
     with panels(len(names), columns=4, size=size) as (figure, grid):
         for axes, name in zip(grid.flat, names, strict=False):
             _draw_pairs(axes, pairs[pairs.transformation == name], correlations.loc[name])
-            axes.set_title(name, pad=24)
+            axes.set_title(name, pad=29)
         for axes in grid[:, 0]:
             axes.set_ylabel(second)
         for axes in grid[-1]:
