@@ -44,7 +44,8 @@ bench: $(INSTALLED)
 lock: $(INSTALLED)
 	$(VENV)/python -m pip install --quiet uv
 	$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
-	    --extra tensorflow --extra jax --extra book --extra test \
+	    --extra tensorflow --extra jax --extra openvino --extra cluster --extra efficientnet \
+	    --extra book --extra test \
 	    --output-file requirements.lock pyproject.toml
 
 clean:
