@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from itn import invariant_transformer, screening
+from itn import engines, invariant_transformer
 from itn.classifiers import Classifier
 from itn.pictures import Pictures
 
@@ -41,7 +41,7 @@ def without_xla():
     @contextlib.contextmanager
     def uncompiled():
         with pytest.MonkeyPatch.context() as patch:
-            for module in (invariant_transformer, screening):
+            for module in (invariant_transformer, engines):
                 patch.setattr(module, "fused", lambda function: function)
             yield
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import itertools
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import xarray as xr
 from itn import screening
 from itn.classifiers import Classifier
 from itn.curves import load_screening, save_screening, select_categories
+from itn.engines import Softmax
 from itn.messages import UsageError
 from itn.pictures import Pictures
 from itn.screening import screen
@@ -459,11 +461,132 @@ def test_a_full_disk_is_known_before_the_first_pass(count_passes, two_kinds, mon
         assert screen(classifier, two_kinds, "zoom", [0.5, 1, 2]).sizes["image"] == 7
 
 
-def test_the_space_is_really_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with screening._reserved(10**6) as file:
-        found = os.fstat(file.fileno())
-        assert found.st_size == 10**6 and found.st_blocks * 512 >= 10**6
+# Going on
+
+
+class KilledError(Exception):
+    pass
+
+
+def killed_after(monkeypatch, passes):
+    """Let the machine stop after some passes, and count them."""
+    count = itertools.count()
+    usual = Softmax.predict_on_batch
+
+    def look(self, prepared):
+        if next(count) == passes:
+            raise KilledError
+        return usual(self, prepared)
+
+    monkeypatch.setattr(Softmax, "predict_on_batch", look)
+    return count
+
+
+@pytest.mark.parametrize("name", ["rotation", "noise"])
+def test_a_screening_that_was_stopped_goes_on_and_ends_the_same(
+    conv_classifier, two_kinds, tmp_path, monkeypatch, name
+):
+    magnitudes = [0, 0.1, 0.3, 0.7]
+    options = {"batch_size": 2, "seed": 1}
+    whole = screen(conv_classifier, two_kinds, name, magnitudes, **options)
+    for stop in (1, 4, 6, 3):
+        with monkeypatch.context() as patch, pytest.raises(KilledError):
+            killed_after(patch, stop)
+            screen(conv_classifier, two_kinds, name, magnitudes, state=tmp_path, **options)
+    with monkeypatch.context() as patch:
+        passes = killed_after(patch, -1)
+        again = screen(conv_classifier, two_kinds, name, magnitudes, state=tmp_path, **options)
+        done = next(passes)
+    xr.testing.assert_identical(again, whole)
+    # Of 18: in each of four batches the untouched, three magnitudes, and twice the identity.
+    assert done <= 18 - 10  # what was answered was not asked again
+    with monkeypatch.context() as patch:
+        killed_after(patch, 0)  # all of it is there
+        again = screen(conv_classifier, two_kinds, name, magnitudes, state=tmp_path, **options)
+    xr.testing.assert_identical(again, whole)
+
+
+def test_at_most_one_pass_is_done_twice(conv_classifier, two_kinds, tmp_path, monkeypatch):
+    """Beside the untouched pictures of the batch that was stopped in."""
+    pictures, sweep = two_kinds.select("a"), [0.5, 1, 2, 3]
+    done = 0
+    for stop in (2, 3):
+        with monkeypatch.context() as patch, pytest.raises(KilledError):
+            killed_after(patch, stop)
+            screen(conv_classifier, pictures, "zoom", sweep, state=tmp_path, batch_size=4)
+        done += stop
+    with monkeypatch.context() as patch:
+        passes = killed_after(patch, -1)
+        screen(conv_classifier, pictures, "zoom", sweep, state=tmp_path, batch_size=4)
+        done += next(passes)
+    assert done == (4 + 1) + 2  # the untouched ones are looked at by each call
+
+
+def test_only_the_same_screening_goes_on(conv_classifier, two_kinds, tmp_path):
+    def screened(seed, magnitudes, state=None, **options):
+        return screen(
+            conv_classifier, two_kinds, "noise", magnitudes, seed=seed, state=state, **options
+        )
+
+    for seed, magnitudes, clip in ((0, [0, 1], False), (1, [0, 1], False), (1, [0, 2], True)):
+        kept = screened(seed, magnitudes, tmp_path, clip=clip)
+        xr.testing.assert_identical(kept, screened(seed, magnitudes, clip=clip))
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+# What is looked at only once
+
+
+def test_untouched_pictures_are_looked_at_once_for_all_transformations(
+    conv_classifier, two_kinds, monkeypatch
+):
+    usual = screen(conv_classifier, two_kinds, "rotation", [0, 90], batch_size=2)
+    untouched = conv_classifier.predict(two_kinds.images)
+    passes = killed_after(monkeypatch, -1)
+    found = screen(
+        conv_classifier, two_kinds, "rotation", [0, 90], batch_size=2, untouched=untouched
+    )
+    assert next(passes) == 4 + 2  # of each batch at 90°, of the first of each category at 0°
+    xr.testing.assert_allclose(found, usual, atol=1e-6)
+
+
+def test_an_answer_to_untouched_pictures_that_is_none_is_refused(conv_classifier, two_kinds):
+    untouched = conv_classifier.predict(two_kinds.images)[::-1]
+    with pytest.raises(UsageError, match=r"rotation by 0 should leave .* as it is"):
+        screen(conv_classifier, two_kinds, "rotation", [0, 90], untouched=untouched)
+    with pytest.raises(UsageError, match=r"untouched must be the softmax \[7, 7\], got \[6, 7\]"):
+        screen(conv_classifier, two_kinds, "rotation", [0, 90], untouched=untouched[1:])
+
+
+def test_the_network_is_compiled_once_for_all_transformations(conv_classifier, two_kinds):
+    """TensorFlow traces a network anew for another shape, and no more than that."""
+    classifier = dataclasses.replace(conv_classifier)
+    traced = []
+    call = classifier.network.call
+    classifier.network.call = lambda *given, **options: traced.append(1) or call(*given, **options)
+    try:
+        for name in ("rotation", "contrast", "noise"):
+            screen(classifier, two_kinds, name, [0.5, 1], batch_size=2)
+    finally:
+        del classifier.network.call
+    assert len(traced) == 1
+
+
+def test_a_long_screening_finds_its_batch_size_once(conv_classifier, two_kinds, monkeypatch):
+    classifier = dataclasses.replace(conv_classifier)
+    timed = []
+    monkeypatch.setattr(
+        screening, "fastest_batch_size", lambda look, image, most: timed.append(image.shape) or 3
+    )
+    few = np.linspace(0.5, 2, 5)
+    screen(classifier, two_kinds, "contrast", few)
+    assert not timed
+    monkeypatch.setattr(screening, "WORTH_TIMING", 7 * 6)
+    for name in ("contrast", "zoom"):
+        found = screen(classifier, two_kinds, name, few)
+        usual = screen(classifier, two_kinds, name, few, batch_size=4)
+        xr.testing.assert_allclose(found, usual, atol=1e-6)
+    assert timed == [(8, 8, 3)]
 
 
 # Files

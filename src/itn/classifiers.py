@@ -16,6 +16,7 @@ import numpy as np
 import pydantic
 from keras import ops
 
+from itn.engines import Softmax
 from itn.files import plain_name, scratch_folder, sha256_of
 from itn.keras_settings import check_settings
 from itn.messages import UsageError, unknown
@@ -128,6 +129,11 @@ class Classifier:
             ids = [f"{i} ({self.class_ids[i]})" if self.class_ids else str(i) for i in found]
             raise UsageError(f"class '{name}' of {self.name} is ambiguous: say {' or '.join(ids)}")
         return found[0]
+
+    @cached_property
+    def compiled(self) -> Softmax:
+        """Preprocessed pictures -> softmax; compiled once for all that looks through it."""
+        return Softmax(self.network)
 
     @cached_property
     def _indices(self) -> dict[str, set[int]]:

@@ -19,9 +19,10 @@ import numpy as np
 from keras import layers, ops
 
 from itn.classifiers import Classifier
+from itn.engines import fused
 from itn.labeled_batches import as_arrays, check_labels, first, peeked
 from itn.messages import UsageError
-from itn.warp import Tensor, affine_warp, check_fill, fused, in_pixels, recolor
+from itn.warp import Tensor, affine_warp, check_fill, in_pixels, recolor
 
 NEAR_IDENTITY = 1e-6  # standard deviation of the last weights; at 0 the losses have no slope
 ACCURACY_SHARE = 0.95  # of the clean accuracy: what is required by default

@@ -1,17 +1,33 @@
-"""What a classifier says of pictures under affine and color matrices."""
+"""What a classifier says of pictures that are changed before."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from itn.classifiers import Classifier, batches
+from itn.engines import compiled
 from itn.messages import UsageError
 from itn.picture_files import Images
-from itn.screening import Look
 from itn.warp import Tensor, affine_warp, in_pixels, recolor
 
 BATCH_SIZE = 64
+
+
+class Look:
+    """What a classifier says of pictures that `change` makes of its inputs, in float32.
+
+    What changes pictures is compiled for itself and the network once for all looks.
+    """
+
+    def __init__(self, classifier: Classifier, change: Callable[..., Tensor]) -> None:
+        self.prepare = compiled(lambda inputs: classifier.preprocess(change(**inputs)))
+        self.network = classifier.compiled
+
+    def softmax(self, inputs: Mapping[str, Tensor]) -> npt.NDArray[np.float32]:
+        """Return the softmax [N, K] of one batch."""
+        softmax: npt.NDArray[np.float32] = self.network.predict_on_batch(self.prepare(inputs))
+        return softmax
 
 
 class MatrixLook:
@@ -49,7 +65,7 @@ class MatrixLook:
         }
         for rows, number in full_batches(count):
             inputs = {"images": images[rows]} | {n: m[rows] for n, m in matrices.items()}
-            softmax = self.look.predict_on_batch(inputs)[:number]
+            softmax = self.look.softmax(inputs)[:number]
             if not np.isfinite(softmax).all():
                 wrong = rows[np.flatnonzero(~np.isfinite(softmax).all(axis=1))[0]]
                 raise UsageError(

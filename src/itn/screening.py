@@ -5,15 +5,12 @@ References
 Bunne, Rahmann, Wolf (2018), sections 3.3 and 4.1.
 """
 
-import errno
+import hashlib
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import IO
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -21,9 +18,13 @@ import xarray as xr
 from keras import ops
 
 from itn.classifiers import Classifier, batches
+from itn.engines import CANDIDATES, fastest_batch_size, without_waste
+from itn.files import whole_file
+from itn.looks import Look
 from itn.messages import Progress, UsageError
 from itn.pictures import Pictures
 from itn.provenance import environment
+from itn.softmax_sheets import Sheets
 from itn.transformations import (
     Transformation,
     check_pictures,
@@ -31,8 +32,10 @@ from itn.transformations import (
     noise_fields,
     seed_of,
 )
-from itn.warp import Tensor, check_fill, fused
+from itn.warp import Tensor, check_fill
 
+# From so many passes on it pays to find the batch size that is fastest here.
+WORTH_TIMING = 3000
 # The identity has to reproduce the clean softmax to this: what the compiler makes of the warp may
 # differ in the last bits. Where these are coarse, float16 and TensorFloat-32 keep 10, bfloat16 7.
 CLEAN_TOLERANCE = {"float32": 1e-5, "float16": 2**-8, "bfloat16": 2**-5}
@@ -48,7 +51,9 @@ def screen(
     seed: int = 0,
     clip: bool = False,
     rivals: int = 3,
-    batch_size: int = 16,
+    batch_size: int | None = None,
+    untouched: np.ndarray | None = None,
+    state: str | Path | None = None,
     progress: bool = True,
 ) -> xr.Dataset:
     """Screen a classifier with one transformation over pictures of one or more classes.
@@ -75,8 +80,15 @@ def screen(
     rivals : int, default 3
         At most how many rivals are kept for each category: the classes, other than the true
         one, whose mean softmax rises highest anywhere in the sweep.
-    batch_size : int, default 16
-        Pictures per forward pass.
+    batch_size : int, optional
+        Pictures per forward pass, by default what is fastest here for this network: timed once
+        where the screening is long, else 8.
+    untouched : array of float32 [N, K], optional
+        Softmax of the pictures as they are, from `Classifier.predict`, where several
+        transformations are screened: it is what the identity says, and is looked at only once.
+    state : str or Path, optional
+        Folder, made if need be, in which each pass is kept: the same call goes on from there
+        after a kill and returns the same bits. Whoever names it deletes it.
     progress : bool, default True
         Whether to show a progress bar when it takes more than two seconds.
 
@@ -113,7 +125,7 @@ def screen(
     """
     transformation = find_transformation(name)
     check_fill(fill)
-    targets = _checked_targets(classifier, pictures, rivals, batch_size)
+    targets = _checked_targets(classifier, pictures, rivals, batch_size, untouched)
     if magnitudes is None:
         magnitudes = transformation.sweep(classifier.input_size)
     else:
@@ -141,12 +153,18 @@ def screen(
             images = transformation.apply(images, magnitude, fill, noise)
         return ops.clip(images, 0, 1) if clip else images
 
-    batch_size = min(batch_size, int(np.bincount(pictures.labels).max()))  # as many as there are
+    folder = None
+    if state is not None:
+        recipe = [attributes, magnitudes.tolist(), len(classifier.class_names)]
+        digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+        folder = Path(state) / digest[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+    look = Look(classifier, transformed)
     sweep = _Sweep(
-        Look(classifier, transformed), classifier, pictures, targets,
-        transformation, magnitudes, seed, batch_size,
+        look, classifier, pictures, targets, transformation, magnitudes, seed,
+        _batch_size(batch_size, look, pictures, len(magnitudes), folder), untouched,
     )  # fmt: skip
-    variables = sweep.look_at_all(min(rivals, len(classifier.class_names) - 1), progress)
+    variables = sweep.look_at_all(min(rivals, len(classifier.class_names) - 1), folder, progress)
     return xr.Dataset(
         variables,
         coords={
@@ -163,7 +181,7 @@ def screen(
 class _Sweep:
     """The pictures of a screening under every magnitude."""
 
-    look: "Look"
+    look: Look
     classifier: Classifier
     pictures: Pictures
     targets: np.ndarray  # logit of each category
@@ -171,8 +189,11 @@ class _Sweep:
     magnitudes: np.ndarray
     seed: int
     batch_size: int
+    untouched: np.ndarray | None  # softmax [N, K] of pictures as they are, where that is known
 
-    def look_at_all(self, rivals: int, progress: bool) -> dict[str, tuple[object, np.ndarray]]:
+    def look_at_all(
+        self, rivals: int, state: Path | None, progress: bool
+    ) -> dict[str, tuple[object, np.ndarray]]:
         """Return the variables of the screening, with their dimensions."""
         labels, classes = self.pictures.labels, len(self.classifier.class_names)
         images, categories, magnitudes = len(labels), len(self.targets), len(self.magnitudes)
@@ -181,9 +202,9 @@ class _Sweep:
         predicted = np.empty((images, magnitudes), np.int32)
         mean_softmax = np.empty((categories, magnitudes, classes), np.float32)
         rival = np.empty((categories, rivals), np.int32)
-        largest = int(np.bincount(labels).max())
+        counts = np.bincount(labels)
         with (
-            _reserved(4 * largest * magnitudes * classes) as file,
+            closing(Sheets(state, counts.tolist(), (magnitudes, classes))) as sheets,
             Progress(
                 total=images * magnitudes,
                 desc=f"{self.classifier.name}, {self.transformation.name}",
@@ -196,9 +217,9 @@ class _Sweep:
                 members = np.flatnonzero(labels == category)
                 # The rivals are known only after the sweep. What they are chosen from lies on
                 # disk, so that memory does not grow with the number of pictures.
-                everything = np.memmap(file, np.float32, shape=(len(members), magnitudes, classes))
+                everything = sheets.open(category)
                 for start, stop in batches(len(members), self.batch_size):
-                    everything[start:stop] = self.look_at(members[start:stop])
+                    self.look_at(members[start:stop], everything[start:stop], start == 0)
                     bar.update((stop - start) * magnitudes)
                 mean = everything.mean(axis=0, dtype=np.float64)
                 peaks = mean.max(axis=0)
@@ -218,67 +239,90 @@ class _Sweep:
             "label": ("image", np.asarray(labels, np.int32)),
         }
 
-    def look_at(self, batch: np.ndarray) -> np.ndarray:
-        """Return the softmax [B, M, K] of one batch of pictures under every magnitude."""
+    def look_at(self, batch: np.ndarray, said: np.ndarray, first: bool) -> None:
+        """Write the softmax [B, M, K] of one batch of pictures where it is not yet in `said`."""
+        missing = np.flatnonzero(np.isnan(said).any(axis=(0, 2))).tolist()
+        if not missing:
+            return
         # A last batch that is not full is filled up, so that nothing is compiled twice.
         full = np.resize(batch, self.batch_size)
         paths = [self.pictures.paths[index] for index in full]
         images = np.asarray(self.pictures.images[full])
         check_pictures(images, paths)
         inputs = {"images": ops.convert_to_tensor(images)}  # once, not for every magnitude
-        untouched = self.look.predict_on_batch(inputs)[: len(batch)]
+        if self.untouched is None:
+            untouched = self.look.softmax(inputs)[: len(batch)]
+        else:
+            untouched = self.untouched[batch]
         if self.transformation.name == "noise":
             fields = noise_fields([seed_of(self.seed, path) for path in paths], images.shape[1:])
             inputs["noise"] = ops.convert_to_tensor(fields)
-        said = []
-        for magnitude in self.magnitudes:
-            inputs["magnitude"] = np.full((1, 1, 1, 1), magnitude, np.float32)
-            said.append(self.look.predict_on_batch(inputs)[: len(batch)])
-        softmax = np.stack(said, axis=1)
-        self._check(paths, softmax, untouched)
-        return softmax
-
-    def _check(self, paths: list[str], softmax: np.ndarray, untouched: np.ndarray) -> None:
-        """Refuse what is no number, and an identity that is none."""
-        name, network = self.transformation.name, self.classifier.name
-        if np.isnan(softmax).any():
-            row, column, _ = np.argwhere(np.isnan(softmax))[0]
-            raise UsageError(
-                f"{network} answers with nan to {paths[row]}, {name} by "
-                f"{self.magnitudes[column]:g}: its preprocessing or weights give no number there; "
-                "a logarithm or a power may need clip=True, which keeps pictures in [0, 1]"
-            )
         identity = np.searchsorted(self.magnitudes, self.transformation.identity)
-        deviations = np.abs(softmax[:, identity] - untouched).max(axis=1)
+        for index in missing:
+            if index == identity and not first:
+                softmax = untouched
+            else:
+                magnitude = np.full((1, 1, 1, 1), self.magnitudes[index], np.float32)
+                softmax = self.look.softmax(inputs | {"magnitude": magnitude})[: len(batch)]
+            self._check(paths, softmax, index)
+            if index == identity:
+                self._check_identity(paths, softmax, untouched)
+                softmax = untouched
+            said[:, index] = softmax
+
+    def _check(self, paths: list[str], softmax: np.ndarray, index: int) -> None:
+        """Refuse what is no number."""
+        wrong = np.flatnonzero(np.isnan(softmax).any(axis=1))
+        if len(wrong):
+            raise UsageError(
+                f"{self.classifier.name} answers with nan to {paths[wrong[0]]}, "
+                f"{self.transformation.name} by {self.magnitudes[index]:g}: its preprocessing or "
+                "weights give no number there; a logarithm or a power may need clip=True, which "
+                "keeps pictures in [0, 1]"
+            )
+
+    def _check_identity(self, paths: list[str], softmax: np.ndarray, untouched: np.ndarray) -> None:
+        """Refuse an identity that is none."""
+        deviations = np.abs(softmax - untouched).max(axis=1)
         worst, tolerance = int(deviations.argmax()), _clean_tolerance(self.classifier.network)
         if not deviations[worst] <= tolerance:
             raise UsageError(
-                f"{name} by {self.transformation.identity:g} should leave {paths[worst]} as it is, "
-                f"but {network}'s softmax changed by {deviations[worst]:.2g} "
-                f"(tolerance {tolerance:.2g})"
+                f"{self.transformation.name} by {self.transformation.identity:g} should leave "
+                f"{paths[worst]} as it is, but {self.classifier.name}'s softmax changed by "
+                f"{deviations[worst]:.2g} (tolerance {tolerance:.2g})"
             )
 
 
-class Look(keras.Model):
-    """What a classifier says of pictures that are changed before, compiled as its backend can best.
-
-    `change` takes its inputs, a dictionary, in float32, whatever the network computes in.
-    """
-
-    def __init__(self, classifier: Classifier, change: Callable[..., Tensor]) -> None:
-        super().__init__(name="look", dtype="float32")
-        self.network = classifier.network  # tracked, so that JAX passes the weights as arguments
-        self.prepare = fused(lambda inputs: classifier.preprocess(change(**inputs)))
-        self.compile(jit_compile=keras.backend.backend() != "tensorflow")
-
-    def call(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Return the softmax of changed pictures."""
-        logits = self.network(self.prepare(inputs), training=False)
-        return ops.softmax(ops.cast(logits, "float32"))
+def _batch_size(
+    given: int | None, look: Look, pictures: Pictures, magnitudes: int, state: Path | None
+) -> int:
+    """Return the number of pictures that are looked at together, that of before if resumed."""
+    kept = state / "batch_size" if state else None
+    if kept and kept.exists():
+        return int(kept.read_text("utf-8"))
+    counts = np.bincount(pictures.labels)
+    most = int(counts.max())
+    if given is not None:
+        size = min(given, most)
+    else:
+        if look.network.batch_size is None and len(pictures) * magnitudes >= WORTH_TIMING:
+            image = np.asarray(pictures.images[:1])[0]
+            look.network.batch_size = fastest_batch_size(
+                lambda images: look.softmax({"images": images}), image, most
+            )
+        size = without_waste(min(look.network.batch_size or CANDIDATES[0], most), counts.tolist())
+    if kept:
+        with whole_file(kept) as unfinished:
+            unfinished.write_text(str(size), "utf-8")
+    return size
 
 
 def _checked_targets(
-    classifier: Classifier, pictures: Pictures, rivals: int, batch_size: int
+    classifier: Classifier,
+    pictures: Pictures,
+    rivals: int,
+    batch_size: int | None,
+    untouched: np.ndarray | None,
 ) -> np.ndarray:
     """Return the logit of each category, or refuse what cannot be screened."""
     classifier.check_size(pictures.images.shape)
@@ -289,8 +333,13 @@ def _checked_targets(
             f"rivals must be at least 1 and {classifier.name} have at least 2 classes, "
             f"got {rivals} and {len(classifier.class_names)}"
         )
-    if batch_size < 1:
+    if batch_size is not None and batch_size < 1:
         raise UsageError(f"batch_size must be at least 1, got {batch_size}")
+    shape = len(pictures), len(classifier.class_names)
+    if untouched is not None and np.shape(untouched) != shape:
+        raise UsageError(
+            f"untouched must be the softmax {list(shape)}, got {list(np.shape(untouched))}"
+        )
     empty = set(range(len(targets))) - set(np.unique(pictures.labels).tolist())
     if empty:
         raise UsageError(f"class {pictures.class_names[min(empty)]} has no pictures")
@@ -305,33 +354,6 @@ def _checked_targets(
                 f"{name!a} is a name that cannot be stored: it is not Unicode, or has a NUL"
             )
     return targets
-
-
-def _reserved(size: int) -> IO[bytes]:
-    """Open a temporary file that has its space already: once mapped, it raises no error."""
-    folder = "the folder for temporary files"
-    try:
-        folder = tempfile.gettempdir()
-        with ExitStack() as stack:
-            file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
-            _reserve(file, size, folder)
-            stack.pop_all()
-            return file
-    except OSError as error:
-        raise UsageError(
-            f"screening needs {size / 1e9:.2g} GB in {folder}: {error.strerror or error}; the "
-            "environment variable TMPDIR names another folder"
-        ) from error
-
-
-def _reserve(file: IO[bytes], size: int, folder: str) -> None:
-    try:
-        os.posix_fallocate(file.fileno(), 0, size)
-    except (AttributeError, OSError) as error:  # not every system has it, nor every drive
-        if isinstance(error, OSError) and error.errno != errno.EOPNOTSUPP:
-            raise
-        if shutil.disk_usage(folder).free < size:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
 
 
 def _clean_tolerance(network: keras.Model) -> float:

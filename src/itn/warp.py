@@ -10,7 +10,6 @@ coordinates and the origin of the matrix is the picture's center ``((W - 1)/2, (
 The matrix is in pixels and maps where a pixel *is written* to where it *is read*.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -107,22 +106,6 @@ def in_pixels(matrix: Tensor, shape: tuple[int, ...]) -> Tensor:
     height, width = shape[1:3]
     factors = [[1, width / height, width / 2], [height / width, 1, height / 2]]
     return matrix * np.array(factors, "float32")
-
-
-def fused(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Let XLA compile a function, also where the rest of a model is not.
-
-    On a CPU, XLA makes the warp several times as fast as TensorFlow's operations one by one, but
-    convolutions slower. JAX compiles everything anyway.
-    """
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        return function
-    import tensorflow as tf  # Keras has no name for this
-
-    compiled: Callable[..., Tensor] = tf.function(function, jit_compile=True)
-    return compiled
 
 
 def check_fill(fill: str) -> None:
