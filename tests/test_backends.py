@@ -1,4 +1,7 @@
-"""The same answers with JAX as with TensorFlow; each backend has a process of its own."""
+"""The same answers with JAX and OpenVINO as with TensorFlow; each has a process of its own.
+
+OpenVINO looks, but has no gradients.
+"""
 
 import importlib.util
 import os
@@ -35,18 +38,23 @@ MAGNITUDES = {
 }
 
 
-def all_answers():
-    """Compute everything that is compared, with the backend of this process."""
-    rng = np.random.default_rng(11)
-    images = rng.random((3, 9, 12, 3)).astype("float32")
+def transformed_answers(images):
+    """Transform pictures with the backend of this process."""
     answers = {}
     for name, magnitudes in MAGNITUDES.items():
         moves = name not in ("brightness", "contrast", "grayscale", "noise")
         for fill in FILLS if moves else ["zeros"]:
-            answers[f"{name} {fill}"] = np.asarray(transform(images, name, magnitudes, fill=fill))
+            moved = transform(images, name, magnitudes, fill=fill)
+            answers[f"{name} {fill}"] = keras.ops.convert_to_numpy(moved)
         one = transform(images, name, magnitudes[0], seed=[3, 4, 5], clip=True)
-        answers[f"{name} clipped"] = np.asarray(one)
+        answers[f"{name} clipped"] = keras.ops.convert_to_numpy(one)
+    return answers
 
+
+def learned_answers(images, classifier, pictures):
+    """Compute what needs gradients."""
+    rng = np.random.default_rng(12)
+    answers = {}
     matrix = (np.eye(2, 3) + rng.normal(0, 0.3, (3, 2, 3))).astype("float32")
     weights = rng.normal(size=images.shape).astype("float32")
     for fill in FILLS:
@@ -63,8 +71,12 @@ def all_answers():
     layer.set_weights([rng.normal(size=weight.shape) for weight in layer.weights])
     (of_strided,) = gradients(lambda i: keras.ops.sum(keras.ops.sin(layer(i))), images)
     answers["gradient of images under a stride"] = of_strided
+    return answers | net_answers(classifier, pictures, rng)
 
-    classifier, pictures = tiny_classifier(rng), tiny_pictures(rng)
+
+def screened_answers(classifier, pictures):
+    """Look at pictures."""
+    answers = {}
     for name in ("rotation", "blur", "noise", "grayscale"):
         screening = screen(
             classifier, pictures, name, MAGNITUDES[name], batch_size=3, fill="reflect", seed=2
@@ -73,7 +85,18 @@ def all_answers():
             answers[f"screening {name} {variable}"] = screening[variable].values
     answers["weights"] = np.array(classifier.weights_hash())
     answers["predicted softmax"] = classifier.predict(pictures.images)
-    return answers | net_answers(classifier, pictures, rng)
+    return answers
+
+
+def all_answers():
+    """Compute everything that is compared and that the backend of this process can."""
+    rng = np.random.default_rng(11)
+    images = rng.random((3, 9, 12, 3)).astype("float32")
+    classifier, pictures = tiny_classifier(rng), tiny_pictures(rng)
+    answers = transformed_answers(images) | screened_answers(classifier, pictures)
+    if keras.backend.backend() != "openvino":
+        answers |= learned_answers(images, classifier, pictures)
+    return answers
 
 
 def net_answers(classifier, pictures, rng):
@@ -138,12 +161,12 @@ def tiny_pictures(rng):
     return Pictures(images, np.array([0, 0, 0, 0, 1]), ("b", "d"), paths, "tiny")
 
 
-@pytest.fixture(scope="module")
-def answers_of_jax(tmp_path_factory):
-    if importlib.util.find_spec("jax") is None:
-        pytest.skip("jax is not installed")
-    path = tmp_path_factory.mktemp("jax") / "answers.npz"
-    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+def answers_of(backend, folder):
+    """Let another process compute the answers."""
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    path = folder / "answers.npz"
+    environment = os.environ | {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
     # Keras 3.15 itself calls numpy's older way to make an array of a JAX variable.
     of_keras = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
     done = subprocess.run(
@@ -159,27 +182,44 @@ def answers_of_jax(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def answers_of_jax(tmp_path_factory):
+    return answers_of("jax", tmp_path_factory.mktemp("jax"))
+
+
+@pytest.fixture(scope="module")
+def answers_of_openvino(tmp_path_factory):
+    return answers_of("openvino", tmp_path_factory.mktemp("openvino"))
+
+
+@pytest.fixture(scope="module", params=["jax", "openvino"])
+def answers_of_others(request):
+    return request.getfixturevalue(f"answers_of_{request.param}")
+
+
+@pytest.fixture(scope="module")
 def answers_of_tensorflow(tensorflow):
     return all_answers()
 
 
-def compare(jax, tensorflow, prefix, atol=1e-4):
+def compare(others, tensorflow, prefix, atol=1e-4):
     names = [name for name in tensorflow if name.startswith(prefix)]
     assert names
     for name in names:
-        assert jax[name].shape == tensorflow[name].shape
-        np.testing.assert_allclose(jax[name], tensorflow[name], atol=atol, rtol=1e-4, err_msg=name)
+        assert others[name].shape == tensorflow[name].shape
+        np.testing.assert_allclose(
+            others[name], tensorflow[name], atol=atol, rtol=1e-4, err_msg=name
+        )
 
 
-def test_the_other_process_ran_without_tensorflow(answers_of_jax):
-    assert str(answers_of_jax["backend"]) == "jax"
-    assert not answers_of_jax["tensorflow was imported"]
+def test_the_other_process_ran_without_tensorflow(answers_of_others):
+    assert str(answers_of_others["backend"]) in ("jax", "openvino")
+    assert not answers_of_others["tensorflow was imported"]
 
 
 @pytest.mark.parametrize("name", TRANSFORMATIONS)
-def test_transformations_agree(answers_of_jax, answers_of_tensorflow, name):
-    compare(answers_of_jax, answers_of_tensorflow, f"{name} ")
-    assert answers_of_jax[f"{name} zeros"].dtype == np.float32
+def test_transformations_agree(answers_of_others, answers_of_tensorflow, name):
+    compare(answers_of_others, answers_of_tensorflow, f"{name} ")
+    assert answers_of_others[f"{name} zeros"].dtype == np.float32
 
 
 @pytest.mark.parametrize("what", ["images", "matrix"])
@@ -190,15 +230,15 @@ def test_gradients_of_the_warp_agree(answers_of_jax, answers_of_tensorflow, what
 
 
 @pytest.mark.parametrize("name", ["rotation", "blur", "noise", "grayscale"])
-def test_screenings_agree(answers_of_jax, answers_of_tensorflow, name):
-    compare(answers_of_jax, answers_of_tensorflow, f"screening {name} ")
-    softmax = answers_of_jax[f"screening {name} softmax"]
+def test_screenings_agree(answers_of_others, answers_of_tensorflow, name):
+    compare(answers_of_others, answers_of_tensorflow, f"screening {name} ")
+    softmax = answers_of_others[f"screening {name} softmax"]
     assert softmax.std(axis=1).max() > 0.003
 
 
-def test_predictions_and_the_hash_of_the_weights_agree(answers_of_jax, answers_of_tensorflow):
-    compare(answers_of_jax, answers_of_tensorflow, "predicted softmax", atol=1e-5)
-    assert str(answers_of_jax["weights"]) == str(answers_of_tensorflow["weights"])
+def test_predictions_and_the_hash_of_the_weights_agree(answers_of_others, answers_of_tensorflow):
+    compare(answers_of_others, answers_of_tensorflow, "predicted softmax", atol=1e-5)
+    assert str(answers_of_others["weights"]) == str(answers_of_tensorflow["weights"])
 
 
 @pytest.mark.parametrize("what", ["logits", "loss 0", "loss 1", "outward", "weight"])

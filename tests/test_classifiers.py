@@ -432,3 +432,26 @@ def test_squeezenet_is_in_the_package_and_expects_blue_green_red(tmp_path, monke
     np.testing.assert_allclose(prepared[0, 100, 100], expected, atol=1e-4)
     assert classifier.input_size == 227 and len(classifier.class_names) == 1000
     assert classifier.class_names[classifier.index_of("n04254680")] == "soccer_ball"
+
+
+# Arithmetic
+
+
+@pytest.mark.parametrize(("name", "closest"), [("bfloat16", 2**-5), ("float16", 2**-8)])
+def test_half_precision_is_of_the_network_alone(name, closest):
+    usual, half = (load_classifier("alexnet_photos", arithmetic=a) for a in ("float32", name))
+    computed = {layer.compute_dtype for layer in half.network._flatten_layers() if layer.weights}
+    assert name in computed
+    assert {weight.dtype for weight in half.network.weights} == {"float32"}
+    assert half.weights_hash() == usual.weights_hash()
+    images = np.random.default_rng(0).random((6, 64, 64, 3)).astype(np.float32)
+    softmax = half.predict(images)
+    assert softmax.dtype == np.float32
+    np.testing.assert_allclose(softmax, usual.predict(images), atol=closest)
+    assert np.abs(softmax - usual.predict(images)).max() > 1e-6
+    np.testing.assert_allclose(softmax.sum(axis=1), 1, atol=1e-6)
+
+
+def test_an_arithmetic_that_does_not_exist_is_explained():
+    with pytest.raises(UsageError, match="unknown arithmetic 'float8'; closest: 'float32'; possible: .*float16"):
+        load_classifier("alexnet_phantom", arithmetic="float8")

@@ -9,9 +9,11 @@ import keras
 import pytest
 
 from itn.classifiers import Classifier, load_classifier
+from itn.invariant_transformer import InvariantTransformerNet
 from itn.keras_settings import check_backend, check_settings
 from itn.messages import UsageError
 from itn.phantom.pictures import render_phantom
+from itn.resumable import Checkpoint
 
 
 def said(code, **environment):
@@ -25,14 +27,14 @@ def said(code, **environment):
     return [line for line in lines if "absl::" not in line and "oneDNN" not in line]
 
 
-@pytest.mark.parametrize("backend", ["torch", "numpy", "openvino"])
+@pytest.mark.parametrize("backend", ["torch", "numpy"])
 def test_another_backend_is_refused_before_it_is_loaded(backend):
     (line,) = said(
         "import sys; from itn.study.command_line import main;"
         "sys.argv = ['itn', 'screen', '--transformation', 'blur']; main()",
         KERAS_BACKEND=backend,
     )
-    assert line.startswith("itn: needs the TensorFlow or JAX backend")
+    assert line.startswith("itn: needs the TensorFlow, JAX or OpenVINO backend")
     assert f"KERAS_BACKEND is '{backend}'" in line
     code = "import itn\ntry: itn.transform\nexcept itn.UsageError as error: print(error)"
     assert said(code, KERAS_BACKEND=backend) == [line.removeprefix("itn: ")]
@@ -43,7 +45,7 @@ def test_a_backend_that_is_loaded_already_is_seen():
     (line,) = said(code, KERAS_BACKEND="numpy")
     assert "KERAS_BACKEND is 'numpy'" in line
     (line,) = said("import itn.warp", KERAS_BACKEND="numpy")[-1:]
-    assert "UsageError: needs the TensorFlow or JAX backend" in line
+    assert "UsageError: needs the TensorFlow, JAX or OpenVINO backend" in line
 
 
 def test_help_and_data_need_no_backend():
@@ -70,6 +72,17 @@ def test_a_keras_json_of_other_projects_is_named(settings, found, tmp_path):
     )
     (line,) = said(code, KERAS_HOME=str(tmp_path))
     assert found in line
+
+
+def test_a_backend_that_only_looks_does_not_train(monkeypatch, conv_classifier):
+    net = InvariantTransformerNet(conv_classifier, 1, 1)
+    monkeypatch.setattr(keras.config, "backend", lambda: "openvino")
+    for train in (
+        net.compile,
+        lambda: Checkpoint(conv_classifier.network, conv_classifier.network, None, {}),
+    ):
+        with pytest.raises(UsageError, match=r"openvino only looks .* KERAS_BACKEND to tensorflow"):
+            train()
 
 
 def test_a_missing_backend_is_named(monkeypatch):

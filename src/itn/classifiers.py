@@ -6,7 +6,7 @@ import inspect
 import json
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from itn.transformations import check_pictures
 from itn.warp import Tensor
 
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
+ARITHMETICS = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,11 @@ class Classifier:
 
 
 def load_classifier(
-    name: str | Path, weights: str | Path | None = None, **options: Any
+    name: str | Path,
+    weights: str | Path | None = None,
+    *,
+    arithmetic: str = "float32",
+    **options: Any,
 ) -> Classifier:
     """Load a classifier by name, or from a file. Nothing in a file of weights is executed.
 
@@ -183,6 +188,9 @@ def load_classifier(
     weights : str or Path, optional
         Weight file, by default the published one, from the package, the cache or downloaded;
         the folder of a result of `itn train`; or for `keras.applications` a ``.h5`` file.
+    arithmetic : {"float32", "bfloat16", "float16"}, default "float32"
+        What the network multiplies in; its weights and the softmax stay float32. Half precision
+        is faster where the device has it, and changes the softmax a little.
     **options
         ``alexnet``: ``conv1_padding``, "valid" as in Caffe or "same" as in M. Guerzhoy's port,
         by default what belongs to the file; with "same" the preprocessing is BGR less the mean
@@ -236,8 +244,11 @@ def load_classifier(
             raise UsageError(f"no weight file {weights}")
         if name not in builders:
             raise UsageError(f"{name} has weights of its own, but {weights} is given, too")
+    if arithmetic not in ARITHMETICS:
+        raise unknown("arithmetic", arithmetic, ARITHMETICS)
     try:
-        return build(weights, **options) if name in builders else build(**options)
+        classifier = build(weights, **options) if name in builders else build(**options)
+        return classifier if arithmetic == "float32" else _computing_in(arithmetic, classifier)
     except UsageError:
         raise
     except (OSError, ValueError) as error:
@@ -386,6 +397,15 @@ def save_classifier(classifier: Classifier, path: str | Path) -> Path:
         card_of(unfinished).replace(card_of(path))
         unfinished.replace(path)
     return path
+
+
+def _computing_in(arithmetic: str, classifier: Classifier) -> Classifier:
+    """Let a network that was just loaded multiply in half precision."""
+    layers = classifier.network._flatten_layers()  # also those within others
+    for layer in layers:
+        layer.dtype_policy = keras.DTypePolicy(f"mixed_{arithmetic}")
+    # Anew, which puts a cast to float32 behind it.
+    return replace(classifier, network=classifier.network)
 
 
 def _function(name: str) -> Classifier:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -45,7 +46,34 @@ def compiled(function: Callable[[Any], Tensor]) -> Callable[[Any], Tensor]:
     return fused(function)
 
 
-class Softmax(keras.Model):
+def on_device(array: np.ndarray) -> Tensor:
+    """Bring an array to where the engine computes, once for several calls.
+
+    OpenVINO takes arrays as they are; a tensor would be a constant of its model.
+    """
+    return array if keras.backend.backend() == "openvino" else ops.convert_to_tensor(array)
+
+
+class _Compiled(keras.Model):
+    """A model that OpenVINO compiles for the arithmetic of its layers.
+
+    Left to itself it multiplies in bfloat16 wherever a CPU can, which moves a softmax by up to 0.2.
+    """
+
+    def _get_compiled_model(self, data: Any) -> Any:  # only Keras' OpenVINO backend calls it
+        import openvino
+
+        halved = any(layer.compute_dtype == "bfloat16" for layer in self._flatten_layers())
+        usual = openvino.compile_model  # which Keras gives no options
+        hint = {"INFERENCE_PRECISION_HINT": "bf16" if halved else "f32"}
+        openvino.compile_model = partial(usual, config=hint)
+        try:
+            return super()._get_compiled_model(data)
+        finally:
+            openvino.compile_model = usual
+
+
+class Softmax(_Compiled):
     """A network with the softmax of its logits, in float32, compiled as its engine does best."""
 
     def __init__(self, network: keras.Model) -> None:
@@ -60,7 +88,7 @@ class Softmax(keras.Model):
         return ops.softmax(ops.cast(logits, "float32"))
 
 
-class _Whole(keras.Model):
+class _Whole(_Compiled):
     """A function as a model."""
 
     def __init__(self, function: Callable[[Any], Tensor]) -> None:

@@ -20,6 +20,7 @@ from keras import layers, ops
 
 from itn.classifiers import Classifier
 from itn.engines import fused
+from itn.keras_settings import check_training
 from itn.labeled_batches import as_arrays, check_labels, first, peeked
 from itn.messages import UsageError
 from itn.warp import Tensor, affine_warp, check_fill, in_pixels, recolor
@@ -332,6 +333,7 @@ class InvariantTransformerNet(keras.Model):
 
         On TensorFlow XLA compiles the transformers and nothing else, unless that is asked for.
         """
+        check_training()
         if kwargs.get("loss") is not None:
             raise UsageError("an InvariantTransformerNet has a loss of its own, leave it out")
         if kwargs.get("jit_compile", "auto") == "auto":

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from itn.messages import UsageError
 
-BACKENDS = ("tensorflow", "jax")
+BACKENDS = ("tensorflow", "jax", "openvino")
+TRAINING = BACKENDS[:2]  # OpenVINO looks, but does not learn
 
 
 def check_backend() -> None:
-    """Raise a UsageError unless Keras computes, or will compute, with TensorFlow or JAX.
+    """Raise a UsageError unless Keras computes, or will compute, with one of `BACKENDS`.
 
     Keras is not imported for it: where a backend is missing it fails in words of its own.
     """
@@ -26,9 +27,30 @@ def check_backend() -> None:
         but += ", which is not installed"
     said_by = "KERAS_BACKEND is" if os.environ.get("KERAS_BACKEND") else "keras.json says"
     raise UsageError(
-        f"needs the TensorFlow or JAX backend of Keras, but {said_by} {but}: set the environment "
-        "variable KERAS_BACKEND to tensorflow or jax, whichever is installed"
+        f"needs the TensorFlow, JAX or OpenVINO backend of Keras, but {said_by} {but}: set the "
+        "environment variable KERAS_BACKEND to tensorflow, jax or openvino, whichever is installed"
     )
+
+
+def check_training() -> None:
+    """Raise a UsageError unless Keras' backend can train."""
+    import keras
+
+    if (backend := keras.config.backend()) not in TRAINING:
+        raise UsageError(
+            f"the backend {backend} only looks at pictures: to train, set the environment variable "
+            f"KERAS_BACKEND to {' or '.join(TRAINING)}"
+        )
+
+
+def devices() -> list[str]:
+    """Return the devices that Keras' backend computes on."""
+    import keras
+
+    if keras.config.backend() == "openvino":  # which Keras does not ask
+        return ["cpu:0"]
+    found: list[str] = keras.distribution.list_devices()
+    return found
 
 
 def check_settings() -> None:

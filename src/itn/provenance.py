@@ -8,6 +8,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from itn.keras_settings import devices
+
 PACKAGE = Path(__file__).parent
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -68,5 +70,5 @@ def environment() -> dict[str, str]:
     return {
         "source_sha256": source_hash(),
         "versions": ", ".join(f"{name} {installed_version(name)}" for name in packages),
-        "device": f"{keras.distribution.list_devices()[0]} ({platform.machine()})",
+        "device": f"{devices()[0]} ({platform.machine()})",
     }

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from itn.files import whole_file
+from itn.keras_settings import check_training
 from itn.messages import UsageError
 from itn.pictures import Pictures
 
@@ -55,6 +56,7 @@ class Checkpoint(keras.callbacks.Callback):
         recipe: Mapping[str, Any],
     ) -> None:
         super().__init__()
+        check_training()
         self.trained, self.optimizer = trained, network.optimizer
         self.optimizer.build(network.trainable_variables)
         self.recipe = json.dumps(recipe, sort_keys=True)

@@ -18,8 +18,9 @@ import xarray as xr
 from keras import ops
 
 from itn.classifiers import Classifier, batches
-from itn.engines import CANDIDATES, fastest_batch_size, without_waste
+from itn.engines import CANDIDATES, fastest_batch_size, on_device, without_waste
 from itn.files import whole_file
+from itn.keras_settings import devices
 from itn.looks import Look
 from itn.messages import Progress, UsageError
 from itn.pictures import Pictures
@@ -249,14 +250,14 @@ class _Sweep:
         paths = [self.pictures.paths[index] for index in full]
         images = np.asarray(self.pictures.images[full])
         check_pictures(images, paths)
-        inputs = {"images": ops.convert_to_tensor(images)}  # once, not for every magnitude
+        inputs = {"images": on_device(images)}  # once, not for every magnitude
         if self.untouched is None:
             untouched = self.look.softmax(inputs)[: len(batch)]
         else:
             untouched = self.untouched[batch]
         if self.transformation.name == "noise":
             fields = noise_fields([seed_of(self.seed, path) for path in paths], images.shape[1:])
-            inputs["noise"] = ops.convert_to_tensor(fields)
+            inputs["noise"] = on_device(fields)
         identity = np.searchsorted(self.magnitudes, self.transformation.identity)
         for index in missing:
             if index == identity and not first:
@@ -359,7 +360,7 @@ def _checked_targets(
 def _clean_tolerance(network: keras.Model) -> float:
     """Return how far the softmax may stray, from the coarsest arithmetic in use."""
     used = set(_arithmetic(network))
-    device = keras.distribution.list_devices()[0]
+    device = devices()[0]
     if "cpu" not in device.lower():  # there, float32 is multiplied in fewer bits by default
         used.add("bfloat16" if "tpu" in device.lower() else "float16")
     return max(CLEAN_TOLERANCE.get(dtype, CLEAN_TOLERANCE["float32"]) for dtype in used)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from itn.keras_settings import devices
 from itn.messages import UsageError
 from itn.provenance import PACKAGE, installed_version, source_hash
 from itn.study.profiles import project_folder
@@ -66,10 +67,11 @@ def _backend() -> str:
     total = float(keras.ops.sum(keras.ops.ones(3)))  # it computes
     if total != 3:
         raise ArithmeticError(f"1 + 1 + 1 = {total}")
-    devices = ", ".join(keras.distribution.list_devices())
     settings = f"{keras.config.floatx()}, {keras.config.image_data_format()}"
     version = f"{name} {installed_version(name)}, keras {installed_version('keras')}"
-    return f"{version}, {settings}, {keras.config.dtype_policy().name}, devices {devices}"
+    return (
+        f"{version}, {settings}, {keras.config.dtype_policy().name}, devices {', '.join(devices())}"
+    )
 
 
 def _found(data: bool) -> str:

@@ -43,7 +43,7 @@ def _imagenet(
 
 @keras.saving.register_keras_serializable("itn")  # type: ignore[untyped-decorator]
 def _blue_green_red(images: Tensor) -> Tensor:
-    return images[..., ::-1] * 255 - np.array(CHANNEL_MEANS_BGR, np.float32)
+    return ops.flip(images, axis=-1) * 255 - np.array(CHANNEL_MEANS_BGR, np.float32)
 
 
 def _squeezenet(weights: Path | None) -> Classifier:
@@ -70,7 +70,7 @@ def _alexnet(weights: Path | None, *, conv1_padding: str | None = None) -> Class
 def _less_own_mean(images: Tensor) -> Tensor:
     # One mean over all pixels and channels. As published, the port's example then exchanges red
     # and blue by a line that overwrites red before it is copied; we do what it says it does.
-    scaled = images[..., ::-1] * 255
+    scaled = ops.flip(images, axis=-1) * 255
     return scaled - ops.mean(scaled, axis=(1, 2, 3), keepdims=True)
 
 

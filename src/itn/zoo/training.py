@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from itn.files import one_at_a_time, sha256_of, whole_file
+from itn.keras_settings import devices
 from itn.messages import Progress, UsageError, unknown
 from itn.pictures import Pictures, shared_pictures
 from itn.provenance import installed_version, source_hash
@@ -123,7 +124,7 @@ def train(
             for package in ("itn", "keras", keras.backend.backend(), "numpy")
         },
         "source_sha256": source_hash(),
-        "device": f"{keras.distribution.list_devices()[0]} ({platform.machine()})",
+        "device": f"{devices()[0]} ({platform.machine()})",
     }
     folder = Path(folder)
     doing = f"the training of {architecture} in {folder}"
