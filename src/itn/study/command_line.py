@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from itn.messages import UsageError
+from itn.messages import Progress, UsageError
 
 # What a command has finished stays; `itn` says so when it is stopped.
 KEPT = {
@@ -90,7 +90,7 @@ def screen_profile(
 
         archived = archive_on_workers(scheduler, wanted, force)
     for request, written in archived:
-        typer.echo(f"{request.archive.name} {'written' if written else 'is there already'}")
+        Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
 
 
 @app.command("transformers")

@@ -6,6 +6,7 @@ kept at once, beside the results, so that whoever starts the command again goes 
 
 import asyncio
 import concurrent.futures
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +33,7 @@ try:
 except ImportError as error:
     raise UsageError("--scheduler needs more packages: pip install 'itn[cluster]'") from error
 
-LACKING = "lacks this version of the package itn"
+LACKING = "cannot load this version of the package itn"
 ANSWER = 10  # seconds in which the scheduler has to answer
 PATIENCE = 60  # seconds in which the first worker has to come
 _at_work = threading.Lock()  # all threads of a worker are for one shard
@@ -64,6 +65,7 @@ def archive_on_workers(
 
 @contextmanager
 def _connected(address: str) -> Iterator[distributed.Client]:
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # we say it in one line
     try:
         client = distributed.Client(address, timeout=ANSWER, set_as_default=False)
     except OSError as error:
@@ -75,7 +77,7 @@ def _connected(address: str) -> Iterator[distributed.Client]:
         try:
             client.run_on_scheduler(_nothing)
             client.wait_for_workers(1, timeout=PATIENCE)
-        except ImportError as error:
+        except (ImportError, AttributeError) as error:
             raise UsageError(f"the scheduler at {address} {LACKING}: {error}") from error
         except TimeoutError as error:
             raise UsageError(f"no worker has come to {address} in {PATIENCE} s") from error
@@ -118,11 +120,16 @@ class _Workers:
         """Raise a UsageError unless all workers there have this package and these inputs."""
         distinct = list({digest_of(plan): plan for plan in inputs}.values())
         told = self.client.run(_problem, distinct, made_with(), on_error="return")
+        found: dict[str, list[str]] = {}
         for address, problem in told.items():
-            if isinstance(problem, ImportError | AttributeError):
+            if isinstance(problem, OSError):  # it was lost
+                continue
+            if isinstance(problem, Exception):
                 problem = f"{LACKING}: {problem}"
-            if problem and not isinstance(problem, OSError):  # which means that it was lost
-                raise UsageError(f"worker {address} {problem}")
+            if problem:
+                found.setdefault(str(problem), []).append(address)
+        if found:
+            raise UsageError("; ".join(f"{_named(found[one])} {one}" for one in sorted(found)))
 
     def compute(self, parameters: FigureParameters, request: Request, state: Path) -> xr.Dataset:
         """Screen in shards; those that are in the folder already are not computed again."""
@@ -163,6 +170,11 @@ class _Workers:
         self.bar.total = (self.bar.total or 0) + more
         self.bar.update(done)
         self.bar.refresh()
+
+
+def _named(addresses: Sequence[str]) -> str:
+    more = f" (and {len(addresses) - 1} more)" if len(addresses) > 1 else ""
+    return f"worker {addresses[0]}{more}"
 
 
 def made_with() -> dict[str, str]:
