@@ -154,7 +154,7 @@ def keep(request: Request, force: bool = False) -> Path:
     key = digest_of(request.recipe | {"code": code_hash(request.module)} | computed_with())[:32]
     path = folder / f"{key}.nc"
     with one_at_a_time(folder / f"{key}.lock", f"the same ({describe_recipe(request.recipe)})"):
-        if not force and _is_whole(path):
+        if not force and is_whole(path):
             return path
         state = folder / f"{key}.state"
         state.mkdir(exist_ok=True)
@@ -173,7 +173,8 @@ def make(request: Request, state: Path) -> xr.Dataset | xr.DataTree:
     return content
 
 
-def _is_whole(path: Path) -> bool:
+def is_whole(path: Path) -> bool:
+    """Tell whether a result is there and undamaged."""
     try:
         read_attributes(path)
     except UsageError:

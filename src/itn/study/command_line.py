@@ -5,7 +5,7 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from itn.messages import UsageError
+from itn.messages import Progress, UsageError
 
 # What a command has finished stays; `itn` says so when it is stopped.
 KEPT = {
@@ -64,20 +64,33 @@ def screen_profile(
     network: Annotated[
         list[str] | None, typer.Option(help="Which to screen; may be repeated. Default: all.")
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Address of a dask scheduler, tcp://…, whose workers do it."),
+    ] = None,
     force: Annotated[bool, typer.Option(help="Also what is archived already.")] = False,
 ) -> None:
     """Screen a profile's networks and archive the results under results/<profile>/."""
     import itn
-    from itn.study.archive import archive
+    from itn.study.archive import Request, archive
     from itn.study.profiles import load_profile, read_parameters
     from itn.study.screenings import screening_request
 
-    for name in transformation or itn.TRANSFORMATIONS:
-        for each in network or load_profile(profile).networks:
-            parameters = read_parameters({"profile": profile, "network": each})
-            request = screening_request(parameters, name)
-            written = archive(request, force)
-            typer.echo(f"{request.archive.name} {'written' if written else 'is there already'}")
+    wanted = [
+        (read_parameters({"profile": profile, "network": each}), name)
+        for name in transformation or itn.TRANSFORMATIONS
+        for each in network or load_profile(profile).networks
+    ]
+    archived: Iterable[tuple[Request, bool]]
+    if scheduler is None:
+        requests = (screening_request(*one) for one in wanted)
+        archived = ((request, archive(request, force)) for request in requests)
+    else:
+        from itn.study.workers import archive_on_workers
+
+        archived = archive_on_workers(scheduler, wanted, force)
+    for request, written in archived:
+        Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
 
 
 @app.command("transformers")

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
     found = find_transformation(transformation)
     profile = load_profile(parameters.profile)
     network, weights = chosen_network(parameters)
-    pictures = _chosen_pictures(parameters, profile)
+    pictures = chosen_pictures(parameters, profile)
     magnitudes: list[float] | str
     if parameters.magnitudes is None:
         # Blur is swept up to a share of the width, which only the network itself knows.
@@ -118,13 +118,9 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
             fill=recipe["fill"],
             seed=recipe["seed"],
         )
-        if pictures["classes"] is None:
-            return screening
-        # Pictures are sorted; the reader wants the order and the names that were asked for.
-        asked = {loaded.class_named(given): given for given in pictures["classes"]}
-        return select_categories(screening, list(asked)).assign_coords(
-            category=list(asked.values())
-        )
+        asked = pictures["classes"]
+        names = asked and {loaded.class_named(given): given for given in asked}
+        return as_asked(screening, names)
 
     return Request(
         recipe,
@@ -137,7 +133,14 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
     )
 
 
-def _chosen_pictures(parameters: FigureParameters, profile: Profile) -> dict[str, Any]:
+def as_asked(screening: xr.Dataset, names: Mapping[str, str] | None) -> xr.Dataset:
+    """Bring the classes of a screening, which are sorted, into the order and names asked for."""
+    if names is None:
+        return screening
+    return select_categories(screening, list(names)).assign_coords(category=list(names.values()))
+
+
+def chosen_pictures(parameters: FigureParameters, profile: Profile) -> dict[str, Any]:
     """Return the arguments for `load_images` that say which pictures are screened."""
     given = parameters.pictures
     own = given is None or _place(given) == _place(profile.pictures)
@@ -161,7 +164,7 @@ def pictures_of(
     parameters: FigureParameters, size: int, paths: Collection[str] | None = None
 ) -> Pictures:
     """Load the pictures that are screened."""
-    chosen = _chosen_pictures(parameters, load_profile(parameters.profile))
+    chosen = chosen_pictures(parameters, load_profile(parameters.profile))
     if paths is None or chosen["source"] == "phantom":
         return load_images(size=size, **chosen)
     chosen["only"] = paths

@@ -1,0 +1,178 @@
+"""Shards: parts of a screening that are computed apart, possibly elsewhere, and put together.
+
+A shard is a class, or a few, under one transformation. It travels as a plain dictionary that
+names network and pictures, with the hashes that their files must have where it is computed.
+"""
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from itn.messages import UsageError
+from itn.pictures import Pictures, load_images
+from itn.study.archive import UNKNOWN, Request, differences
+from itn.study.profiles import FigureParameters, chosen_network, load_profile
+from itn.study.screenings import chosen_pictures, pictures_recipe
+from itn.zoo.catalog import DATA_SETS
+from itn.zoo.recipes import network_recipe
+
+Plan = dict[str, Any]  # what JSON can hold
+SETTINGS = ("transformation", "magnitudes", "fill", "seed")
+JOIN: dict[str, Any] = {
+    "data_vars": "minimal", "coords": "minimal", "compat": "equals", "join": "exact",
+}  # fmt: skip
+OF_THE_WHOLE = ("data_sha256", "pictures", "pictures_left_out")  # attributes that shards differ in
+
+
+def inputs_of(parameters: FigureParameters, request: Request) -> Plan:
+    """Say which network looks at which pictures, so that another machine finds the same."""
+    network, weights = chosen_network(parameters)
+    pictures = chosen_pictures(parameters, load_profile(parameters.profile))
+    if pictures["source"] not in ("phantom", *DATA_SETS):
+        pictures["source"] = _absolute(pictures["source"])
+    return {
+        "network": _absolute(network) if network.endswith(".keras") else network,
+        "weights": weights and _absolute(weights),
+        "pictures": {
+            **pictures,
+            "classes": pictures["classes"] and list(pictures["classes"]),
+            "only": None if pictures["only"] is None else sorted(pictures["only"]),
+        },
+        "hashes": network_recipe(network, weights) | {"classes": request.recipe["classes"]},
+    }
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def check_inputs(inputs: Plan) -> None:
+    """Raise a UsageError unless network and pictures are here, and are those that are meant."""
+    classes = pictures_recipe(**inputs["pictures"])["classes"]
+    if classes == UNKNOWN or UNKNOWN in (each["files"] for each in classes.values()):
+        raise UsageError(f"the pictures of {inputs['pictures']['source']} are not there")
+    here = network_recipe(inputs["network"], inputs["weights"]) | {"classes": classes}
+    if found := differences(here, inputs["hashes"]):
+        raise UsageError(f"has other files: {', '.join(found)}")
+
+
+def outline(inputs: Plan) -> Plan:
+    """Say what the shards of a screening do not know of the whole."""
+    from itn.engines import CANDIDATES, without_waste
+    from itn.provenance import environment
+
+    loaded = _pictures(inputs)
+    asked = inputs["pictures"]["classes"] or loaded.class_names
+    counts = np.bincount(loaded.labels).tolist()
+    return {
+        "asked": {loaded.class_named(given): given for given in asked},
+        "counts": dict(zip(loaded.class_names, counts, strict=True)),
+        "batch_size": without_waste(min(CANDIDATES[0], max(counts)), counts),
+        "device": environment()["device"],
+        "classes": pictures_recipe(**inputs["pictures"])["classes"],
+        "attributes": {
+            "data_sha256": loaded.data_hash,
+            "pictures": len(loaded),
+            "pictures_left_out": json.dumps(loaded.left_out),
+        },
+    }
+
+
+def cut(parameters: FigureParameters, request: Request, inputs: Plan, whole: Plan) -> list[Plan]:
+    """Cut a screening into shards, of which each has batches of the size of the whole."""
+    settings = {name: request.recipe[name] for name in SETTINGS if name != "magnitudes"}
+    shards = []
+    for classes in group(whole["counts"], whole["batch_size"]):
+        asked = [whole["asked"][name] for name in classes]
+        hashes = {given: whole["classes"][given] for given in asked}
+        shards.append(
+            {
+                **inputs,
+                "pictures": inputs["pictures"] | {"classes": asked},
+                "hashes": inputs["hashes"] | {"classes": hashes},
+                **settings,
+                "magnitudes": parameters.magnitudes and list(parameters.magnitudes),
+                "batch_size": whole["batch_size"],
+                "device": whole["device"],
+            }
+        )
+    return shards
+
+
+def group(counts: Mapping[str, int], batch_size: int) -> list[list[str]]:
+    """Group classes: one that fills no batch goes with one that does, which sets the size."""
+    groups = [[name] for name, count in counts.items() if count >= batch_size]
+    small = [name for name, count in counts.items() if count < batch_size]
+    for position, name in enumerate(small):
+        groups[position % len(groups)].append(name)
+    return groups
+
+
+def screen_shard(shard: Plan) -> xr.Dataset:
+    """Screen a shard where its network and its pictures are."""
+    from itn.provenance import environment
+    from itn.screening import screen
+
+    check_inputs(shard)
+    device = environment()["device"]
+    if device != shard["device"]:
+        raise UsageError(f"computes on {device}, others on {shard['device']}")
+    return screen(
+        _classifier(shard),
+        _pictures(shard),
+        shard["transformation"],
+        shard["magnitudes"],
+        fill=shard["fill"],
+        seed=shard["seed"],
+        batch_size=shard["batch_size"],
+        progress=False,
+    )
+
+
+def merge(parts: Sequence[xr.Dataset], whole: Plan) -> xr.Dataset:
+    """Put the shards of a screening together: what screening all at once would have given."""
+    attributes = [
+        {key: value for key, value in part.attrs.items() if key not in OF_THE_WHOLE}
+        for part in parts
+    ]
+    for each in attributes:
+        if found := differences(each, attributes[0]):
+            raise UsageError(f"shards were computed in different ways: {', '.join(found)}")
+    position = {name: index for index, name in enumerate(whole["counts"])}
+    joined = xr.merge(
+        [
+            xr.concat([part.drop_dims("category") for part in parts], "image", **JOIN),
+            xr.concat([part.drop_dims("image") for part in parts], "category", **JOIN),
+        ],
+        join="exact",
+        compat="equals",
+    )
+    labels = [position[name] for part in parts for name in part.category.values[part.label.values]]
+    joined["label"] = ("image", np.array(labels, np.int32))
+    joined = joined[list(parts[0].data_vars)].isel(
+        image=np.argsort(labels, kind="stable"),
+        category=np.argsort([position[name] for name in joined.category.values]),
+    )
+    return joined.assign_attrs(parts[0].attrs | whole["attributes"])
+
+
+def _pictures(inputs: Plan) -> Pictures:
+    size = _classifier(inputs).input_size
+    return load_images(**inputs["pictures"], size=size, progress=False)
+
+
+def _classifier(inputs: Plan) -> Any:
+    hashes = {key: value for key, value in inputs["hashes"].items() if key != "classes"}
+    return _loaded(inputs["network"], inputs["weights"], json.dumps(hashes))
+
+
+@functools.lru_cache(maxsize=4)  # once for all shards; `hashes` tell its versions apart
+def _loaded(network: str, weights: str | None, hashes: str) -> Any:
+    from itn.classifiers import load_classifier
+
+    return load_classifier(network, weights)
