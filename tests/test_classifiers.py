@@ -453,5 +453,7 @@ def test_half_precision_is_of_the_network_alone(name, closest):
 
 
 def test_an_arithmetic_that_does_not_exist_is_explained():
-    with pytest.raises(UsageError, match="unknown arithmetic 'float8'; closest: 'float32'; possible: .*float16"):
+    with pytest.raises(
+        UsageError, match=r"unknown arithmetic 'float8'; closest: 'float32'; possible: .*float16"
+    ):
         load_classifier("alexnet_phantom", arithmetic="float8")

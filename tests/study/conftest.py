@@ -8,7 +8,7 @@ import xarray as xr
 from toy_project import write_pictures, write_profile
 
 from itn import classifiers
-from itn.study import screenings
+from itn.study import inputs, screenings
 
 STEPS = 45
 
@@ -20,9 +20,13 @@ def project(tmp_path, monkeypatch, color_classifier):
     write_profile(tmp_path)
     monkeypatch.chdir(tmp_path)
     networks = {name: dataclasses.replace(color_classifier, name=name) for name in ("tiny", "huge")}
-    monkeypatch.setattr(classifiers, "load_classifier", lambda name, weights=None: networks[name])
+    monkeypatch.setattr(
+        classifiers, "load_classifier", lambda name, weights=None, **_: networks[name]
+    )
     monkeypatch.setattr(classifiers, "list_classifiers", lambda: tuple(sorted(networks)))
-    monkeypatch.setattr(screenings, "network_recipe", lambda name, weights=None: {"network": name})
+    for module in (screenings, inputs):
+        monkeypatch.setattr(module, "network_recipe", lambda name, weights=None: {"network": name})
+    inputs._loaded.cache_clear()  # other projects have networks of these names
     return tmp_path
 
 

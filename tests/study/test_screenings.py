@@ -14,6 +14,7 @@ from weight_formats import python2_npy
 
 from itn import classifiers
 from itn.curves import save_screening
+from itn.engines import Softmax
 from itn.messages import UsageError
 from itn.study.profiles import FigureParameters, archive_file, load_profile, read_parameters
 from itn.study.screenings import (
@@ -22,6 +23,7 @@ from itn.study.screenings import (
     highlighted,
     load_part,
     obtain_screening,
+    screening_request,
 )
 from itn.zoo import networks
 from itn.zoo.alexnet import build_alexnet
@@ -127,7 +129,7 @@ def test_own_pictures_in_folders_of_wordnet_ids_are_found_by_label(project, monk
     write_pictures(project / "mine", ["n04254680", "n01776313"], count=1)
     ids = ("n04254680", "n01776313", "n03452741")
     classifier = dataclasses.replace(classifiers.load_classifier("tiny"), class_ids=ids)
-    monkeypatch.setattr(classifiers, "load_classifier", lambda name, weights=None: classifier)
+    monkeypatch.setattr(classifiers, "load_classifier", lambda name, weights=None, **_: classifier)
     screening = obtain(pictures="mine", classes=["soccer_ball"], magnitudes=[0])
     assert screening.target.values.tolist() == [0]
     assert screening.sizes["image"] == 1
@@ -219,3 +221,55 @@ def test_the_profile_of_the_book_screens_the_paper_s_network(tmp_path, monkeypat
     assert np.bincount(screening.label.values).tolist() == [2, 2, 1]
     assert highlighted(screening, parameters).category.values.tolist() == ["soccer_ball", "orange"]
     assert screening.attrs["network"] == "alexnet"
+
+
+def counted(monkeypatch, stop=-1):
+    """Count what the network is asked, and end the process at one pass."""
+    passes = []
+    usual = Softmax.predict_on_batch
+
+    def look(self, prepared):
+        if len(passes) == stop:
+            raise KeyboardInterrupt
+        passes.append(len(prepared))
+        return usual(self, prepared)
+
+    monkeypatch.setattr(Softmax, "predict_on_batch", look)
+    return passes
+
+
+def test_untouched_pictures_are_looked_at_once_for_all_transformations(project, monkeypatch):
+    passes = counted(monkeypatch)
+    obtain("brightness", magnitudes=[0, 0.5])
+    assert len(passes) == 1 + 3 * (1 + 1)  # all of them once; of each class at 0, checked, and 0.5
+    passes.clear()
+    obtain("contrast", magnitudes=[1, 2])
+    assert len(passes) == 3 * (1 + 1)
+    passes.clear()
+    (project / "pictures" / "red" / "0.png").write_bytes(picture(77))
+    obtain("zoom", magnitudes=[1, 2])
+    assert len(passes) == 1 + 3 * (1 + 1)  # other pictures
+
+
+def test_a_screening_that_was_stopped_goes_on(project, monkeypatch):
+    whole = compute_screening(read_parameters({"profile": "toy"}), "zoom")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        before = counted(patch, stop=50)
+        obtain("zoom")
+    with monkeypatch.context() as patch:
+        after = counted(patch)
+        screening = obtain("zoom")
+    assert len(before) + len(after) == 3 * whole.sizes["magnitude"]  # 3 of them check
+    for name in whole.data_vars:
+        np.testing.assert_allclose(screening[name], whole[name], atol=1e-5)
+
+
+def test_half_precision_is_another_screening(project):
+    usual, half = (
+        screening_request(read_parameters({"profile": "toy"} | given), "zoom")
+        for given in ({}, {"arithmetic": "bfloat16"})
+    )
+    assert half.recipe == usual.recipe | {"arithmetic": "bfloat16"}
+    assert half.archive != usual.archive
+    with pytest.raises(UsageError, match="arithmetic: Input should be 'bfloat16' or 'float16'"):
+        obtain("zoom", arithmetic="float8")

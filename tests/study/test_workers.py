@@ -23,9 +23,10 @@ from itn.messages import UsageError
 from itn.study import workers
 from itn.study.archive import archive
 from itn.study.command_line import main
+from itn.study.inputs import check_inputs, inputs_of
 from itn.study.profiles import FigureParameters
 from itn.study.screenings import screening_request
-from itn.study.shards import check_inputs, group, inputs_of
+from itn.study.shards import group
 
 TOY = FigureParameters(profile="toy")
 OTHER_BACKEND = "jax" if configured_backend() == "tensorflow" else "tensorflow"
@@ -191,8 +192,8 @@ def test_workers_that_do_not_fit_are_named_before_anything_is_computed(project, 
 
 
 def test_a_worker_without_the_pictures_is_named(cluster, monkeypatch):
-    def elsewhere(parameters, request):
-        inputs = inputs_of(parameters, request)
+    def elsewhere(parameters, recipe):
+        inputs = inputs_of(parameters, recipe)
         return inputs | {"pictures": inputs["pictures"] | {"source": "/not/there"}}
 
     monkeypatch.setattr(workers, "inputs_of", elsewhere)
@@ -203,7 +204,7 @@ def test_a_worker_without_the_pictures_is_named(cluster, monkeypatch):
 
 def test_files_are_compared_with_those_that_are_meant(project, tmp_path):
     request = screening_request(*WANTED[0])
-    inputs = json.loads(json.dumps(inputs_of(TOY, request)))  # it travels
+    inputs = json.loads(json.dumps(inputs_of(TOY, request.recipe)))  # it travels
     check_inputs(inputs)
     copied = shutil.copytree(project / "pictures", tmp_path / "pictures")
     inputs["pictures"]["source"] = str(copied)

@@ -64,6 +64,10 @@ def screen_profile(
     network: Annotated[
         list[str] | None, typer.Option(help="Which to screen; may be repeated. Default: all.")
     ] = None,
+    arithmetic: Annotated[
+        str | None,
+        typer.Option(help="bfloat16 or float16, where the device is faster in them."),
+    ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(help="Address of a dask scheduler, tcp://…, whose workers do it."),
@@ -77,9 +81,12 @@ def screen_profile(
     from itn.study.screenings import screening_request
 
     wanted = [
-        (read_parameters({"profile": profile, "network": each}), name)
-        for name in transformation or itn.TRANSFORMATIONS
+        (
+            read_parameters({"profile": profile, "network": each, "arithmetic": arithmetic}),
+            name,
+        )
         for each in network or load_profile(profile).networks
+        for name in transformation or itn.TRANSFORMATIONS
     ]
     archived: Iterable[tuple[Request, bool]]
     if scheduler is None:

@@ -22,6 +22,7 @@ from itn.picture_files import read_picture
 from itn.pictures import Pictures, load_images
 from itn.provenance import installed_version
 from itn.study.archive import Recipe, Request, digest_of, obtain
+from itn.study.inputs import pictures_recipe
 from itn.study.profiles import (
     TransformerParameters,
     Transformers,
@@ -29,7 +30,7 @@ from itn.study.profiles import (
     load_profile,
     project_folder,
 )
-from itn.study.screenings import file_name, pictures_recipe
+from itn.study.screenings import file_name
 from itn.study.splits import read_split
 from itn.zoo.recipes import network_recipe
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, overload
+from typing import Annotated, Any, Literal, TypeVar, overload
 
 import numpy as np
 import pydantic
@@ -119,6 +119,7 @@ class FigureParameters(_Strict):
     fill: str | None = None
     seed: Annotated[int, pydantic.Field(ge=0)] | None = None
     limit: Annotated[int, pydantic.Field(ge=1)] | None = None
+    arithmetic: Literal["bfloat16", "float16"] | None = None  # None: float32
 
 
 class TransformerParameters(_Strict):

@@ -101,7 +101,8 @@ def _verify_screening(
     from itn.screening import screen
 
     parameters = _figure_parameters(path, recipe)
-    classifier = load_classifier(*chosen_network(parameters))
+    arithmetic = parameters.arithmetic or "float32"
+    classifier = load_classifier(*chosen_network(parameters), arithmetic=arithmetic)
     rows = np.sort(random.choice(stored.sizes["image"], min(2, stored.sizes["image"]), False))
     magnitudes = random.choice(stored.magnitude.values, min(3, stored.sizes["magnitude"]), False)
     paths = [str(name) for name in stored.image.values[rows]]
@@ -176,7 +177,7 @@ def _figure_parameters(path: Path, recipe: Recipe) -> FigureParameters:
         update={
             "classes": tuple(recipe["classes"]),
             "magnitudes": tuple(given) if isinstance(given, list) else None,
-            **{name: recipe[name] for name in ("fill", "seed", "limit")},
+            **{name: recipe.get(name) for name in ("fill", "seed", "limit", "arithmetic")},
         }
     )
 

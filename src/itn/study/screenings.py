@@ -3,7 +3,7 @@
 import hashlib
 import re
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,14 @@ from itn.study.archive import (
     obtain,
     require_archived,
 )
-from itn.study.picture_hashes import file_hashes
+from itn.study.inputs import (
+    chosen_pictures,
+    inputs_of,
+    pictures_recipe,
+    planned_classifier,
+    planned_pictures,
+    untouched,
+)
 from itn.study.profiles import (
     FigureParameters,
     Profile,
@@ -100,27 +107,29 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
         "fill": parameters.fill or profile.fill,
         "seed": profile.seed if parameters.seed is None else parameters.seed,
     }
-    deviations = ("pictures", "magnitudes", "fill", "seed", "limit")
+    if parameters.arithmetic is not None:
+        recipe["arithmetic"] = parameters.arithmetic
+    deviations = ("pictures", "magnitudes", "fill", "seed", "limit", "arithmetic")
     own = all(getattr(parameters, name) is None for name in deviations)
     name = f"{file_name(network)}_{transformation}" + ("" if own else f"_{digest_of(recipe)[:8]}")
 
-    def compute(_: Path) -> xr.Dataset:
-        from itn.classifiers import load_classifier  # which loads a backend
-        from itn.screening import screen
+    def compute(state: Path) -> xr.Dataset:
+        from itn.screening import screen  # which loads a backend
 
-        classifier = load_classifier(network, weights)
-        loaded = pictures_of(parameters, classifier.input_size)
+        inputs = inputs_of(parameters, recipe)
+        loaded = planned_pictures(inputs, progress=True)
         screening = screen(
-            classifier,
+            planned_classifier(inputs),
             loaded,
             transformation,
             parameters.magnitudes,
             fill=recipe["fill"],
             seed=recipe["seed"],
+            untouched=untouched(inputs),
+            state=state,
         )
         asked = pictures["classes"]
-        names = asked and {loaded.class_named(given): given for given in asked}
-        return as_asked(screening, names)
+        return as_asked(screening, asked and {loaded.class_named(given): given for given in asked})
 
     return Request(
         recipe,
@@ -140,26 +149,6 @@ def as_asked(screening: xr.Dataset, names: Mapping[str, str] | None) -> xr.Datas
     return select_categories(screening, list(names)).assign_coords(category=list(names.values()))
 
 
-def chosen_pictures(parameters: FigureParameters, profile: Profile) -> dict[str, Any]:
-    """Return the arguments for `load_images` that say which pictures are screened."""
-    given = parameters.pictures
-    own = given is None or _place(given) == _place(profile.pictures)
-    # Naming the profile's own pictures means the same ones, not those it has learned from.
-    split = profile.split if own else None
-    only = None if split is None else read_split(split, "test")
-    return {
-        "source": profile.pictures if own else given,
-        "classes": parameters.classes or (profile.classes if own else None),
-        "limit": parameters.limit or profile.limit,
-        "only": only,
-    }
-
-
-def _place(source: str) -> object:
-    folder = Path(source).expanduser()
-    return folder.resolve() if folder.is_dir() else source
-
-
 def pictures_of(
     parameters: FigureParameters, size: int, paths: Collection[str] | None = None
 ) -> Pictures:
@@ -175,34 +164,6 @@ def pictures_of(
 def file_name(network: str) -> str:
     """Return what files of a network's results are called after."""
     return re.sub(r"[^\w.-]+", "_", Path(network).name.removesuffix(".keras"))
-
-
-def pictures_recipe(
-    source: str,
-    classes: Sequence[str] | None,
-    limit: int | None,
-    only: frozenset[str] | None = None,
-) -> Recipe:
-    """Say which pictures are used, and what is in them where they are there."""
-    hashes = file_hashes(source, classes, limit, only)
-    names = classes if classes is not None else list(hashes or ())
-    folder = Path(source).expanduser()
-    found: Recipe | str = {
-        name: {"listed": _listed(name, only), "files": (hashes or {}).get(name, UNKNOWN)}
-        for name in names
-    }
-    return {
-        "pictures": folder.resolve().name if folder.is_dir() else source,
-        "limit": limit,
-        "classes": found or UNKNOWN,
-    }
-
-
-def _listed(name: str, only: frozenset[str] | None) -> str:
-    if only is None:
-        return "all"
-    paths = sorted(path for path in only if path.partition("/")[0] == name)
-    return f"{len(paths)}, {hashlib.sha256(chr(0).join(paths).encode()).hexdigest()[:16]}"
 
 
 def highlighted(screening: xr.Dataset, parameters: FigureParameters) -> xr.Dataset:

@@ -15,6 +15,7 @@ from itn.picture_files import SHORTER_SIDE_PER_SIZE
 from itn.pictures import Pictures
 from itn.study.archive import Recipe, Request, require_archived
 from itn.study.comparison import threshold_pairs
+from itn.study.inputs import pictures_recipe
 from itn.study.profiles import (
     FigureParameters,
     Profile,
@@ -22,7 +23,7 @@ from itn.study.profiles import (
     load_profile,
     project_folder,
 )
-from itn.study.screenings import load_part, obtain_screening, pictures_recipe, screening_request
+from itn.study.screenings import load_part, obtain_screening, screening_request
 from itn.study.splits import read_split
 from itn.transformations import TRANSFORMATIONS
 from itn.zoo.catalog import WEIGHTS_FOLDER

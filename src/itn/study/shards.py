@@ -4,24 +4,24 @@ A shard is a class, or a few, under one transformation. It travels as a plain di
 names network and pictures, with the hashes that their files must have where it is computed.
 """
 
-import functools
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from itn.messages import UsageError
-from itn.pictures import Pictures, load_images
-from itn.study.archive import UNKNOWN, Request, differences
-from itn.study.profiles import FigureParameters, chosen_network, load_profile
-from itn.study.screenings import chosen_pictures, pictures_recipe
-from itn.zoo.catalog import DATA_SETS
-from itn.zoo.recipes import network_recipe
+from itn.study.archive import Request, differences
+from itn.study.inputs import (
+    Plan,
+    check_inputs,
+    pictures_recipe,
+    planned_classifier,
+    planned_pictures,
+)
+from itn.study.profiles import FigureParameters
 
-Plan = dict[str, Any]  # what JSON can hold
 SETTINGS = ("transformation", "magnitudes", "fill", "seed")
 JOIN: dict[str, Any] = {
     "data_vars": "minimal", "coords": "minimal", "compat": "equals", "join": "exact",
@@ -29,44 +29,12 @@ JOIN: dict[str, Any] = {
 OF_THE_WHOLE = ("data_sha256", "pictures", "pictures_left_out")  # attributes that shards differ in
 
 
-def inputs_of(parameters: FigureParameters, request: Request) -> Plan:
-    """Say which network looks at which pictures, so that another machine finds the same."""
-    network, weights = chosen_network(parameters)
-    pictures = chosen_pictures(parameters, load_profile(parameters.profile))
-    if pictures["source"] not in ("phantom", *DATA_SETS):
-        pictures["source"] = _absolute(pictures["source"])
-    return {
-        "network": _absolute(network) if network.endswith(".keras") else network,
-        "weights": weights and _absolute(weights),
-        "pictures": {
-            **pictures,
-            "classes": pictures["classes"] and list(pictures["classes"]),
-            "only": None if pictures["only"] is None else sorted(pictures["only"]),
-        },
-        "hashes": network_recipe(network, weights) | {"classes": request.recipe["classes"]},
-    }
-
-
-def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute())
-
-
-def check_inputs(inputs: Plan) -> None:
-    """Raise a UsageError unless network and pictures are here, and are those that are meant."""
-    classes = pictures_recipe(**inputs["pictures"])["classes"]
-    if classes == UNKNOWN or UNKNOWN in (each["files"] for each in classes.values()):
-        raise UsageError(f"the pictures of {inputs['pictures']['source']} are not there")
-    here = network_recipe(inputs["network"], inputs["weights"]) | {"classes": classes}
-    if found := differences(here, inputs["hashes"]):
-        raise UsageError(f"has other files: {', '.join(found)}")
-
-
 def outline(inputs: Plan) -> Plan:
     """Say what the shards of a screening do not know of the whole."""
     from itn.engines import CANDIDATES, without_waste
     from itn.provenance import environment
 
-    loaded = _pictures(inputs)
+    loaded = planned_pictures(inputs)
     asked = inputs["pictures"]["classes"] or loaded.class_names
     counts = np.bincount(loaded.labels).tolist()
     return {
@@ -123,8 +91,8 @@ def screen_shard(shard: Plan) -> xr.Dataset:
     if device != shard["device"]:
         raise UsageError(f"computes on {device}, others on {shard['device']}")
     return screen(
-        _classifier(shard),
-        _pictures(shard),
+        planned_classifier(shard),
+        planned_pictures(shard),
         shard["transformation"],
         shard["magnitudes"],
         fill=shard["fill"],
@@ -159,20 +127,3 @@ def merge(parts: Sequence[xr.Dataset], whole: Plan) -> xr.Dataset:
         category=np.argsort([position[name] for name in joined.category.values]),
     )
     return joined.assign_attrs(parts[0].attrs | whole["attributes"])
-
-
-def _pictures(inputs: Plan) -> Pictures:
-    size = _classifier(inputs).input_size
-    return load_images(**inputs["pictures"], size=size, progress=False)
-
-
-def _classifier(inputs: Plan) -> Any:
-    hashes = {key: value for key, value in inputs["hashes"].items() if key != "classes"}
-    return _loaded(inputs["network"], inputs["weights"], json.dumps(hashes))
-
-
-@functools.lru_cache(maxsize=4)  # once for all shards; `hashes` tell its versions apart
-def _loaded(network: str, weights: str | None, hashes: str) -> Any:
-    from itn.classifiers import load_classifier
-
-    return load_classifier(network, weights)

@@ -23,9 +23,10 @@ from itn.messages import Progress, UsageError
 from itn.netcdf import read_netcdf, write_netcdf
 from itn.provenance import installed_version, source_hash
 from itn.study.archive import Request, archive, differences, digest_of, is_whole
+from itn.study.inputs import Plan, check_inputs, inputs_of
 from itn.study.profiles import FigureParameters
 from itn.study.screenings import as_asked, screening_request
-from itn.study.shards import Plan, check_inputs, cut, inputs_of, merge, outline, screen_shard
+from itn.study.shards import cut, merge, outline, screen_shard
 from itn.study.sources import computed_with
 
 try:
@@ -49,7 +50,7 @@ def archive_on_workers(
     requests = [(one, screening_request(one, transformation)) for one, transformation in wanted]
     with _connected(scheduler) as client, Progress(total=0, desc="shards", unit="shard") as bar:
         workers = _Workers(client, bar)
-        workers.check([inputs_of(given, one) for given, one in requests])
+        workers.check([inputs_of(given, one.recipe) for given, one in requests])
         # A thread for each, since they wait for their shards most of the time.
         pool = ThreadPoolExecutor(len(requests))
         todo = {}
@@ -133,7 +134,7 @@ class _Workers:
 
     def compute(self, parameters: FigureParameters, request: Request, state: Path) -> xr.Dataset:
         """Screen in shards; those that are in the folder already are not computed again."""
-        inputs = inputs_of(parameters, request)
+        inputs = inputs_of(parameters, request.recipe)
         whole = self._outline(inputs)
         shards = {
             state / "shards" / f"{digest_of(shard)[:16]}.nc": shard

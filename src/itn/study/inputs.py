@@ -1,0 +1,143 @@
+"""What a screening looks with and at, as a plain dictionary that another process understands.
+
+It names network and pictures, with the hashes that their files must have where it is computed.
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from itn.files import one_at_a_time
+from itn.messages import UsageError
+from itn.pictures import Pictures, load_images
+from itn.study.archive import UNKNOWN, Recipe, cache_folder, differences, digest_of
+from itn.study.picture_hashes import file_hashes
+from itn.study.profiles import FigureParameters, Profile, chosen_network, load_profile
+from itn.study.sources import code_hash, computed_with
+from itn.study.splits import read_split
+from itn.zoo.catalog import DATA_SETS
+from itn.zoo.recipes import network_recipe
+
+Plan = dict[str, Any]  # what JSON can hold
+
+
+def inputs_of(parameters: FigureParameters, recipe: Recipe) -> Plan:
+    """Say which network looks at which pictures, so that another machine finds the same."""
+    network, weights = chosen_network(parameters)
+    pictures = chosen_pictures(parameters, load_profile(parameters.profile))
+    if pictures["source"] not in ("phantom", *DATA_SETS):
+        pictures["source"] = _absolute(pictures["source"])
+    return {
+        "network": _absolute(network) if network.endswith(".keras") else network,
+        "weights": weights and _absolute(weights),
+        "arithmetic": parameters.arithmetic,
+        "pictures": {
+            **pictures,
+            "classes": pictures["classes"] and list(pictures["classes"]),
+            "only": None if pictures["only"] is None else sorted(pictures["only"]),
+        },
+        "hashes": network_recipe(network, weights) | {"classes": recipe["classes"]},
+    }
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def check_inputs(inputs: Plan) -> None:
+    """Raise a UsageError unless network and pictures are here, and are those that are meant."""
+    classes = pictures_recipe(**inputs["pictures"])["classes"]
+    if classes == UNKNOWN or UNKNOWN in (each["files"] for each in classes.values()):
+        raise UsageError(f"the pictures of {inputs['pictures']['source']} are not there")
+    here = network_recipe(inputs["network"], inputs["weights"]) | {"classes": classes}
+    if found := differences(here, inputs["hashes"]):
+        raise UsageError(f"has other files: {', '.join(found)}")
+
+
+def planned_pictures(inputs: Plan, progress: bool = False) -> Pictures:
+    """Load the pictures of a plan, of the size that its network takes."""
+    size = planned_classifier(inputs).input_size
+    return load_images(**inputs["pictures"], size=size, progress=progress)
+
+
+def planned_classifier(inputs: Plan) -> Any:
+    """Load the network of a plan, once for several plans."""
+    hashes = {key: value for key, value in inputs["hashes"].items() if key != "classes"}
+    arithmetic = inputs["arithmetic"] or "float32"
+    return _loaded(inputs["network"], inputs["weights"], arithmetic, json.dumps(hashes))
+
+
+@functools.lru_cache(maxsize=4)  # `hashes` tell its versions apart
+def _loaded(network: str, weights: str | None, arithmetic: str, hashes: str) -> Any:
+    from itn.classifiers import load_classifier  # which loads a backend
+
+    return load_classifier(network, weights, arithmetic=arithmetic)
+
+
+def untouched(inputs: Plan) -> np.ndarray:
+    """Return the softmax [N, K] of pictures as they are; kept for all their transformations."""
+    from itn.looks import complete_untouched
+    from itn.softmax_sheets import Sheets
+
+    classifier, pictures = planned_classifier(inputs), planned_pictures(inputs)
+    key = digest_of(inputs | {"code": code_hash("itn.looks")} | computed_with())
+    folder = cache_folder() / f"{key[:32]}.untouched"
+    folder.mkdir(exist_ok=True)
+    with one_at_a_time(folder / "lock", "the same pictures"):
+        sheets = Sheets(folder, [len(pictures)], (1, len(classifier.class_names)))
+        softmax = sheets.open(0)[:, 0]
+        complete_untouched(softmax, classifier, pictures.images)
+    return softmax
+
+
+def chosen_pictures(parameters: FigureParameters, profile: Profile) -> dict[str, Any]:
+    """Return the arguments for `load_images` that say which pictures are screened."""
+    given = parameters.pictures
+    own = given is None or _place(given) == _place(profile.pictures)
+    # Naming the profile's own pictures means the same ones, not those it has learned from.
+    split = profile.split if own else None
+    only = None if split is None else read_split(split, "test")
+    return {
+        "source": profile.pictures if own else given,
+        "classes": parameters.classes or (profile.classes if own else None),
+        "limit": parameters.limit or profile.limit,
+        "only": only,
+    }
+
+
+def _place(source: str) -> object:
+    folder = Path(source).expanduser()
+    return folder.resolve() if folder.is_dir() else source
+
+
+def pictures_recipe(
+    source: str,
+    classes: Sequence[str] | None,
+    limit: int | None,
+    only: frozenset[str] | None = None,
+) -> Recipe:
+    """Say which pictures are used, and what is in them where they are there."""
+    hashes = file_hashes(source, classes, limit, only)
+    names = classes if classes is not None else list(hashes or ())
+    folder = Path(source).expanduser()
+    found: Recipe | str = {
+        name: {"listed": _listed(name, only), "files": (hashes or {}).get(name, UNKNOWN)}
+        for name in names
+    }
+    return {
+        "pictures": folder.resolve().name if folder.is_dir() else source,
+        "limit": limit,
+        "classes": found or UNKNOWN,
+    }
+
+
+def _listed(name: str, only: frozenset[str] | None) -> str:
+    if only is None:
+        return "all"
+    paths = sorted(path for path in only if path.partition("/")[0] == name)
+    return f"{len(paths)}, {hashlib.sha256(chr(0).join(paths).encode()).hexdigest()[:16]}"
