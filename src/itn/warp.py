@@ -127,7 +127,7 @@ def fused(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 def check_fill(fill: str) -> None:
     """Raise a UsageError unless the fill is one of `FILLS`."""
-    if fill not in FILLS:
+    if not isinstance(fill, str) or fill not in FILLS:
         raise unknown("fill", fill, FILLS)
 
 

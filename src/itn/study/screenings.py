@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from itn.curves import select_categories
+from itn.files import own_path
 from itn.pictures import Pictures, load_images
 from itn.study.archive import (
     UNKNOWN,
@@ -153,7 +154,7 @@ def _chosen_pictures(parameters: FigureParameters, profile: Profile) -> dict[str
 
 
 def _place(source: str) -> object:
-    folder = Path(source).expanduser()
+    folder = own_path(source)
     return folder.resolve() if folder.is_dir() else source
 
 
@@ -183,7 +184,7 @@ def pictures_recipe(
     """Say which pictures are used, and what is in them where they are there."""
     hashes = file_hashes(source, classes, limit, only)
     names = classes if classes is not None else list(hashes or ())
-    folder = Path(source).expanduser()
+    folder = own_path(source)
     found: Recipe | str = {
         name: {"listed": _listed(name, only), "files": (hashes or {}).get(name, UNKNOWN)}
         for name in names
