@@ -11,10 +11,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from itn import engines, invariant_transformer
 from itn.classifiers import Classifier
 from itn.pictures import Pictures
+
+# The same examples each time. `pytest --hypothesis-profile thorough` looks for new ones.
+ALIKE = {
+    "deadline": None,
+    "database": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
+settings.register_profile("quick", derandomize=True, max_examples=30, **ALIKE)
+settings.register_profile("thorough", max_examples=1000, **ALIKE)
+settings.load_profile("quick")
 
 
 def pytest_collection_modifyitems(items):

@@ -20,6 +20,7 @@ from itn.classifiers import Classifier
 from itn.curves import load_screening, save_screening, select_categories
 from itn.engines import Softmax
 from itn.messages import UsageError
+from itn.netcdf import write_netcdf
 from itn.pictures import Pictures
 from itn.screening import screen
 from itn.thresholds import thresholds
@@ -266,7 +267,7 @@ def test_no_number_for_one_picture_at_one_magnitude_is_named(color_classifier, t
 def test_a_stored_screening_with_no_numbers_is_refused(rotated, tmp_path):
     broken = rotated.copy(deep=True)
     broken.mean_softmax[0, 1, 2] = np.nan
-    save_screening(broken, tmp_path / "broken.nc")
+    write_netcdf(broken, tmp_path / "broken.nc")
     with pytest.raises(UsageError, match=r"broken\.nc holds softmax that is not a number"):
         load_screening(tmp_path / "broken.nc")
 
@@ -652,7 +653,7 @@ def test_a_failed_save_leaves_the_folder_as_it_was(rotated, tmp_path, monkeypatc
         raise OSError("no space left on device")  # the file has been begun by then
 
     monkeypatch.setattr(xr.Dataset, "dump_to_store", fail)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(UsageError, match=r"rotation\.nc cannot be written to: no space left"):
         save_screening(rotated, path)
     left = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
     assert left == ({"rotation.nc": b"an earlier result"} if existing else {})
@@ -664,7 +665,7 @@ def test_what_is_no_screening_is_refused(tmp_path):
     (tmp_path / "text.nc").write_text("not NetCDF")
     with pytest.raises(UsageError, match=r"text\.nc has no checksum"):
         load_screening(tmp_path / "text.nc")
-    save_screening(xr.Dataset({"depth": ("x", [1.0])}), tmp_path / "sea.nc")
+    write_netcdf(xr.Dataset({"depth": ("x", [1.0])}), tmp_path / "sea.nc")
     with pytest.raises(UsageError, match=r"sea\.nc is not a screening"):
         load_screening(tmp_path / "sea.nc")
 

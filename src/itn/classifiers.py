@@ -17,7 +17,7 @@ import pydantic
 from keras import ops
 
 from itn.engines import Softmax
-from itn.files import plain_name, scratch_folder, sha256_of
+from itn.files import own_path, plain_name, scratch_folder, sha256_of
 from itn.keras_settings import check_settings
 from itn.messages import UsageError, unknown
 from itn.network_names import card_of, is_function, working_directory_first
@@ -88,7 +88,7 @@ class Classifier:
 
     def predict(self, images: Images, batch_size: int = 32) -> np.ndarray:
         """Return the softmax [N, K] of pictures of the input size, float32 in [0, 1]."""
-        self.check_size(images.shape)
+        self.check_size(getattr(images, "shape", ()))
         check_pictures(images)
         parts = [np.empty((0, len(self.class_names)), np.float32)]
         for start, stop in batches(len(images), batch_size):
@@ -220,12 +220,12 @@ def load_classifier(
     check_settings()
     builders = _builders()
     if Path(name).suffix == ".keras":
-        build: Callable[..., Classifier] = partial(_keras_file, Path(name).expanduser())
+        build: Callable[..., Classifier] = partial(_keras_file, own_path(name))
     elif name in builders:
         build = builders[str(name)]
     elif is_function(str(name)):
         build = partial(_function, str(name))
-    elif Path(name).suffix.lower() in MODEL_SUFFIXES or Path(name).expanduser().exists():
+    elif Path(name).suffix.lower() in MODEL_SUFFIXES or own_path(name).exists():
         raise UsageError(
             f"{name} is no .keras file (in small letters): save the network as one, by "
             "itn.save_classifier or keras.Model.save"
@@ -238,7 +238,7 @@ def load_classifier(
     if strange := [option for option in options if option not in possible]:
         raise unknown(f"option of {name}", strange[0], possible or ["none"])
     if weights is not None:
-        weights = Path(weights).expanduser()
+        weights = own_path(weights)
         beside = weights.with_name(f"{weights.name}.index")  # a checkpoint of several files
         if not weights.exists() and not beside.exists():
             raise UsageError(f"no weight file {weights}")
@@ -371,7 +371,7 @@ def save_classifier(classifier: Classifier, path: str | Path) -> Path:
     ...     load_classifier(path).class_names
     ('red', 'green', 'blue')
     """
-    path = Path(path).expanduser()
+    path = own_path(path)
     if path.suffix != ".keras":
         raise UsageError(f"a classifier is saved as a .keras file, got {path}")
     size, name = classifier.input_size, classifier.name

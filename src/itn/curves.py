@@ -9,6 +9,19 @@ import xarray as xr
 from itn.messages import UsageError, unknown
 from itn.netcdf import read_netcdf, write_netcdf
 
+PARTS = {  # of a screening, each over its dimensions
+    "softmax": ("image", "magnitude"),
+    "rival_softmax": ("image", "rank", "magnitude"),
+    "predicted": ("image", "magnitude"),
+    "mean_softmax": ("category", "magnitude", "class"),
+    "rival": ("category", "rank"),
+    "target": ("category",),
+    "label": ("image",),
+    **{name: (name,) for name in ("image", "magnitude", "category", "class")},
+}
+SOFTMAX = ("softmax", "rival_softmax", "mean_softmax")
+INDICES = {"predicted": "class", "rival": "class", "target": "class", "label": "category"}
+
 
 def save_screening(screening: xr.Dataset, path: str | Path) -> None:
     """Write a screening as NetCDF, with softmax values rounded to 16 bits: same one, same bytes.
@@ -20,6 +33,11 @@ def save_screening(screening: xr.Dataset, path: str | Path) -> None:
     path : str or Path
         File to write, ending in ``.nc``; its folder is made if need be.
 
+    Raises
+    ------
+    UsageError
+        If it is no screening, or nothing can be written there; what was there stays.
+
     Examples
     --------
     >>> import tempfile
@@ -29,6 +47,7 @@ def save_screening(screening: xr.Dataset, path: str | Path) -> None:
     ...     load_screening(Path(folder, "blur.nc")).identical(screening)
     True
     """
+    _check(screening, str(path), "was not written: that is no screening")
     write_netcdf(screening, path)
 
 
@@ -57,11 +76,35 @@ def load_screening(path: str | Path) -> xr.Dataset:
     itn.messages.UsageError: no file missing.nc
     """
     screening = read_netcdf(path).to_dataset()
-    if "mean_softmax" not in screening:
-        raise UsageError(f"{path} is not a screening: it has no mean_softmax")
-    if screening.mean_softmax.isnull().any():
-        raise UsageError(f"{path} holds softmax that is not a number: screen again")
+    _check(screening, str(path), "is not a screening")
     return screening
+
+
+def _check(screening: xr.Dataset, path: str, problem: str) -> None:
+    """Refuse what lacks a part of a screening, or holds what no network says."""
+    if not isinstance(screening, xr.Dataset):
+        raise UsageError(f"{path} {problem}, but {type(screening).__name__}")
+    if (lacking := _lacking(screening)) is not None:
+        raise UsageError(f"{path} {problem}: it has no {lacking}")
+    if any(screening[name].isnull().any() for name in SOFTMAX):
+        raise UsageError(f"{path} holds softmax that is not a number: screen again")
+
+
+def _lacking(screening: xr.Dataset) -> str | None:
+    """Name what a screening should have and this does not: a part, or possible values of it."""
+    for name, dimensions in PARTS.items():
+        if name not in screening.variables:
+            return name
+        if screening[name].dims != dimensions:
+            return f"{name} over {', '.join(dimensions)}"
+    for name, of in INDICES.items():
+        index = screening[name].values
+        if index.dtype.kind not in "iu" or not ((index >= 0) & (index < screening.sizes[of])).all():
+            return f"{name} that counts through its {of}"
+    for name in SOFTMAX:
+        if screening[name].dtype.kind != "f":
+            return f"{name} in floating point"
+    return "transformation" if "transformation" not in screening.attrs else None
 
 
 def select_categories(screening: xr.Dataset, categories: Sequence[str]) -> xr.Dataset:
@@ -77,7 +120,7 @@ def select_categories(screening: xr.Dataset, categories: Sequence[str]) -> xr.Da
     Returns
     -------
     xarray.Dataset
-        With these categories and their images alone.
+        With these categories and their images alone, each once.
 
     Raises
     ------
@@ -91,6 +134,9 @@ def select_categories(screening: xr.Dataset, categories: Sequence[str]) -> xr.Da
     49
     """
     names = screening.category.values.tolist()
+    if not len(categories):
+        raise UsageError("categories is empty: name at least one")
+    categories = list(dict.fromkeys(categories))
     for category in categories:
         if category not in names:
             raise unknown("class", category, names)

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and work that one process does at a time."""
 
 import hashlib
+import os
 import shutil
 import tempfile
 import unicodedata
@@ -9,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from itn.messages import Progress, UsageError
+from itn.messages import Progress, UsageError, shown
 
 _HELD = ".held"  # in a scratch folder: locked for as long as its process lives
 
@@ -22,7 +23,9 @@ def scratch_folder(target: Path) -> Iterator[Path]:
     a process was killed, by the next that writes the same file.
     """
     prefix = f".{target.stem}-"
-    with _writing(target.parent):
+    if not target.name or not _can_be_a_name(str(target)):
+        raise UsageError(f"'{shown(target)}' is no name of a file")
+    with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=prefix))
     try:
@@ -44,13 +47,14 @@ def whole_file(target: Path) -> Iterator[Path]:
     with scratch_folder(target) as scratch:
         unfinished = scratch / target.name
         yield unfinished
-        unfinished.replace(target)
+        with writing(target):  # where a folder is, for example
+            unfinished.replace(target)
 
 
 @contextmanager
 def one_at_a_time(path: Path, what: str) -> Iterator[None]:
     """Hold a lock; whoever wants it at the same time says so in one line and waits."""
-    with _writing(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+")
     with file:
@@ -61,11 +65,19 @@ def one_at_a_time(path: Path, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Say in one line that a file or folder cannot be written to."""
     try:
         yield
     except OSError as error:
-        raise UsageError(f"{path} cannot be written to: {error.strerror}") from error
+        raise UsageError(f"{path} cannot be written to: {error.strerror or error}") from error
+
+
+def _can_be_a_name(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _lock(file: IO[str], wait: bool) -> bool:
@@ -97,7 +109,21 @@ def sha256_of(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def own_path(given: str | Path) -> Path:
+    """Return a path as a user writes it, with ``~``; refuse what can be no path of a file."""
+    try:
+        path = Path(given).expanduser()
+        path.exists()  # asks the system
+    except (OSError, RuntimeError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"'{shown(given)}' is no path of a file: {reason}") from error
+    return path
+
+
 def plain_name(name: str) -> str:
     """Return a name in Unicode's composed form, which macOS takes apart; bytes are escaped."""
-    known = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
-    return unicodedata.normalize("NFC", known)
+    try:
+        content = name.encode(errors="surrogateescape")
+    except UnicodeEncodeError:  # halves of characters that are of no file
+        content = name.encode(errors="surrogatepass")
+    return unicodedata.normalize("NFC", content.decode(errors="backslashreplace"))

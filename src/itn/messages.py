@@ -1,6 +1,7 @@
 """What is said to the user: errors in one line, and how far the work is."""
 
 import difflib
+import operator
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -14,6 +15,9 @@ PROGRESS = {"itn": "progress"}  # metadata of the output that is a bar in a note
 class UsageError(ValueError):
     """A wrong argument, explained in one line, which is all that notebooks show of it."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.splitlines()))  # names of files may break lines, too
+
     def _render_traceback_(self) -> list[str]:  # IPython asks for this name
         return [f"{type(self).__name__}: {self}"]
 
@@ -21,12 +25,26 @@ class UsageError(ValueError):
 def unknown(kind: str, given: object, possible: Iterable[object], where: str = "") -> UsageError:
     """Make the error for a name that is not among the possible ones."""
     names = [str(name) for name in possible]
-    close = difflib.get_close_matches(str(given), names, n=1, cutoff=0.4)
+    close = difflib.get_close_matches(shown(given), names, n=1, cutoff=0.4)
     closest = f"; closest: '{close[0]}'" if close else ""
-    shown = ", ".join(names)
-    if len(shown) > LISTED:
-        shown = f"{shown[:LISTED].rpartition(', ')[0]}, … ({len(names)} in all)"
-    return UsageError(f"{where}unknown {kind} '{given}'{closest}; possible: {shown}")
+    listed = ", ".join(names)
+    if len(listed) > LISTED:
+        listed = f"{listed[:LISTED].rpartition(', ')[0]}, … ({len(names)} in all)"
+    return UsageError(f"{where}unknown {kind} '{shown(given)}'{closest}; possible: {listed}")
+
+
+def whole_number(given: object, what: str) -> int:
+    """Return a whole number, also one of numpy's, or refuse what is none."""
+    try:
+        return operator.index(given)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise UsageError(f"{what} must be a whole number, got {shown(given)}") from error
+
+
+def shown(given: object) -> str:
+    """Write what was given as part of a line."""
+    text = " ".join(str(given).splitlines())
+    return text if len(text) <= LISTED else f"{text[:LISTED]} …"
 
 
 class Progress(tqdm):  # type: ignore[type-arg]  # it is generic for type checkers only

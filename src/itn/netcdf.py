@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 from xarray.backends import H5NetCDFStore
 
-from itn.files import whole_file
+from itn.files import whole_file, writing
 from itn.messages import UsageError
 
 USER_BLOCK = 512  # bytes, the smallest that HDF5 allows
@@ -31,9 +31,14 @@ _PACKED = _COMPRESSED | {
 
 def write_netcdf(content: xr.Dataset | xr.DataTree, path: str | Path) -> None:
     """Write a result; variables ``…softmax`` that have a magnitude are rounded to 16 bits."""
-    tree = content if isinstance(content, xr.DataTree) else xr.DataTree(content)
-    with whole_file(Path(path)) as unfinished:
-        _write(tree, unfinished)
+    path = Path(path)
+    with whole_file(path) as unfinished, writing(path):
+        try:
+            _write(
+                content if isinstance(content, xr.DataTree) else xr.DataTree(content), unfinished
+            )
+        except (TypeError, ValueError, AttributeError) as error:  # whatever is no table of numbers
+            raise UsageError(f"{path} was not written: {error}") from error
         with unfinished.open("r+b") as file:
             file.seek(USER_BLOCK)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -55,11 +60,14 @@ def read_netcdf(path: str | Path) -> xr.DataTree:
 
 def check(path: Path) -> None:
     """Raise a UsageError unless a file is there and is what its checksum says."""
-    if not path.is_file():
-        raise UsageError(f"no file {path}")
-    with path.open("rb") as file:
-        start = file.read(USER_BLOCK)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        if not path.is_file():
+            raise UsageError(f"no file {path}")
+        with path.open("rb") as file:
+            start = file.read(USER_BLOCK)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     if not start.startswith(_START):
         raise UsageError(f"{path} has no checksum: it was not written by itn, or by an older one")
     if start != (_START + digest.encode() + b"\n").ljust(USER_BLOCK, b"\0"):
@@ -88,14 +96,25 @@ def _write(tree: xr.DataTree, path: Path) -> None:
         for node in tree.subtree:
             dataset = node.to_dataset(inherit=False)
             encoding = {
-                name: _PACKED
-                if str(name).endswith("softmax") and "magnitude" in variable.dims
-                else _COMPRESSED
+                name: _PACKED if _is_packed(name, variable) else _COMPRESSED
                 for name, variable in dataset.data_vars.items()
                 if variable.dtype.kind in "fi" and variable.ndim
             }
             with h5netcdf.File(file, "a") as whole:
                 dataset.dump_to_store(H5NetCDFStore(whole, group=node.path), encoding=encoding)
+
+
+def _is_packed(name: object, variable: xr.DataArray) -> bool:
+    """Tell whether a variable is rounded to 16 bits, which hold nothing but softmax."""
+    if not str(name).endswith("softmax") or "magnitude" not in variable.dims:
+        return False
+    if variable.dtype.kind != "f":
+        return False
+    if (abs(variable - 0.5) > 0.5 + 1e-6).any():  # the last bits of a sum may exceed 1
+        raise UsageError(
+            f"{name} must be from 0 to 1, got {variable.min():g} to {variable.max():g}"
+        )
+    return True
 
 
 def _timeless(kind: Any) -> Any:

@@ -1,7 +1,6 @@
 """Files of pictures: how one is decoded, and many when they are asked for."""
 
 import errno
-import operator
 import os
 import stat
 import warnings
@@ -17,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from itn.messages import UsageError
+from itn.messages import UsageError, shown, whole_number
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 # The published evaluation resizes the shorter side to 256 and cuts out 227 × 227.
 SHORTER_SIDE_PER_SIZE = 256 / 227
 WORKERS = min(4, os.cpu_count() or 1)  # each holds one decoded picture at full size
+LARGEST_SIZE = 65_535  # pixels of a side, as in the largest JPEG
 CHUNK = 64  # pictures that are decoded, or headers that are read, at a time
 Sizes: TypeAlias = tuple[int, int]  # of the square that is cut out, and of the shorter side before
 Outcome: TypeAlias = npt.NDArray[np.float32] | str  # a picture, or why there is none
@@ -94,11 +94,13 @@ def check_sizes(size: int | None, shorter_side: int | None) -> Sizes | None:
         if shorter_side is not None:
             raise UsageError(f"shorter_side is {shorter_side}, but size is not given")
         return None
-    if (size := operator.index(size)) < 1:
+    if (size := whole_number(size, "size")) < 1:
         raise UsageError(f"size must be at least 1 pixel, got {size}")
+    if size > LARGEST_SIZE:
+        raise UsageError(f"size must be at most {LARGEST_SIZE} pixels, got {shown(size)}")
     if shorter_side is None:
         return size, round(size * SHORTER_SIDE_PER_SIZE)
-    if (shorter_side := operator.index(shorter_side)) < size:
+    if (shorter_side := whole_number(shorter_side, "shorter_side")) < size:
         raise UsageError(f"shorter_side must be at least size, {size} pixels, got {shorter_side}")
     return size, shorter_side
 

@@ -7,8 +7,8 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from itn.files import plain_name
-from itn.messages import UsageError, unknown
+from itn.files import own_path, plain_name
+from itn.messages import UsageError, shown, unknown
 from itn.picture_files import no_file
 from itn.registry import room
 
@@ -36,7 +36,11 @@ def listed_classes(classes: str | int | Iterable[str | int] | None) -> list[str 
     """Return the classes that are asked for as a list, None for all."""
     if classes is None:
         return None
-    listed = [classes] if isinstance(classes, str | int | np.integer) else list(classes)
+    if isinstance(classes, str | int | np.integer):
+        return [classes]
+    listed = list(classes) if isinstance(classes, Iterable) else [classes]
+    if strange := [one for one in listed if not isinstance(one, str | int | np.integer)]:
+        raise UsageError(f"classes must be names or whole numbers, got {shown(strange[0])}")
     if not listed:
         raise UsageError("classes is empty: name at least one class, or leave it out for all")
     return listed
@@ -84,7 +88,7 @@ def find_class(given: str | int, available: Mapping[str, str], targets: Mapping[
 
 
 def _own_folder(source: str | Path, data_sets: Sequence[str]) -> tuple[Path, str]:
-    folder = Path(source).expanduser()
+    folder = own_path(source)
     if folder.is_dir():
         return folder.absolute(), plain_name(folder.resolve().name)
     if isinstance(source, Path) or folder.name != source:
@@ -147,6 +151,11 @@ def _entries(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
 
 def _choose_files(index: Files, only: Iterable[str], name: str) -> Files:
     """Take the files `only` of these classes."""
+    if isinstance(only, str) or not isinstance(only, Iterable):
+        only = (only,)
+    only = list(only)
+    if not all(isinstance(path, str) for path in only):
+        raise UsageError(f"only must be paths of pictures as text, got {shown(only)}")
     wanted = {path for path in map(plain_name, only) if path.partition("/")[0] in index}
     chosen = {
         one: {file: path for file, path in of_class.items() if f"{one}/{file}" in wanted}

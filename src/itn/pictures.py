@@ -1,7 +1,6 @@
 """Labeled sets of pictures, loaded from a folder or by the name of a data set."""
 
 import hashlib
-import operator
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from itn.files import plain_name
-from itn.messages import Progress, UsageError
+from itn.messages import Progress, UsageError, whole_number
 from itn.picture_files import (
     CHUNK,
     Images,
@@ -76,7 +75,15 @@ class Pictures:
     left_out: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        labels, count = np.asarray(self.labels), len(self.images)
+        shape: tuple[int, ...] = getattr(self.images, "shape", ())
+        if len(shape) != 4 or shape[3] != 3:
+            raise UsageError(f"pictures must have the shape [N, H, W, 3], got {list(shape)}")
+        try:
+            labels = np.asarray(self.labels)
+        except ValueError:  # rows of unlike lengths
+            labels = np.array(None)
+        object.__setattr__(self, "labels", labels)  # also where a list is given
+        count = len(self.images)
         if labels.shape != (count,) or len(self.paths) != count or labels.dtype.kind not in "iu":
             raise UsageError(
                 f"{count} pictures need a path and a label each, the position of their class as a "
@@ -88,6 +95,10 @@ class Pictures:
                 f"labels must be from 0 to {len(self.class_names) - 1}, positions of the classes, "
                 f"got {labels.min()} to {labels.max()}"
             )
+        names = list(map(plain_name, self.class_names))
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise UsageError(f"class names must differ, got '{twice}' twice")
 
     def __len__(self) -> int:
         """Count the pictures."""
@@ -209,7 +220,7 @@ def load_images(
     >>> pictures.images.mean(axis=(1, 2, 3))
     array([1., 0.], dtype=float32)
     """
-    if limit is not None and (limit := operator.index(limit)) < 1:
+    if limit is not None and (limit := whole_number(limit, "limit")) < 1:
         raise UsageError(f"limit must be at least 1, got {limit}")
     classes = listed_classes(classes)
     if source == "phantom":

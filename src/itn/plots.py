@@ -20,8 +20,8 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, MultipleLocator, NullLocator
 
-from itn.files import whole_file
-from itn.messages import UsageError
+from itn.files import whole_file, writing
+from itn.messages import UsageError, whole_number
 from itn.thresholds import (
     REACHED,
     accuracy,
@@ -207,6 +207,8 @@ def panels(
             assert figure is not None  # only axes that were removed have none
             yield figure, np.array([given], dtype=object)
             return
+        if (columns := whole_number(columns, "columns")) < 1:
+            raise UsageError(f"columns must be at least 1, got {columns}")
         columns = min(columns, count)
         rows = -(-count // columns)
         fixed = legend_rows is not None
@@ -274,11 +276,13 @@ def save_figure(figure: matplotlib.figure.Figure, name: str | Path) -> Drawing:
     b'PNG'
     """
     path = Path(os.environ.get("ITN_FIGURES", ""), name)
+    if not path.name:
+        raise UsageError(f"'{path}' is no name of a file")
     kind = path.suffix.lower().removeprefix(".")
     if kind not in figure.canvas.get_supported_filetypes():
         path, kind = path.with_name(f"{path.name}.svg"), "svg"
     content = _saved(figure, kind)
-    with whole_file(path) as unfinished:
+    with whole_file(path) as unfinished, writing(path):
         unfinished.write_bytes(content)
     return Drawing(content.decode()) if kind == "svg" else as_drawing(figure)
 

@@ -11,13 +11,14 @@ Bunne, Rahmann, Wolf (2018), section 3.3.
 
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from itn import ops
-from itn.messages import UsageError, unknown
+from itn.messages import UsageError, shown, unknown
 from itn.warp import Tensor, affine_warp, check_fill
 
 Sweep = Callable[[int], np.ndarray]
@@ -26,6 +27,8 @@ GRAY_WEIGHTS = (0.2989, 0.587, 0.114)  # of red, green and blue
 # The greatest contrast of the default sweep, twice; with noise before it twice as far, but then on
 # both sides of 0. Pictures of 0 … 255 go beyond, unless all are nearly black.
 LARGEST_VALUE = 16
+# Farther out, 32 bits do not tell pixels apart; of factors it is the smallest, too.
+LARGEST_MAGNITUDE = 1e4
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,15 @@ class Transformation:
         values = values.astype(np.float64) if values.dtype.kind in "iuf" else np.array(np.nan)
         above = values >= self.lower if self.lower_included else values > self.lower
         if not np.all(np.isfinite(values) & above & (values <= self.upper)):
-            raise UsageError(f"magnitude of {self.name} must be {self._range()}, got {magnitude}")
+            raise UsageError(
+                f"magnitude of {self.name} must be {self._range()}, got {shown(magnitude)}"
+            )
+        smallest = 1 / LARGEST_MAGNITUDE if self.logarithmic else -LARGEST_MAGNITUDE
+        if not np.all((values >= smallest) & (values <= LARGEST_MAGNITUDE)):
+            raise UsageError(
+                f"magnitude of {self.name} must be from {smallest:g} to {LARGEST_MAGNITUDE:g}, "
+                f"as far as 32 bits tell pixels apart, got {shown(magnitude)}"
+            )
         return values
 
     def _range(self) -> str:
@@ -159,7 +170,9 @@ def transform(
     """
     transformation = find_transformation(name)
     check_fill(fill)
-    images = images if hasattr(images, "dtype") else ops.convert_to_tensor(images)
+    if not hasattr(images, "dtype"):
+        with suppress(TypeError, ValueError, OverflowError):  # no numbers, which is said below
+            images = ops.convert_to_tensor(images)
     check_pictures(images)
     images = ops.convert_to_tensor(images)
     values = transformation.checked(magnitude)
@@ -168,9 +181,12 @@ def transform(
             f"magnitude must be one number or one for each of the {len(images)} pictures, "
             f"got shape {values.shape}"
         )
+    if 0 in images.shape:
+        return images
     noise = None
     if name == "noise":
-        seeds = [(seed, i) for i in range(len(images))] if np.ndim(seed) == 0 else list(seed)  # type: ignore[arg-type]
+        one = not isinstance(seed, Sequence | np.ndarray) or isinstance(seed, str)
+        seeds = [(seed, i) for i in range(len(images))] if one else list(seed)  # type: ignore[arg-type]
         if len(seeds) != len(images):
             raise UsageError(
                 f"seed must be one number or one for each of the {len(images)} pictures, "
@@ -205,7 +221,7 @@ def find_transformation(name: str) -> Transformation:
     >>> find_transformation("zoom").identity
     1.0
     """
-    if name not in TRANSFORMATIONS:
+    if not isinstance(name, str) or name not in TRANSFORMATIONS:
         raise unknown("transformation", name, TRANSFORMATIONS)
     return TRANSFORMATIONS[name]
 
@@ -217,8 +233,10 @@ def check_pictures(images: Any, names: Sequence[str] = ()) -> None:
     to ±32 where some are negative: as far as any two of the default sweeps can lead. Those of a
     symbolic tensor, or of pictures that are not in memory, are not looked at.
     """
-    if len(images.shape) != 4 or images.shape[-1] != 3:
-        raise UsageError(f"pictures must have the shape [N, H, W, 3], got {tuple(images.shape)}")
+    shape = getattr(images, "shape", None)
+    if shape is None or len(shape) != 4 or shape[-1] != 3:
+        given = f"{type(images).__name__} {shown(images)}" if shape is None else tuple(shape)
+        raise UsageError(f"pictures must have the shape [N, H, W, 3], got {given}")
     dtype = getattr(images.dtype, "name", str(images.dtype))
     if dtype not in ("float32", "float64"):
         raise UsageError(
@@ -248,6 +266,9 @@ def noise_fields(seeds: Sequence[object], shape: tuple[int, ...]) -> np.ndarray:
     """Draw one field of standard normal noise per seed, by numpy: the same on every backend."""
     fields = np.empty((len(seeds), *shape), np.float32)
     for field, seed in zip(fields, seeds, strict=True):
+        parts = seed if isinstance(seed, tuple) else (seed,)
+        if not all(isinstance(part, int | np.integer) and part >= 0 for part in parts):
+            raise UsageError(f"seed must be a whole number ≥ 0, got {shown(parts[0])}")
         np.random.default_rng(seed).standard_normal(out=field, dtype=np.float32)  # type: ignore[arg-type]
     return fields
 

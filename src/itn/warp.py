@@ -110,7 +110,7 @@ def in_pixels(matrix: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def check_fill(fill: str) -> None:
     """Raise a UsageError unless the fill is one of `FILLS`."""
-    if fill not in FILLS:
+    if not isinstance(fill, str) or fill not in FILLS:
         raise unknown("fill", fill, FILLS)
 
 

@@ -7,12 +7,11 @@ import functools
 import hashlib
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from itn.files import one_at_a_time
+from itn.files import one_at_a_time, own_path
 from itn.messages import UsageError
 from itn.pictures import Pictures, load_images
 from itn.study.archive import UNKNOWN, Recipe, cache_folder, differences, digest_of
@@ -46,7 +45,7 @@ def inputs_of(parameters: FigureParameters, recipe: Recipe) -> Plan:
 
 
 def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute())
+    return str(own_path(path).absolute())
 
 
 def check_inputs(inputs: Plan) -> None:
@@ -111,7 +110,7 @@ def chosen_pictures(parameters: FigureParameters, profile: Profile) -> dict[str,
 
 
 def _place(source: str) -> object:
-    folder = Path(source).expanduser()
+    folder = own_path(source)
     return folder.resolve() if folder.is_dir() else source
 
 
@@ -124,7 +123,7 @@ def pictures_recipe(
     """Say which pictures are used, and what is in them where they are there."""
     hashes = file_hashes(source, classes, limit, only)
     names = classes if classes is not None else list(hashes or ())
-    folder = Path(source).expanduser()
+    folder = own_path(source)
     found: Recipe | str = {
         name: {"listed": _listed(name, only), "files": (hashes or {}).get(name, UNKNOWN)}
         for name in names

@@ -17,7 +17,8 @@ import numpy as np
 import pydantic
 import yaml
 
-from itn.messages import UsageError, unknown
+from itn.files import own_path
+from itn.messages import UsageError, shown, unknown
 from itn.network_names import is_function
 from itn.warp import FILLS, check_fill
 from itn.zoo.catalog import PACKAGED, imagenet_class, is_imagenet_name, read_table
@@ -226,8 +227,11 @@ def read_profile(name: str) -> Profile:
 def _parsed(text: str, where: str) -> Profile:
     try:
         contents = yaml.load(text, _UniqueKeys)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{where}not YAML: {' '.join(str(error).split())}") from error
+    except Exception as error:  # of dates, numbers and depths that cannot be it raises anything
+        why = (
+            str(error) if isinstance(error, yaml.YAMLError) else f"{type(error).__name__}: {error}"
+        )
+        raise UsageError(f"{where}not YAML: {shown(' '.join(why.split()))}") from error
     return _checked(Profile, contents, where)
 
 
@@ -269,7 +273,7 @@ def read_parameters(namespace: Mapping[str, Any], model: Any = FigureParameters)
 def check_network(given: str, where: str = "") -> None:
     """Raise a UsageError unless a network can be meant by a name."""
     if given.endswith(".keras"):
-        if not Path(given).expanduser().is_file():
+        if not own_path(given).is_file():
             raise UsageError(f"{where}no Keras file {given}")
     elif given not in PACKAGED and not is_function(given):
         from itn.classifiers import list_classifiers  # loads a backend
@@ -313,7 +317,8 @@ def _class_of(profile: Profile, given: str) -> str | None:
 
 def _is_meant(name: str, value: object, namespace: Mapping[str, Any]) -> bool:
     """Tell whether a name that is none of the parameters was meant as one."""
-    data = (str, int, float, list, tuple, dict, set, Path, np.ndarray, np.generic, type(None))
+    plain = (str, bytes, int, float, complex, type(None))
+    data = (*plain, list, tuple, dict, set, Path, np.ndarray, np.generic)
     if name.startswith("_") or name in ("In", "Out") or not isinstance(value, data):
         return False
     cells = [cell for cell in namespace.get("In", ()) if PARAMETERS_CELL.search(cell)]
@@ -352,7 +357,7 @@ def _first_profile_with(classes: Iterable[str]) -> str:
 
 def _checked(model: type[Checked], contents: Any, where: str) -> Checked:
     if not isinstance(contents, Mapping):
-        raise UsageError(f"{where}must map names to values, got {contents!r}")
+        raise UsageError(f"{where}must map names to values, got {shown(repr(contents))}")
     for name in contents:
         if name not in model.model_fields:
             raise unknown("parameter", name, model.model_fields, where)
@@ -361,4 +366,6 @@ def _checked(model: type[Checked], contents: Any, where: str) -> Checked:
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{where}{name}: {first['msg']}, got {first['input']!r}") from error
+        raise UsageError(
+            f"{where}{name}: {first['msg']}, got {shown(repr(first['input']))}"
+        ) from error

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import platformdirs
 
-from itn.files import scratch_folder, sha256_of
+from itn.files import own_path, scratch_folder, sha256_of
 from itn.messages import Progress, UsageError, unknown
 from itn.zoo.downloads import check_file, copy, download, unpack_tar
 
@@ -144,7 +144,7 @@ def _imagenet_names() -> dict[str, list[ImagenetClass]]:
 def cache_directory() -> Path:
     """Name the folder that holds the downloads; it need not exist."""
     given = os.environ.get("ITN_DATA") or platformdirs.user_cache_dir("itn")
-    return Path(given).expanduser().absolute()
+    return own_path(given).absolute()
 
 
 def is_there(source: Source) -> bool:
@@ -196,7 +196,7 @@ def fetch(
     progress: bool = True,
 ) -> Path:
     """Bring weights or a data set into the cache, unless they are there."""
-    source, folder = _known(name), None if directory is None else Path(directory).expanduser()
+    source, folder = _known(name), None if directory is None else own_path(directory)
     if folder is not None and not folder.is_dir():
         raise UsageError(f"there is no folder {folder}")
     if source.place.is_file():

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from itn.files import plain_name
+from itn.files import own_path, plain_name
 from itn.messages import UsageError
 from itn.picture_files import no_file
 from itn.zoo.catalog import imagenet_class
@@ -53,7 +53,7 @@ def find_label_file(folder: Path) -> Path | None:
 
 def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
     r"""Read the label of every picture."""
-    path = Path(path).expanduser()
+    path = own_path(path)
     if not path.is_file():
         raise UsageError(f"there is no file of labels {path}")
     names = [plain_name(name) for name in names]

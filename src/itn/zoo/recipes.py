@@ -7,7 +7,7 @@ import importlib.util
 import re
 from pathlib import Path
 
-from itn.files import sha256_of
+from itn.files import own_path, sha256_of
 from itn.messages import UsageError
 from itn.network_names import card_of, is_function, working_directory_first
 from itn.provenance import installed_version
@@ -20,14 +20,14 @@ def network_recipe(name: str | Path, weights: str | Path | None = None) -> dict[
     """Say what decides the outputs of a network, without loading it."""
     text = str(name)
     if text.endswith(".keras"):
-        path = Path(name).expanduser()
+        path = own_path(name)
         card = card_of(path)
         recipe = {"network": path.name, "network_file_sha256": _file_hash(path, "Keras file")}
         return recipe | ({"card_sha256": _file_hash(card)} if card.is_file() else {})
     if is_function(text):
         return {"network": text, "source_sha256": _file_hash(_source_of(text.partition(":")[0]))}
     if weights is not None:
-        path = Path(weights).expanduser()
+        path = own_path(weights)
         if text in PACKAGED and path.is_dir():  # as `itn train` writes it
             path /= Path(PACKAGED[text]).name
     elif text in PACKAGED:
