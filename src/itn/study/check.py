@@ -9,7 +9,14 @@ from pathlib import Path
 from itn.messages import UsageError
 from itn.provenance import PACKAGE, installed_version, source_hash
 from itn.study.profiles import project_folder
-from itn.zoo.catalog import CATALOG, WEIGHTS_FOLDER, cache_directory, is_there
+from itn.zoo.catalog import (
+    BROUGHT,
+    CATALOG,
+    WEIGHTS_FOLDER,
+    brought_file,
+    cache_directory,
+    is_there,
+)
 
 PACKAGES = ("numpy", "xarray", "matplotlib", "pillow", "papermill", "nbclient", "ipykernel")
 
@@ -30,6 +37,7 @@ def check() -> Iterator[str]:
     yield f"data sets in it: {_tried(lambda: _found(data=True))}"
     yield f"weights in it: {_tried(lambda: _found(data=False))}"
     yield f"weights in the package: {_tried(_packaged)}"
+    yield f"weights in other packages: {_tried(_brought)}"
     for name, folder in (
         ("the cache", cache_directory),
         ("results", lambda: project_folder() / "results"),
@@ -83,6 +91,11 @@ def _packaged() -> str:
         path.relative_to(WEIGHTS_FOLDER) for path in files if path.suffix not in (".json", ".txt")
     )
     return ", ".join(name.as_posix() for name in names) or "none"
+
+
+def _brought() -> str:
+    found = ((name, brought_file(name)) for name in BROUGHT)
+    return ", ".join(f"{name} ({path.name})" for name, path in found if path) or "none"
 
 
 def _writable(folder: Path) -> str:
