@@ -62,17 +62,15 @@ COUNTER = "num_batches_tracked"  # of training, which PyTorch keeps with each no
 
 
 def build_efficientnet_lite(size: int, class_count: int = 1000) -> keras.Model:
-    """Build EfficientNet-Lite0, -Lite1 or -Lite2 with untrained weights.
+    """Build EfficientNet-Lite0, -Lite1 or -Lite2 with kernels of zeros, to be filled.
 
     They are EfficientNets without squeeze and excitation, with ReLU6 in place of swish, whose
     stem and head, first and last stage stay as they are when the rest is made larger.
     """
     scale, number = SCALES[size], 0
-    inputs = layers.Input((scale.input_size, scale.input_size, 3), name="pictures")
     # The shapes are those of Lite0.
-    x = layers.Conv2D(STEM_FILTERS, 3, 2, padding="same", use_bias=False, name="conv_stem")(
-        inputs
-    )  # [N, 112, 112, 32]
+    inputs = layers.Input((scale.input_size, scale.input_size, 3), name="pictures")
+    x = _convolution(inputs, STEM_FILTERS, 3, 2, name="conv_stem")  # [N, 112, 112, 32]
     x = _normalized(x, "bn0")
     for stage in STAGES:
         repeats = stage.repeats
@@ -82,30 +80,46 @@ def build_efficientnet_lite(size: int, class_count: int = 1000) -> keras.Model:
             stride = 1 if repeat else stage.stride
             x = _block(x, stage, stride, _scaled(stage.filters, scale.width), f"blocks.{number}")
             number += 1
-        # after each stage: 112 x 112, 56 x 56, 28 x 28, 14 x 14, 14 x 14, 7 x 7, 7 x 7
-    x = layers.Conv2D(HEAD_FILTERS, 1, use_bias=False, name="conv_head")(x)  # [N, 7, 7, 1280]
+        # after each: 112 x 112, 56 x 56, 28 x 28, 14 x 14, 14 x 14, 7 x 7, and [N, 7, 7, 320]
+    x = _convolution(x, HEAD_FILTERS, 1, name="conv_head")  # [N, 7, 7, 1280]
     x = _normalized(x, "bn1")
     x = layers.GlobalAveragePooling2D(name="pooling")(x)  # [N, 1280]
-    logits = layers.Dense(class_count, name="fc")(x)  # [N, K]
+    logits = layers.Dense(class_count, kernel_initializer="zeros", name="fc")(x)  # [N, K]
     return keras.Model(inputs, logits, name=f"efficientnet_lite{size}")
 
 
 def _block(x: Tensor, stage: Stage, stride: int, filters: int, name: str) -> Tensor:
-    """Widen, filter each channel by itself, narrow: the inverted bottleneck of MobileNetV2."""
+    """Widen, filter each channel by itself, narrow: the inverted bottleneck of MobileNet V2."""
     shortcut, channels = x, x.shape[-1]  # [N, h, w, channels]
     if stage.expansion > 1:
-        wide = channels * stage.expansion
-        x = layers.Conv2D(wide, 1, use_bias=False, name=f"{name}.expand_conv")(x)
-        x = _normalized(x, f"{name}.bn0")  # [N, h, w, wide]
+        x = _convolution(x, channels * stage.expansion, 1, name=f"{name}.expand_conv")
+        x = _normalized(x, f"{name}.bn0")  # [N, h, w, expansion * channels]
     x = layers.DepthwiseConv2D(
-        stage.size, stride, padding="same", use_bias=False, name=f"{name}.depthwise_conv"
+        stage.size,
+        stride,
+        padding="same",
+        use_bias=False,
+        depthwise_initializer="zeros",
+        name=f"{name}.depthwise_conv",
     )(x)
-    x = _normalized(x, f"{name}.bn1")  # [N, h / stride, w / stride, wide]
-    x = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}.project_conv")(x)
+    x = _normalized(x, f"{name}.bn1")  # [N, h / stride, w / stride, expansion * channels]
+    x = _convolution(x, filters, 1, name=f"{name}.project_conv")
     x = _normalized(x, f"{name}.bn2", relu=False)  # [N, h / stride, w / stride, filters]
     if stride == 1 and channels == filters:
         x = layers.Add(name=f"{name}.add")([shortcut, x])
     return x
+
+
+def _convolution(x: Tensor, filters: int, size: int, stride: int = 1, *, name: str) -> Tensor:
+    return layers.Conv2D(
+        filters,
+        size,
+        stride,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="zeros",  # JAX would take ten seconds to draw what is replaced
+        name=name,
+    )(x)
 
 
 def _normalized(x: Tensor, name: str, relu: bool = True) -> Tensor:
@@ -116,7 +130,7 @@ def _normalized(x: Tensor, name: str, relu: bool = True) -> Tensor:
 def _scaled(filters: int, width: float) -> int:
     """Scale a number of channels to a multiple of 8, not below nine tenths of what it should be."""
     wanted = filters * width
-    rounded = max(WIDTH_UNIT, int(wanted + WIDTH_UNIT / 2) // WIDTH_UNIT * WIDTH_UNIT)
+    rounded = int(wanted / WIDTH_UNIT + 0.5) * WIDTH_UNIT
     return rounded if rounded >= 0.9 * wanted else rounded + WIDTH_UNIT
 
 

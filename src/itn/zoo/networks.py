@@ -105,7 +105,12 @@ def _efficientnet_lite(name: str, weights: Path | None) -> Classifier:
     path = weights or brought_weights(name)
     network = build_efficientnet_lite(int(name[-1]))
     load_pytorch_weights(network, path)
-    return _imagenet(network, lambda images: (images * 255 - 127) / 128, name)
+    return _imagenet(network, _around_zero, name)
+
+
+@keras.saving.register_keras_serializable("itn")  # type: ignore[untyped-decorator]
+def _around_zero(images: Tensor) -> Tensor:
+    return (images * 255 - 127) / 128
 
 
 def _applications() -> dict[str, Callable[..., keras.Model]]:

@@ -82,53 +82,51 @@ def read_pytorch_file(path: str | Path) -> dict[str, Array]:
         elif content.startswith(ZIP_START):
             tensors, stored = _zip_format(content)
         else:
-            raise ValueError("it is no file of PyTorch")
-        if not isinstance(tensors, dict) or not tensors:
-            raise ValueError("it holds no dictionary of tensors")
-        return {name: _array(name, tensor, stored) for name, tensor in tensors.items()}
-    except ValueError as error:
+            raise UsageError("it is no file of PyTorch")
+        return {name: _array(tensor, stored) for name, tensor in tensors.items()}
+    except UsageError as error:
         raise UsageError(f"{path} was not read: {reason(error)}") from error
     except Exception as error:  # damaged files raise nearly anything
         why = f"{type(error).__name__}: {reason(error)}"
         raise UsageError(f"{path} was not read: it is damaged ({why})") from error
 
 
-def _old_format(content: bytes) -> tuple[object, dict[str, memoryview]]:
+def _old_format(content: bytes) -> tuple[dict[str, _Tensor], dict[str, memoryview]]:
     """Read the pickles, then the storages in the order of their keys, each after its length."""
     file = BytesIO(content)
     file.seek(len(OLD_START))
     storages: dict[str, _Storage] = {}
     system = _unpickled(file, {})
     if not isinstance(system, dict) or system.get("little_endian") is not True:
-        raise ValueError("its numbers are not little-endian")
-    tensors = _unpickled(file, storages)
+        raise UsageError("its numbers are not little-endian")
+    tensors = _tensors(file, storages)
     keys = _unpickled(file, {})
     if not isinstance(keys, list):
-        raise ValueError("it has no list of storages")
+        raise UsageError("it has no list of storages")
     stored, position = {}, file.tell()
     for key in keys:
         if not isinstance(key, str) or key not in storages or key in stored:
-            raise ValueError("its list of storages is not that of its tensors")
+            raise UsageError("its list of storages is not that of its tensors")
         storage = storages[key]
         start = position + 8
         count = int.from_bytes(content[position:start], "little")
         if count != storage.count:
-            raise ValueError(f"storage {key!r} has {count:,} numbers instead of {storage.count:,}")
+            raise UsageError(f"storage {key!r} has {count:,} numbers instead of {storage.count:,}")
         position = start + count * storage.dtype.itemsize
         stored[key] = memoryview(content)[start:position]
     if position != len(content):
-        raise ValueError(f"its storages end at byte {position:,}, it has {len(content):,}")
+        raise UsageError(f"its storages end at byte {position:,}, it has {len(content):,}")
     return tensors, stored
 
 
-def _zip_format(content: bytes) -> tuple[object, dict[str, memoryview]]:
+def _zip_format(content: bytes) -> tuple[dict[str, _Tensor], dict[str, memoryview]]:
     """Read the pickle, then the members that are its storages; none of them is compressed."""
     storages: dict[str, _Storage] = {}
     with zipfile.ZipFile(BytesIO(content)) as archive:
         members = {member.filename: member for member in archive.infolist()}
         folders = [name.removesuffix(PROGRAM) for name in members if name.endswith(PROGRAM)]
         if len(folders) != 1:
-            raise ValueError(f"it is no file of PyTorch: {len(folders)} × *{PROGRAM} in it")
+            raise UsageError(f"it is no file of PyTorch: {len(folders)} × *{PROGRAM} in it")
         left = len(content)  # members that overlap would be larger than their file
 
         def read(name: str) -> bytes:
@@ -136,13 +134,23 @@ def _zip_format(content: bytes) -> tuple[object, dict[str, memoryview]]:
             member = members[f"{folders[0]}/{name}"]
             left -= member.file_size
             if member.compress_type != zipfile.ZIP_STORED or left < 0:
-                raise ValueError(f"it is not to be trusted: {name!r} is larger than it looks")
+                raise UsageError(f"it is not to be trusted: {name!r} is larger than it looks")
             return archive.read(member)
 
         if f"{folders[0]}/byteorder" in members and read("byteorder") != b"little":
-            raise ValueError("its numbers are not little-endian")
-        tensors = _unpickled(BytesIO(read(PROGRAM[1:])), storages)
+            raise UsageError("its numbers are not little-endian")
+        tensors = _tensors(BytesIO(read(PROGRAM[1:])), storages)
         return tensors, {key: memoryview(read(f"data/{key}")) for key in storages}
+
+
+def _tensors(file: BytesIO, storages: dict[str, _Storage]) -> dict[str, _Tensor]:
+    found = _unpickled(file, storages)
+    if not isinstance(found, dict) or not found:
+        raise UsageError("it holds no dictionary of tensors")
+    for name, tensor in found.items():
+        if not isinstance(tensor, _Tensor):
+            raise UsageError(f"it holds no dictionary of tensors: {name!r} is none")
+    return found
 
 
 def _unpickled(file: BytesIO, storages: dict[str, _Storage]) -> object:
@@ -153,14 +161,14 @@ def _unpickled(file: BytesIO, storages: dict[str, _Storage]) -> object:
 
     def taken(start: int) -> list[Any]:
         if not 0 <= start <= len(stack):
-            raise ValueError("its pickle takes what is not there")
+            raise UsageError("its pickle takes what is not there")
         items = stack[start:]
         del stack[start:]
         return items
 
     for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
         if number == MAX_INSTRUCTIONS:
-            raise ValueError(f"its pickle has more than {MAX_INSTRUCTIONS:,} instructions")
+            raise UsageError(f"its pickle has more than {MAX_INSTRUCTIONS:,} instructions")
         match opcode.name:
             case "PROTO":
                 pass
@@ -198,13 +206,13 @@ def _unpickled(file: BytesIO, storages: dict[str, _Storage]) -> object:
             case "STOP":
                 return stack.pop()
             case _:
-                raise ValueError(f"it asks for {opcode.name}, which no dictionary of tensors needs")
-    raise ValueError("its pickle has no end")
+                raise UsageError(f"it asks for {opcode.name}, which no dictionary of tensors needs")
+    raise UsageError("its pickle has no end")
 
 
 def _known(name: str) -> _Name:
     if name not in (NEW_DICTIONARY, NEW_TENSOR, *STORAGES):
-        raise ValueError(
+        raise UsageError(
             f"it asks for {name.replace(' ', '.')}, but only tensors of numbers and dictionaries "
             "of them are admitted"
         )
@@ -213,7 +221,7 @@ def _known(name: str) -> _Name:
 
 def _list(given: Any) -> list[Any]:
     if not isinstance(given, list):
-        raise ValueError("its pickle appends to what is no list")
+        raise UsageError("its pickle appends to what is no list")
     return given
 
 
@@ -222,7 +230,7 @@ def _fill(given: Any, items: list[Any]) -> None:
     keys, values = items[::2], items[1::2]
     right = isinstance(given, dict) and len(keys) == len(values)
     if not right or not all(isinstance(key, str) for key in keys):
-        raise ValueError("its pickle fills what is no dictionary with texts as keys")
+        raise UsageError("its pickle fills what is no dictionary with texts as keys")
     given.update(zip(keys, values, strict=True))
 
 
@@ -232,22 +240,22 @@ def _made(maker: Any, arguments: Any) -> object:
         return {}
     if maker == _Name(NEW_TENSOR) and isinstance(arguments, tuple) and len(arguments) in (6, 7):
         if any(arguments[6:]):
-            raise ValueError("it holds a tensor that is stored negated or conjugated")
+            raise UsageError("it holds a tensor that is stored negated or conjugated")
         return _tensor(*arguments[:4])
-    raise ValueError("its pickle calls what is no function, or not as PyTorch does")
+    raise UsageError("its pickle calls what is no function, or not as PyTorch does")
 
 
 def _storage(given: Any, storages: dict[str, _Storage]) -> _Storage:
     """Note a storage that a pickle refers to."""
     if not isinstance(given, tuple) or len(given) not in (5, 6):
-        raise ValueError("it refers to what is no storage")
+        raise UsageError("it refers to what is no storage")
     what, kind, key, _, count, *view = given
     right = isinstance(kind, _Name) and kind.name in STORAGES and isinstance(key, str)
     if what != "storage" or not right or not _are_counts(count) or view not in ([], [None]):
-        raise ValueError("it refers to what is no storage")
+        raise UsageError("it refers to what is no storage")
     storage = _Storage(key, STORAGES[kind.name], count)
     if storages.setdefault(key, storage) != storage:
-        raise ValueError(f"storage {key!r} has two kinds or sizes")
+        raise UsageError(f"storage {key!r} has two kinds or sizes")
     return storage
 
 
@@ -258,13 +266,13 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any) -> _Tensor:
         or not tuples
         or not len(shape) == len(strides) <= MAX_AXES
     ):
-        raise ValueError("its pickle makes a tensor of what is no storage, shape and strides")
+        raise UsageError("its pickle makes a tensor of what is no storage, shape and strides")
     if not _are_counts(offset, *shape, *strides):
-        raise ValueError("a tensor has an offset, a shape or strides that are no numbers from 0")
+        raise UsageError("a tensor has an offset, a shape or strides that are no numbers from 0")
     reach = sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
     last = offset + (reach if 0 not in shape else -1)
     if last >= storage.count or math.prod(shape) > storage.count:
-        raise ValueError(f"a tensor is larger than its storage {storage.key!r}")
+        raise UsageError(f"a tensor is larger than its storage {storage.key!r}")
     return _Tensor(storage, offset, shape, strides)
 
 
@@ -272,14 +280,12 @@ def _are_counts(*given: Any) -> bool:
     return all(type(each) is int and each >= 0 for each in given)
 
 
-def _array(name: str, tensor: Any, stored: Mapping[str, memoryview]) -> Array:
+def _array(tensor: _Tensor, stored: Mapping[str, memoryview]) -> Array:
     """Make the array of a tensor; `numpy` checks once more that it lies within its storage."""
-    if not isinstance(tensor, _Tensor):
-        raise ValueError(f"{name!r} is no tensor")
     storage, content = tensor.storage, stored.get(tensor.storage.key, memoryview(b""))
     size = storage.dtype.itemsize
     if len(content) != size * storage.count:
-        raise ValueError(
+        raise UsageError(
             f"storage {storage.key!r} has {len(content):,} bytes instead of "
             f"{size * storage.count:,}"
         )
