@@ -172,12 +172,18 @@ def _unpickled(file: BytesIO, storages: dict[str, _Storage]) -> object:
         match opcode.name:
             case "PROTO":
                 pass
-            case "NONE" | "NEWTRUE" | "NEWFALSE":
-                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode.name])
+            case "NONE":
+                stack.append(None)
+            case "NEWTRUE" | "NEWFALSE":
+                stack.append(opcode.name == "NEWTRUE")
             case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT" | "BINUNICODE":
                 stack.append(argument)
-            case "EMPTY_DICT" | "EMPTY_LIST" | "EMPTY_TUPLE":
-                stack.append({"EMPTY_DICT": dict, "EMPTY_LIST": list}.get(opcode.name, tuple)())
+            case "EMPTY_DICT":
+                stack.append({})
+            case "EMPTY_LIST":
+                stack.append([])
+            case "EMPTY_TUPLE":
+                stack.append(())
             case "MARK":
                 marks.append(len(stack))
             case "TUPLE":
@@ -260,12 +266,8 @@ def _storage(given: Any, storages: dict[str, _Storage]) -> _Storage:
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any) -> _Tensor:
-    tuples = isinstance(shape, tuple) and isinstance(strides, tuple)
-    if (
-        not isinstance(storage, _Storage)
-        or not tuples
-        or not len(shape) == len(strides) <= MAX_AXES
-    ):
+    right = isinstance(shape, tuple) and isinstance(strides, tuple) and len(shape) == len(strides)
+    if not isinstance(storage, _Storage) or not right or len(shape) > MAX_AXES:
         raise UsageError("its pickle makes a tensor of what is no storage, shape and strides")
     if not _are_counts(offset, *shape, *strides):
         raise UsageError("a tensor has an offset, a shape or strides that are no numbers from 0")
