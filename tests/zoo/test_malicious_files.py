@@ -444,6 +444,11 @@ def test_the_same_attacks_do_act_where_files_are_trusted(tmp_path, monkeypatch):
             watched = None
         assert (tmp_path / MARK).exists()
         (tmp_path / MARK).unlink()
+        pickles = io.BytesIO(pytorch_old(pickle_of(NPY[name]()), {}))
+        for _ in range(4):  # magic number, version, system, and what is meant for tensors
+            pickle.load(pickles)
+        assert (tmp_path / MARK).exists()
+        (tmp_path / MARK).unlink()
     (tmp_path / "network.keras").write_bytes(KERAS["Lambda with code"]())
     with pytest.raises(Exception, match=r"\S"):  # the layer fails, but only after it ran
         keras.saving.load_model(tmp_path / "network.keras", safe_mode=False)
