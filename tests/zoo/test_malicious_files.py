@@ -6,6 +6,7 @@ connections and files written outside the temporary folder.
 """
 
 import copyreg
+import functools
 import io
 import json
 import os
@@ -25,11 +26,12 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from weight_formats import npy_header, python2_npy
+from weight_formats import npy_header, python2_npy, pytorch_old, pytorch_zip
 
 from itn.classifiers import load_classifier
 from itn.zoo import networks
 from itn.zoo.alexnet import build_alexnet
+from itn.zoo.efficientnet_lite import build_efficientnet_lite
 from itn.zoo.resnet import build_resnet_v1
 
 # Keras 3.15 itself calls numpy's older way to make an array of a variable.
@@ -334,6 +336,11 @@ def zipped(members):
     return buffer.getvalue()
 
 
+def pickle_of(npy):
+    """What a .npy file holds behind its header, or all of a file that has none."""
+    return npy[npy.index(b"\n", 10) + 1 :] if npy.startswith(b"\x93NUMPY\x01") else npy
+
+
 def cases():
     for name, make in NPY.items():
         yield pytest.param("weights.npy", make, "alexnet", id=f"npy: {name}")
@@ -343,7 +350,14 @@ def cases():
     yield pytest.param("weights.tar.gz", tar_bomb, "resnet_v1_101", id="tar.gz: bomb")
     for name, make in KERAS.items():
         yield pytest.param("network.keras", make, None, id=f"keras: {name}")
-    for classifier in ("alexnet", "resnet_v1_50", "MobileNetV3Small", "squeezenet"):
+    for name, make in NPY.items():
+        for kind, write in (("old", pytorch_old), ("zip", pytorch_zip)):
+            wrapped = lambda make=make, write=write: write(pickle_of(make()), {})  # noqa: E731
+            yield pytest.param("w.pth", wrapped, "efficientnet_lite0", id=f"pth, {kind}: {name}")
+    for kind, make in (("tar.gz", tar_bomb), ("keras", keras_file), ("npy", NPY["os.system"])):
+        yield pytest.param("w.pth", make, "efficientnet_lite0", id=f"pth: a {kind}")
+    network = "efficientnet_lite0"
+    for classifier in ("alexnet", "resnet_v1_50", "MobileNetV3Small", "squeezenet", network):
         yield pytest.param("weights.npz", npz, classifier, id=f"npz: {classifier}")
     yield pytest.param("weights.npz", lambda: npz(True), "alexnet", id="npz: compressed")
     for name in ("external link", "external storage"):
@@ -357,9 +371,14 @@ COMPLAINTS = {  # the refusal, not another failure
     "weights.tar.gz": "is not to be trusted: it holds|checkpoints instead of one|unpacks to more",
     "network.keras": "was not loaded: (Requested|Could not locate|Cannot deserialize|.*Not allowed|"
     '.*allow_pickle|maximum recursion|"There is no item|File not found)',
-    "weights.npz": "reads .caffemodel|damaged checkpoint|reads .h5|truncated weight file",
+    "weights.npz": "reads .caffemodel|damaged checkpoint|reads .h5|truncated weight file|"
+    "is no file of PyTorch",
+    "w.pth": "was not read: (it (asks for|is no file|holds no|is damaged)|its pickle )",
     "x.weights.h5": "Not allowed: H5 file with external|Not allowed: H5 file with External",
 }
+
+
+lite = functools.cache(build_efficientnet_lite)  # which stays as it was
 
 
 def snapshot(folder):
@@ -377,6 +396,7 @@ def test_a_malicious_file_does_nothing_but_raise(name, make, classifier, tmp_pat
     monkeypatch.setattr(networks, "build_alexnet", alexnet)
     resnet = partial(build_resnet_v1, depths=(1,) * 4, root_filters=1)
     monkeypatch.setattr(networks, "build_resnet_v1", resnet)
+    monkeypatch.setattr(networks, "build_efficientnet_lite", lite)
     monkeypatch.setattr(networks, "RESNET_UNITS", dict.fromkeys((50, 101, 152), (1,) * 4))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -422,6 +442,11 @@ def test_the_same_attacks_do_act_where_files_are_trusted(tmp_path, monkeypatch):
             np.load(tmp_path / "weights.npy", allow_pickle=True, encoding="latin1")
         finally:
             watched = None
+        assert (tmp_path / MARK).exists()
+        (tmp_path / MARK).unlink()
+        pickles = io.BytesIO(pytorch_old(pickle_of(NPY[name]()), {}))
+        for _ in range(4):  # magic number, version, system, and what is meant for tensors
+            pickle.load(pickles)
         assert (tmp_path / MARK).exists()
         (tmp_path / MARK).unlink()
     (tmp_path / "network.keras").write_bytes(KERAS["Lambda with code"]())

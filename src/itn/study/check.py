@@ -10,7 +10,14 @@ from itn.keras_settings import devices
 from itn.messages import UsageError
 from itn.provenance import PACKAGE, installed_version, source_hash
 from itn.study.profiles import project_folder
-from itn.zoo.catalog import CATALOG, WEIGHTS_FOLDER, cache_directory, is_there
+from itn.zoo.catalog import (
+    BROUGHT,
+    CATALOG,
+    WEIGHTS_FOLDER,
+    brought_file,
+    cache_directory,
+    is_there,
+)
 
 PACKAGES = ("numpy", "xarray", "matplotlib", "pillow", "papermill", "nbclient", "ipykernel")
 
@@ -31,6 +38,7 @@ def check() -> Iterator[str]:
     yield f"data sets in it: {_tried(lambda: _found(data=True))}"
     yield f"weights in it: {_tried(lambda: _found(data=False))}"
     yield f"weights in the package: {_tried(_packaged)}"
+    yield f"weights in other packages: {_tried(_brought)}"
     for name, folder in (
         ("the cache", cache_directory),
         ("results", lambda: project_folder() / "results"),
@@ -85,6 +93,11 @@ def _packaged() -> str:
         path.relative_to(WEIGHTS_FOLDER) for path in files if path.suffix not in (".json", ".txt")
     )
     return ", ".join(name.as_posix() for name in names) or "none"
+
+
+def _brought() -> str:
+    found = ((name, brought_file(name)) for name in BROUGHT)
+    return ", ".join(f"{name} ({path.name})" for name, path in found if path) or "none"
 
 
 def _writable(folder: Path) -> str:

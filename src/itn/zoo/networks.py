@@ -17,8 +17,17 @@ from itn.probing import reason
 from itn.warp import Tensor
 from itn.zoo import training
 from itn.zoo.alexnet import build_alexnet, load_bvlc_weights
-from itn.zoo.catalog import CATALOG, PACKAGED, WEIGHTS_FOLDER, imagenet_classes, weight_file
+from itn.zoo.catalog import (
+    BROUGHT,
+    CATALOG,
+    PACKAGED,
+    WEIGHTS_FOLDER,
+    brought_weights,
+    imagenet_classes,
+    weight_file,
+)
 from itn.zoo.downloads import check_file, unpack_tar
+from itn.zoo.efficientnet_lite import build_efficientnet_lite, load_pytorch_weights
 from itn.zoo.resnet import build_resnet_v1, load_slim_checkpoint
 from itn.zoo.squeezenet import CHANNEL_MEANS_BGR, build_squeezenet, load_deep_compression
 
@@ -92,6 +101,18 @@ def _resnet_v1(depth: int, weights: Path | None) -> Classifier:
     return _imagenet(network, lambda images: images * 255 - means, name)
 
 
+def _efficientnet_lite(name: str, weights: Path | None) -> Classifier:
+    path = weights or brought_weights(name)
+    network = build_efficientnet_lite(int(name[-1]))
+    load_pytorch_weights(network, path)
+    return _imagenet(network, _around_zero, name)
+
+
+@keras.saving.register_keras_serializable("itn")  # type: ignore[untyped-decorator]
+def _around_zero(images: Tensor) -> Tensor:
+    return (images * 255 - 127) / 128
+
+
 def _applications() -> dict[str, Callable[..., keras.Model]]:
     """Find every function that builds a classifier of `keras.applications`."""
     return {
@@ -138,6 +159,7 @@ def _own(name: str, weights: Path | None) -> Classifier:
 _OURS: dict[str, Callable[..., Classifier]] = {
     **{name: partial(_own, name) for name in PACKAGED},
     **{f"resnet_v1_{depth}": partial(_resnet_v1, depth) for depth in RESNET_UNITS},
+    **{name: partial(_efficientnet_lite, name) for name in BROUGHT},
     "alexnet": _alexnet,
     "squeezenet": _squeezenet,
 }

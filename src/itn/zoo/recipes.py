@@ -11,7 +11,7 @@ from itn.files import own_path, sha256_of
 from itn.messages import UsageError
 from itn.network_names import card_of, is_function, working_directory_first
 from itn.provenance import installed_version
-from itn.zoo.catalog import CATALOG, PACKAGED, WEIGHTS_FOLDER
+from itn.zoo.catalog import BROUGHT, CATALOG, PACKAGED, WEIGHTS_FOLDER, brought_weights
 
 CHECKPOINT_PART = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 
@@ -32,6 +32,8 @@ def network_recipe(name: str | Path, weights: str | Path | None = None) -> dict[
             path /= Path(PACKAGED[text]).name
     elif text in PACKAGED:
         path = WEIGHTS_FOLDER / PACKAGED[text]
+    elif text in BROUGHT:
+        path = brought_weights(text)
     elif text in CATALOG:
         path = CATALOG[text].folder / CATALOG[text].files[0].name
         if not path.is_file():
