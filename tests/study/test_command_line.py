@@ -217,7 +217,7 @@ def test_a_full_disk_is_explained_in_one_line() -> None:
     ("arguments", "kept"),
     [
         (["figures", "--only", "endless"], "the notebooks that were executed are kept"),
-        (["screen"], "the screenings that were written are kept"),
+        (["screen"], "a screening is kept as far as its last pass"),
     ],
 )
 def test_ctrl_c_says_what_is_kept(project: Path, arguments: list[str], kept: str) -> None:

@@ -17,7 +17,7 @@ from itn.messages import Progress, UsageError
 
 # What a command has finished stays; `itn` says so when it is stopped.
 KEPT = {
-    "screen": "the screenings that were written are kept",
+    "screen": "a screening is kept as far as its last pass",
     "transformers": "a training is kept as far as its last epoch",
     "train": "a training is kept as far as its last epoch",
     "figures": "the notebooks that were executed are kept",
