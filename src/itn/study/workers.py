@@ -76,9 +76,10 @@ def _connected(address: str) -> Iterator[distributed.Client]:
         Progress.write(f"dashboard: {client.dashboard_link}")
         try:
             client.run_on_scheduler(_nothing)
-            client.wait_for_workers(1, timeout=PATIENCE)
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # in words of dask
             raise UsageError(f"the scheduler at {address} {LACKING}: {error}") from error
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError as error:
             raise UsageError(f"no worker has come to {address} in {PATIENCE} s") from error
         yield client
@@ -113,6 +114,11 @@ class _Workers:
             ) from error
         except (CancelledError, distributed.comm.CommClosedError) as error:
             raise UsageError("the scheduler was lost; finished shards are kept") from error
+        except UsageError:
+            raise
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise UsageError(f"a worker failed, its log says where: {what}") from error
         finally:
             self.turn.acquire()
 
@@ -199,7 +205,7 @@ def _problem_with(inputs: Sequence[Plan], made_here: Mapping[str, str]) -> str:
         _check_made_with(made_here)
         for plan in inputs:
             check_inputs(plan)
-    except UsageError as error:
+    except (UsageError, OSError) as error:
         return str(error)
     return ""
 
