@@ -219,11 +219,15 @@ def _at_worker(function: Callable[[Plan], Any], plan: Plan, asked: Mapping[str, 
     """Do a piece of work; that a worker fits is checked again, since it may have come later."""
     worker = distributed.get_worker()
     with _at_work:
-        # Else every worker of a machine has as many as that has cores. Read with the first pass.
-        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-            os.environ.setdefault(name, str(worker.state.nthreads))
+        limit_threads(worker.state.nthreads)
         try:
             _check_made_with(asked)
             return function(plan)
         except UsageError as error:
             raise UsageError(f"worker {worker.address} {error}") from error
+
+
+def limit_threads(count: int) -> None:
+    """Let TensorFlow have so many threads, not one for each core; it asks before its first pass."""
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, str(count))
