@@ -1,5 +1,6 @@
 """Workers of a scheduler: the same bytes as on one machine, whoever is killed meanwhile."""
 
+import ast
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 import distributed
 import numpy as np
 import pytest
+import typer
 from toy_project import write_pictures, write_profile
 
 from itn.classifiers import save_classifier
@@ -22,7 +24,7 @@ from itn.keras_settings import configured_backend
 from itn.messages import UsageError
 from itn.study import workers
 from itn.study.archive import archive
-from itn.study.command_line import main
+from itn.study.command_line import app, main
 from itn.study.inputs import check_inputs, inputs_of
 from itn.study.profiles import FigureParameters
 from itn.study.screenings import screening_request
@@ -117,7 +119,7 @@ def test_a_killed_worker_changes_no_byte(project, alone, cluster, nothing_there)
 def test_what_was_computed_before_the_client_was_killed_is_kept(
     project, alone, cluster, nothing_there, monkeypatch
 ):
-    command = [sys.executable, "-c", "from itn.study.command_line import main; main()"]
+    command = [sys.executable, "-c", "from itn.study.command_line import app, main; main()"]
     arguments = ["screen", "--profile", "toy", "--scheduler", cluster.scheduler_address]
     names = [one for _, name in WANTED for one in ("--transformation", name)]
     with subprocess.Popen([*command, *arguments, *names], stdout=subprocess.DEVNULL) as client:
@@ -255,6 +257,20 @@ def test_without_the_extra_it_is_said_how_to_install_it(project, monkeypatch):
     monkeypatch.delitem(sys.modules, "itn.study.workers")
     said = run_main(monkeypatch, "--scheduler", "tcp://127.0.0.1:1")
     assert said == "itn: --scheduler needs more packages: pip install 'itn[cluster]'"
+
+
+def test_the_script_for_slurm_is_python_and_its_command_one_of_ours():
+    page = (Path(__file__).parents[2] / "book" / "run_on_imagenet.md").read_text("utf-8")
+    (script,) = re.findall(r"^```python\n([^`]*SLURMCluster[^`]*)^```$", page, re.MULTILINE)
+    assigned = (node for node in ast.walk(ast.parse(script)) if isinstance(node, ast.Assign))
+    (command,) = (node.value for node in assigned if ast.unparse(node.targets[0]) == "command")
+    words = [ast.unparse(word).strip("'") for word in command.elts]
+    options = {option for each in screen_profile_options() for option in each.opts}
+    assert words[:2] == ["itn", "screen"] and {"--profile", "--scheduler"} <= options & set(words)
+
+
+def screen_profile_options():
+    return typer.main.get_command(app).commands["screen"].params
 
 
 def run_main(monkeypatch, *arguments):

@@ -77,9 +77,10 @@ def _connected(address: str) -> Iterator[distributed.Client]:
         Progress.write(f"dashboard: {client.dashboard_link}")
         try:
             client.run_on_scheduler(_nothing)
-            client.wait_for_workers(1, timeout=PATIENCE)
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # in words of dask
             raise UsageError(f"the scheduler at {address} {LACKING}: {error}") from error
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError as error:
             raise UsageError(f"no worker has come to {address} in {PATIENCE} s") from error
         yield client
@@ -114,6 +115,11 @@ class _Workers:
             ) from error
         except (CancelledError, distributed.comm.CommClosedError) as error:
             raise UsageError("the scheduler was lost; finished shards are kept") from error
+        except UsageError:
+            raise
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise UsageError(f"a worker failed, its log says where: {what}") from error
         finally:
             self.turn.acquire()
 
@@ -200,7 +206,7 @@ def _problem_with(inputs: Sequence[Plan], made_here: Mapping[str, str]) -> str:
         _check_made_with(made_here)
         for plan in inputs:
             check_inputs(plan)
-    except UsageError as error:
+    except (UsageError, OSError) as error:
         return str(error)
     return ""
 
@@ -214,11 +220,15 @@ def _at_worker(function: Callable[[Plan], Any], plan: Plan, asked: Mapping[str, 
     """Do a piece of work; that a worker fits is checked again, since it may have come later."""
     worker = distributed.get_worker()
     with _at_work:
-        # Else every worker of a machine has as many as that has cores. Read with the first pass.
-        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-            os.environ.setdefault(name, str(worker.state.nthreads))
+        limit_threads(worker.state.nthreads)
         try:
             _check_made_with(asked)
             return function(plan)
         except UsageError as error:
             raise UsageError(f"worker {worker.address} {error}") from error
+
+
+def limit_threads(count: int) -> None:
+    """Let TensorFlow have so many threads, not one for each core; it asks before its first pass."""
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, str(count))
