@@ -21,9 +21,10 @@ from typing import Any
 import distributed
 
 from itn.netcdf import write_netcdf
+from itn.study.inputs import inputs_of
 from itn.study.profiles import FigureParameters, project_folder
 from itn.study.screenings import screening_request
-from itn.study.shards import cut, inputs_of, outline, screen_shard
+from itn.study.shards import cut, outline, screen_shard
 from itn.study.workers import archive_on_workers, limit_threads
 
 COUNT = 4
@@ -48,7 +49,7 @@ def shards_of(parameters: FigureParameters, transformations: list[str]) -> list[
     found = []
     for name in transformations:
         request = screening_request(parameters, name)
-        inputs = inputs_of(parameters, request)
+        inputs = inputs_of(parameters, request.recipe)
         found += cut(parameters, request, inputs, outline(inputs))
     return found
 

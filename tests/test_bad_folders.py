@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from bad_input import TEXTS, VALUES, outcome, refusal
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from PIL import Image
 
 from itn.classifiers import load_classifier
@@ -58,6 +58,7 @@ def put(path, content):
 
 
 @FEW
+@example({"dog\n": {"1.png": "red", "2.JPG": "empty"}}, False)
 @given(folders(), st.booleans())
 def test_of_every_file_is_a_picture_or_a_reason(content, stream):
     with tempfile.TemporaryDirectory() as place, warnings.catch_warnings(record=True) as caught:
@@ -108,6 +109,12 @@ def two_classes(tmp_path_factory):
     return folder
 
 
+@example(np.array(0.0), "classes")
+@example(np.array(0.0), "only")
+@example("~nobody/x", "only")
+@example([], "size")
+@example(10**400, "size")
+@example(1.5, "limit")
 @given(VALUES, st.sampled_from(["size", "limit", "shorter_side", "classes", "only"]))
 def test_what_is_asked_for_is_loaded_or_refused(two_classes, value, name):
     options = {"size": 4, name: value}
@@ -117,6 +124,9 @@ def test_what_is_asked_for_is_loaded_or_refused(two_classes, value, name):
         assert name != "size" or value is None or pictures.images.shape[1] == value
 
 
+@example("a" * 300)
+@example("~nobody/x")
+@example("\ud800")
 @given(TEXTS)
 def test_names_of_nothing_are_refused(name):
     refusal(load_classifier, name)

@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from bad_input import ODD_TEXTS, VALUES, outcome, refusal, some_pictures
-from hypothesis import given
+from hypothesis import example, given
 
 from itn.pictures import Pictures
 from itn.transformations import TRANSFORMATIONS, transform
@@ -33,6 +33,8 @@ def images(draw):
     return values.astype(dtype), fit and spoiled is None
 
 
+@example((np.zeros((0, 0, 0, 3), "float32"), True), "blur", "edge")
+@example((np.zeros((2, 0, 3, 3), "float32"), True), "rotation", "reflect")
 @given(images(), st.sampled_from(sorted(TRANSFORMATIONS)), st.sampled_from(FILLS))
 def test_pictures_are_transformed_one_like_many_or_refused(given, name, fill):
     pictures, fit = given
@@ -60,6 +62,9 @@ def test_the_network_is_not_asked_about_spoiled_pictures(color_classifier, value
     assert np.isfinite(value) or f"picture {which} of 0 … 2" in message
 
 
+@example([[1, 2], [3]])
+@example([["a"]])
+@example(None)
 @given(VALUES)
 def test_what_is_no_picture_is_refused(color_classifier, value):
     for function in (lambda: transform(value, "zoom", 2), lambda: color_classifier.predict(value)):
@@ -68,6 +73,11 @@ def test_what_is_no_picture_is_refused(color_classifier, value):
         assert message is not None, repr(found)
 
 
+@example(some_pictures(3), [0, 1, 1], ("a", "b"), ("1", "2", "3"))
+@example(some_pictures(3), [[0], [0, 1]], ("a", "b"), ("1", "2", "3"))
+@example(some_pictures(3), [0, 1, 1], ("a", "a"), ("1", "2", "3"))
+@example(some_pictures(3)[0], [0] * 8, ("a",), ("1",) * 8)
+@example(None, [], (), ())
 @given(
     images=st.just(some_pictures(3)) | VALUES,
     labels=st.lists(st.integers(-1, 3), min_size=2, max_size=4) | VALUES,
@@ -112,6 +122,8 @@ def test_a_seed_of_noise_is_a_whole_number(name, seed):
     assert (message is None) == (name != "noise" or seed == 2**70), message
 
 
+@example([])
+@example(np.zeros(2))
 @given(VALUES)
 def test_unknown_names_are_refused(value):
     for function in (

@@ -38,7 +38,7 @@ def listed_classes(classes: str | int | Iterable[str | int] | None) -> list[str 
         return None
     if isinstance(classes, str | int | np.integer):
         return [classes]
-    listed = list(classes) if isinstance(classes, Iterable) else [classes]
+    listed = list(classes) if np.iterable(classes) else [classes]
     if strange := [one for one in listed if not isinstance(one, str | int | np.integer)]:
         raise UsageError(f"classes must be names or whole numbers, got {shown(strange[0])}")
     if not listed:
@@ -151,7 +151,7 @@ def _entries(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
 
 def _choose_files(index: Files, only: Iterable[str], name: str) -> Files:
     """Take the files `only` of these classes."""
-    if isinstance(only, str) or not isinstance(only, Iterable):
+    if isinstance(only, str) or not np.iterable(only):
         only = (only,)
     only = list(only)
     if not all(isinstance(path, str) for path in only):

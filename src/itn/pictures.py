@@ -234,7 +234,7 @@ def load_images(
         shown = ", ".join(f"{path} ({reason})" for path, reason in pictures.left_out[:3])
         more = ", …" if len(pictures.left_out) > 3 else ""
         message = f"{len(pictures.left_out)} left out of {found.name}: {shown}{more}"
-        warnings.warn(message, PicturesLeftOut, stacklevel=2)
+        warnings.warn(" ".join(message.splitlines()), PicturesLeftOut, stacklevel=2)
     return pictures
 
 

@@ -268,7 +268,7 @@ def noise_fields(seeds: Sequence[object], shape: tuple[int, ...]) -> np.ndarray:
     for field, seed in zip(fields, seeds, strict=True):
         parts = seed if isinstance(seed, tuple) else (seed,)
         if not all(isinstance(part, int | np.integer) and part >= 0 for part in parts):
-            raise UsageError(f"seed must be a whole number ≥ 0, got {shown(parts[0])}")
+            raise UsageError(f"seed must be a whole number, not negative, got {shown(parts[0])}")
         np.random.default_rng(seed).standard_normal(out=field, dtype=np.float32)  # type: ignore[arg-type]
     return fields
 

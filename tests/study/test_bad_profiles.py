@@ -1,6 +1,7 @@
 """Profiles and parameters as nobody should write them: one line that names what is wrong."""
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 import yaml
 from bad_input import TEXTS, VALUES, outcome, refusal
@@ -61,7 +62,7 @@ def test_parameters_are_taken_as_they_are_or_refused_by_name(project, name, valu
     taken = getattr(found, name)
     if isinstance(value, str) and name != "classes":
         assert str(taken) == value or type(taken) is not str
-    elif value is not None and not isinstance(value, list | tuple):
+    elif value is not None and not isinstance(value, list | tuple | np.ndarray):
         assert taken == value or (taken != taken and value != value)
 
 
