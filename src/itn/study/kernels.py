@@ -117,6 +117,7 @@ def _server() -> Any:
         "MATPLOTLIBRC": os.devnull,
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYTHONHASHSEED": "0",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # or the debugger, which nobody asks for, warns
     }
     # As in a kernel, a file of the working folder hides no package.
     code = (
