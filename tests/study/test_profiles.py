@@ -43,6 +43,7 @@ def test_parameters_are_taken_and_the_rest_of_a_notebook_is_passed_over(project)
         "fill": None,
         "seed": 3,
         "limit": None,
+        "arithmetic": None,
     }
     parameters = read_parameters(namespace)
     assert parameters.model_dump() == {
@@ -54,6 +55,7 @@ def test_parameters_are_taken_and_the_rest_of_a_notebook_is_passed_over(project)
         "fill": None,
         "seed": 3,
         "limit": None,
+        "arithmetic": None,
     }
 
 
