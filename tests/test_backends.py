@@ -3,14 +3,12 @@
 OpenVINO looks, but has no gradients.
 """
 
-import importlib.util
-import os
-import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
+from other_backends import answers_of
 
 from itn.classifiers import Classifier
 from itn.invariant_transformer import InvariantTransformerNet
@@ -161,34 +159,14 @@ def tiny_pictures(rng):
     return Pictures(images, np.array([0, 0, 0, 0, 1]), ("b", "d"), paths, "tiny")
 
 
-def answers_of(backend, folder):
-    """Let another process compute the answers."""
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    path = folder / "answers.npz"
-    environment = os.environ | {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
-    # Keras 3.15 itself calls numpy's older way to make an array of a JAX variable.
-    of_keras = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-W", of_keras, __file__, str(path)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
-    with np.load(path) as file:
-        return dict(file)
-
-
 @pytest.fixture(scope="module")
 def answers_of_jax(tmp_path_factory):
-    return answers_of("jax", tmp_path_factory.mktemp("jax"))
+    return answers_of("jax", __file__, tmp_path_factory.mktemp("jax"))
 
 
 @pytest.fixture(scope="module")
 def answers_of_openvino(tmp_path_factory):
-    return answers_of("openvino", tmp_path_factory.mktemp("openvino"))
+    return answers_of("openvino", __file__, tmp_path_factory.mktemp("openvino"))
 
 
 @pytest.fixture(scope="module", params=["jax", "openvino"])

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from itn.engines import CANDIDATES, fastest_batch_size, without_waste
+from itn.engines import CANDIDATES, fastest_batch_size, usual_batch_size
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,4 @@ def test_the_fastest_batch_is_found(monkeypatch, fixed, each, expected):
     ],
 )
 def test_batches_are_filled_up_as_little_as_can_be(size, counts, expected):
-    assert without_waste(size, counts) == expected
+    assert usual_batch_size(counts, size) == expected

@@ -500,10 +500,12 @@ def test_a_screening_that_was_stopped_goes_on_and_ends_the_same(
         done = next(passes)
     xr.testing.assert_identical(again, whole)
     # Of 18: in each of four batches the untouched, three magnitudes, and twice the identity.
-    assert done <= 18 - 10  # what was answered was not asked again
+    # What was answered is not asked again, but for the first batch as it is, to compare.
+    assert done <= 18 - 10 + 1
     with monkeypatch.context() as patch:
-        killed_after(patch, 0)  # all of it is there
+        passes = killed_after(patch, -1)
         again = screen(conv_classifier, two_kinds, name, magnitudes, state=tmp_path, **options)
+        assert next(passes) == 2  # all of it is there; the first batch of each category is compared
     xr.testing.assert_identical(again, whole)
 
 
@@ -533,6 +535,18 @@ def test_only_the_same_screening_goes_on(conv_classifier, two_kinds, tmp_path):
         kept = screened(seed, magnitudes, tmp_path, clip=clip)
         xr.testing.assert_identical(kept, screened(seed, magnitudes, clip=clip))
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_what_another_preprocessing_of_the_same_weights_began_does_not_go_on(
+    conv_classifier, two_kinds, tmp_path, monkeypatch
+):
+    other = dataclasses.replace(conv_classifier, preprocess=lambda x: 2 * (x - 0.4))
+    assert other.weights_hash() == conv_classifier.weights_hash()
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        killed_after(patch, 4)
+        screen(other, two_kinds, "zoom", [0.5, 1, 2], state=tmp_path)
+    with pytest.raises(UsageError, match="is not what conv says now: name another folder"):
+        screen(conv_classifier, two_kinds, "zoom", [0.5, 1, 2], state=tmp_path)
 
 
 # What is looked at only once

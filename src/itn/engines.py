@@ -121,10 +121,11 @@ def fastest_batch_size(look: Callable[[np.ndarray], object], image: np.ndarray, 
     return best
 
 
-def without_waste(batch_size: int, counts: Sequence[int]) -> int:
-    """Return a size, at least half of the given one, whose batches are filled up least.
+def usual_batch_size(counts: Sequence[int], fastest: int | None = None) -> int:
+    """Return a size, at least half of the fastest one, whose batches are filled up least.
 
     `counts` says how many pictures each category has, whose last batch is filled up.
     """
+    batch_size = min(fastest or CANDIDATES[0], max(counts))
     sizes = range(batch_size, batch_size // 2, -1)
     return min(sizes, key=lambda size: sum(-count % size for count in counts))

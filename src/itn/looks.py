@@ -1,33 +1,17 @@
-"""What a classifier says of pictures that are changed before."""
+"""What a classifier says of many pictures: as they are, and under affine and color matrices."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from itn.classifiers import Classifier, batches
-from itn.engines import compiled
 from itn.messages import UsageError
 from itn.picture_files import Images
+from itn.screening import Look
 from itn.warp import Tensor, affine_warp, in_pixels, recolor
 
 BATCH_SIZE = 64
-
-
-class Look:
-    """What a classifier says of pictures that `change` makes of its inputs, in float32.
-
-    What changes pictures is compiled for itself and the network once for all looks.
-    """
-
-    def __init__(self, classifier: Classifier, change: Callable[..., Tensor]) -> None:
-        self.prepare = compiled(lambda inputs: classifier.preprocess(change(**inputs)))
-        self.network = classifier.compiled
-
-    def softmax(self, inputs: Mapping[str, Tensor]) -> npt.NDArray[np.float32]:
-        """Return the softmax [N, K] of one batch."""
-        softmax: npt.NDArray[np.float32] = self.network.predict_on_batch(self.prepare(inputs))
-        return softmax
 
 
 def complete_untouched(softmax: np.ndarray, classifier: Classifier, images: Images) -> None:

@@ -7,21 +7,21 @@ Bunne, Rahmann, Wolf (2018), sections 3.3 and 4.1.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from keras import ops
 
 from itn.classifiers import Classifier, batches
-from itn.engines import CANDIDATES, fastest_batch_size, on_device, without_waste
+from itn.engines import compiled, fastest_batch_size, on_device, usual_batch_size
 from itn.files import whole_file
 from itn.keras_settings import devices
-from itn.looks import Look
 from itn.messages import Progress, UsageError
 from itn.pictures import Pictures
 from itn.provenance import environment
@@ -178,6 +178,22 @@ def screen(
     )
 
 
+class Look:
+    """What a classifier says of pictures that `change` makes of its inputs, in float32.
+
+    What changes pictures is compiled for itself and the network once for all looks.
+    """
+
+    def __init__(self, classifier: Classifier, change: Callable[..., Tensor]) -> None:
+        self.prepare = compiled(lambda inputs: classifier.preprocess(change(**inputs)))
+        self.network = classifier.compiled
+
+    def softmax(self, inputs: Mapping[str, Tensor]) -> npt.NDArray[np.float32]:
+        """Return the softmax [N, K] of one batch."""
+        softmax: npt.NDArray[np.float32] = self.network.predict_on_batch(self.prepare(inputs))
+        return softmax
+
+
 @dataclass(frozen=True)
 class _Sweep:
     """The pictures of a screening under every magnitude."""
@@ -243,7 +259,7 @@ class _Sweep:
     def look_at(self, batch: np.ndarray, said: np.ndarray, first: bool) -> None:
         """Write the softmax [B, M, K] of one batch of pictures where it is not yet in `said`."""
         missing = np.flatnonzero(np.isnan(said).any(axis=(0, 2))).tolist()
-        if not missing:
+        if not missing and not first:
             return
         # A last batch that is not full is filled up, so that nothing is compiled twice.
         full = np.resize(batch, self.batch_size)
@@ -259,6 +275,8 @@ class _Sweep:
             fields = noise_fields([seed_of(self.seed, path) for path in paths], images.shape[1:])
             inputs["noise"] = on_device(fields)
         identity = np.searchsorted(self.magnitudes, self.transformation.identity)
+        if first and identity not in missing:
+            self._check_kept(said[:, identity], untouched)
         for index in missing:
             if index == identity and not first:
                 softmax = untouched
@@ -280,6 +298,14 @@ class _Sweep:
                 f"{self.transformation.name} by {self.magnitudes[index]:g}: its preprocessing or "
                 "weights give no number there; a logarithm or a power may need clip=True, which "
                 "keeps pictures in [0, 1]"
+            )
+
+    def _check_kept(self, kept: np.ndarray, untouched: np.ndarray) -> None:
+        """Refuse to go on where another preprocessing or architecture, of these weights, began."""
+        if np.abs(kept - untouched).max() > _clean_tolerance(self.classifier.network):
+            raise UsageError(
+                f"what is kept of a stopped screening is not what {self.classifier.name} says now: "
+                "name another folder for the state"
             )
 
     def _check_identity(self, paths: list[str], softmax: np.ndarray, untouched: np.ndarray) -> None:
@@ -311,7 +337,7 @@ def _batch_size(
             look.network.batch_size = fastest_batch_size(
                 lambda images: look.softmax({"images": images}), image, most
             )
-        size = without_waste(min(look.network.batch_size or CANDIDATES[0], most), counts.tolist())
+        size = usual_batch_size(counts.tolist(), look.network.batch_size)
     if kept:
         with whole_file(kept) as unfinished:
             unfinished.write_text(str(size), "utf-8")

@@ -1,14 +1,13 @@
 """The networks against published counts, and against what PyTorch computes with their weights."""
 
-import importlib.util
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from other_backends import answers_of
 
 from itn.classifiers import load_classifier
 from itn.messages import UsageError
@@ -80,20 +79,7 @@ def test_logits_are_those_of_pytorch(tensorflow, logits_of_pytorch):
 
 @pytest.mark.data
 def test_logits_are_those_of_pytorch_with_jax(tmp_path, logits_of_pytorch):
-    if importlib.util.find_spec("jax") is None:
-        pytest.skip("jax is not installed")
-    path = tmp_path / "logits.npz"
-    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run(
-        [sys.executable, __file__, str(path)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
-    with np.load(path) as found:
-        assert_same(found, logits_of_pytorch)
+    assert_same(answers_of("jax", __file__, tmp_path), logits_of_pytorch)
 
 
 def test_it_is_loaded_by_name_with_its_preprocessing(lite0):

@@ -289,6 +289,7 @@ def weights_of_mobilenet():
 
 
 SECRET = Path(tempfile.gettempdir(), "itn-secret.h5")
+ELSEWHERE = (Path("/"), Path.home())
 KERAS = {
     "Lambda with code": lambda: keras_file(layer("Lambda", function=marshaled())),
     "lambda as an activation": lambda: keras_file(with_activation(marshaled())),
@@ -388,9 +389,13 @@ def snapshot(folder):
 
 @pytest.mark.parametrize(("name", "make", "classifier"), list(cases()))
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_a_malicious_file_does_nothing_but_raise(name, make, classifier, tmp_path, monkeypatch):
+def test_a_malicious_file_does_nothing_but_raise(
+    name, make, classifier, tmp_path, tmp_path_factory, monkeypatch
+):
     global watched
     content = make()
+    # In which nobody else leaves something meanwhile.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
     # Small networks: what matters happens before they are filled.
     alexnet = partial(build_alexnet, input_size=64, units=(2, 2), conv1_stride=2, filters=(2,) * 5)
     monkeypatch.setattr(networks, "build_alexnet", alexnet)
@@ -426,7 +431,7 @@ def test_a_malicious_file_does_nothing_but_raise(name, make, classifier, tmp_pat
     assert "evil_module" not in set(sys.modules) - modules
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory.ru_maxrss
     assert grown * 1024 < MAX_GROWTH
-    for folder in (tmp_path.parent, Path(tempfile.gettempdir()), Path("/"), Path.home()):
+    for folder in (tmp_path.parent, Path(tempfile.gettempdir()), SECRET.parent, *ELSEWHERE):
         assert not (folder / MARK).exists()
     assert not list(Path(tempfile.gettempdir()).glob("itn-*"))
 

@@ -145,12 +145,13 @@ def put_in_archive(kept: Path, target: Path) -> None:
         shutil.copyfile(kept, unfinished)
 
 
-def keep(request: Request, force: bool = False) -> Path:
-    """Compute a result and keep it in the cache, unless it is there.
+def keep(request: Request, force: bool = False, within: str = "") -> Path:
+    """Compute a result and keep it in the cache, or a folder within, unless it is there.
 
     What was computed before a kill is used where the computation can.
     """
-    folder = cache_folder()
+    folder = cache_folder() / within
+    folder.mkdir(exist_ok=True)
     key = digest_of(request.recipe | {"code": code_hash(request.module)} | computed_with())[:32]
     path = folder / f"{key}.nc"
     with one_at_a_time(folder / f"{key}.lock", f"the same ({describe_recipe(request.recipe)})"):

@@ -7,17 +7,26 @@ import functools
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
-from itn.files import one_at_a_time, own_path
+from itn.files import own_path
 from itn.messages import UsageError
+from itn.netcdf import read_netcdf
 from itn.pictures import Pictures, load_images
-from itn.study.archive import UNKNOWN, Recipe, cache_folder, differences, digest_of
+from itn.study.archive import UNKNOWN, Recipe, Request, differences, keep
 from itn.study.picture_hashes import file_hashes
-from itn.study.profiles import FigureParameters, Profile, chosen_network, load_profile
-from itn.study.sources import code_hash, computed_with
+from itn.study.profiles import (
+    FigureParameters,
+    Profile,
+    chosen_network,
+    load_profile,
+    project_folder,
+)
 from itn.study.splits import read_split
 from itn.zoo.catalog import DATA_SETS
 from itn.zoo.recipes import network_recipe
@@ -78,20 +87,29 @@ def _loaded(network: str, weights: str | None, arithmetic: str, hashes: str) -> 
     return load_classifier(network, weights, arithmetic=arithmetic)
 
 
-def untouched(inputs: Plan) -> np.ndarray:
-    """Return the softmax [N, K] of pictures as they are; kept for all their transformations."""
-    from itn.looks import complete_untouched
+def untouched(inputs: Plan, pictures: Pictures) -> np.ndarray:
+    """Obtain the softmax [N, K] of pictures as they are, once for all their transformations."""
+    from itn.looks import complete_untouched  # which loads a backend
     from itn.softmax_sheets import Sheets
 
-    classifier, pictures = planned_classifier(inputs), planned_pictures(inputs)
-    key = digest_of(inputs | {"code": code_hash("itn.looks")} | computed_with())
-    folder = cache_folder() / f"{key[:32]}.untouched"
-    folder.mkdir(exist_ok=True)
-    with one_at_a_time(folder / "lock", "the same pictures"):
-        sheets = Sheets(folder, [len(pictures)], (1, len(classifier.class_names)))
-        softmax = sheets.open(0)[:, 0]
-        complete_untouched(softmax, classifier, pictures.images)
-    return softmax
+    classifier = planned_classifier(inputs)
+
+    def compute(state: Path) -> xr.Dataset:
+        with closing(Sheets(state, [len(pictures)], (1, len(classifier.class_names)))) as sheets:
+            softmax = sheets.open(0)[:, 0]
+            complete_untouched(softmax, classifier, pictures.images)
+            return xr.Dataset({"softmax": (("image", "class"), np.array(softmax))})
+
+    recipe = {
+        "kind": "untouched pictures",
+        **inputs["hashes"],
+        "arithmetic": inputs["arithmetic"],
+        "weights_sha256": classifier.weights_hash(),
+        "data_sha256": pictures.data_hash,
+    }
+    nowhere = project_folder() / "results" / "none" / "untouched.nc"  # a part is not archived
+    kept = keep(Request(recipe, compute, "itn.looks", nowhere), within="parts")
+    return np.asarray(read_netcdf(kept)["softmax"].values)
 
 
 def chosen_pictures(parameters: FigureParameters, profile: Profile) -> dict[str, Any]:

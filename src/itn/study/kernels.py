@@ -14,9 +14,11 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from functools import cache
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
@@ -29,8 +31,8 @@ from itn import study
 # again when they are needed.
 PRELOADED = (
     "ipykernel.kernelapp",
+    "ipykernel.debugger",
     "matplotlib_inline.backend_inline",
-    "h5netcdf",
     "myst_nb.ext.glue",
 )
 OBJECTS = 100_000  # made until Python looks for garbage, a fifth of the time of drawing otherwise
@@ -115,6 +117,7 @@ def _server() -> Any:
         "MATPLOTLIBRC": os.devnull,
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYTHONHASHSEED": "0",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # or the debugger, which nobody asks for, warns
     }
     # As in a kernel, a file of the working folder hides no package.
     code = (
@@ -141,6 +144,7 @@ def serve() -> None:
         importlib.import_module(name)
     for name in dir(study):
         getattr(study, name)  # which imports its module
+    _rehearse()
     pandas.options.display.max_columns = 20  # as in a kernel; it took this process for a terminal
     gc.freeze()
     gc.set_threshold(OBJECTS)
@@ -151,6 +155,27 @@ def serve() -> None:
             _become_kernel(**json.loads(line))
             break
         print(number, flush=True)
+
+
+def _rehearse() -> None:
+    """Read a result and draw it, for what is imported, or found out, only then."""
+    import numpy as np
+    import xarray as xr
+
+    from itn.netcdf import read_netcdf, write_netcdf
+    from itn.plots import Figure, as_drawing
+    from itn.study.sources import code_hash
+
+    code_hash("itn.screening")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "one.nc")
+        write_netcdf(xr.Dataset({"text": ("x", ["one"]), "number": ("x", np.ones(1))}), path)
+        read = read_netcdf(path).to_dataset()
+    figure = Figure(layout="constrained")
+    figure.subplots().plot(read.x, read.number, label=read.text.item())
+    figure.legend()
+    as_drawing(figure)
+    read.to_dataframe().to_csv()
 
 
 def _become_kernel(files: list[str], environment: dict[str, str], folder: str) -> None:

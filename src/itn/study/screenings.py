@@ -125,7 +125,7 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
             parameters.magnitudes,
             fill=recipe["fill"],
             seed=recipe["seed"],
-            untouched=untouched(inputs),
+            untouched=untouched(inputs, loaded),
             state=state,
         )
         asked = pictures["classes"]

@@ -31,7 +31,7 @@ OF_THE_WHOLE = ("data_sha256", "pictures", "pictures_left_out")  # attributes th
 
 def outline(inputs: Plan) -> Plan:
     """Say what the shards of a screening do not know of the whole."""
-    from itn.engines import CANDIDATES, without_waste
+    from itn.engines import usual_batch_size
     from itn.provenance import environment
 
     loaded = planned_pictures(inputs)
@@ -40,7 +40,7 @@ def outline(inputs: Plan) -> Plan:
     return {
         "asked": {loaded.class_named(given): given for given in asked},
         "counts": dict(zip(loaded.class_names, counts, strict=True)),
-        "batch_size": without_waste(min(CANDIDATES[0], max(counts)), counts),
+        "batch_size": usual_batch_size(counts),
         "device": environment()["device"],
         "classes": pictures_recipe(**inputs["pictures"])["classes"],
         "attributes": {

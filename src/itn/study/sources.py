@@ -36,7 +36,7 @@ def code_hash(*modules: str) -> str:
         path = _path_of(name)
         if path is not None and name not in found:
             found[name] = path
-            waiting += _imports(ast.parse(path.read_bytes()))
+            waiting += _imports(path)
     return digest_of_texts(f"{name} {statements(path)}" for name, path in sorted(found.items()))
 
 
@@ -49,16 +49,19 @@ def _path_of(module: str) -> Path | None:
     return next(filter(Path.is_file, (place.with_suffix(".py"), place / "__init__.py")), None)
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
+@cache
+def _imports(path: Path) -> frozenset[str]:
     """Name all that is imported anywhere in a module, and what may be a module."""
-    for node in ast.walk(tree):
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
-            yield from (each.name for each in node.names)
+            found.update(each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{each.name}" for each in node.names)
+            found.add(node.module)
+            found.update(f"{node.module}.{each.name}" for each in node.names)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value  # by its name, see `itn.registry.room`
+            found.add(node.value)  # by its name, see `itn.registry.room`
+    return frozenset(found)
 
 
 def notebook_hash(code: str) -> str:
