@@ -136,10 +136,10 @@ def test_magnitudes_are_screened_or_refused(eagerly, color_classifier, name, mag
 @FEW
 @given(
     labels=st.lists(st.integers(0, 2), max_size=3),
-    class_names=st.sampled_from([("red", "green"), ("red",), ("red", "blue", "pink")]),
-    rivals=st.sampled_from([1, 3, 0, -1, 10**30]),
-    batch_size=st.sampled_from([1, 2, 0, -4, 10**30]),
-    seed=st.sampled_from([0, 7]),
+    class_names=st.sampled_from([("red", "green"), ("red",), ("red", "blue", "pink"), ()]),
+    rivals=st.sampled_from([1, 3, 0, -1, 1.5, "1", None, 10**30]),
+    batch_size=st.sampled_from([1, 2, 0, -4, 2.5, "2", None, 10**30]),
+    seed=st.sampled_from([0, 7, -1, 0.5, "0", None, 2**70]),
     name=st.sampled_from(["contrast", "noise"]),
 )
 def test_classes_and_numbers_are_screened_or_refused(
@@ -156,7 +156,9 @@ def test_classes_and_numbers_are_screened_or_refused(
         set(class_names) <= {"red", "green", "blue"}
         and bool(labels)
         and set(labels) == set(range(len(class_names)))
-        and rivals >= 1 and batch_size >= 1
+        and all(isinstance(one, int) for one in (rivals, batch_size or 1, seed))
+        and rivals >= 1 and (batch_size is None or batch_size >= 1)
+        and 0 <= seed < 2**63  # what a file can hold
     )  # fmt: skip
     assert (message is None) == fit, message
     if fit:

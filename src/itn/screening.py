@@ -22,7 +22,7 @@ from itn.classifiers import Classifier, batches
 from itn.engines import compiled, fastest_batch_size, on_device, usual_batch_size
 from itn.files import whole_file
 from itn.keras_settings import devices
-from itn.messages import Progress, UsageError
+from itn.messages import Progress, UsageError, whole_number
 from itn.pictures import Pictures
 from itn.provenance import environment
 from itn.softmax_sheets import Sheets
@@ -37,6 +37,7 @@ from itn.warp import Tensor, check_fill
 
 # From so many passes on it pays to find the batch size that is fastest here.
 WORTH_TIMING = 3000
+LARGEST_SEED = 2**63 - 1  # that a file of results can hold
 # The identity has to reproduce the clean softmax to this: what the compiler makes of the warp may
 # differ in the last bits. Where these are coarse, float16 and TensorFloat-32 keep 10, bfloat16 7.
 CLEAN_TOLERANCE = {"float32": 1e-5, "float16": 2**-8, "bfloat16": 2**-5}
@@ -126,7 +127,7 @@ def screen(
     """
     transformation = find_transformation(name)
     check_fill(fill)
-    targets = _checked_targets(classifier, pictures, rivals, batch_size, untouched)
+    targets = _checked_targets(classifier, pictures, rivals, batch_size, untouched, seed)
     if magnitudes is None:
         magnitudes = transformation.sweep(classifier.input_size)
     else:
@@ -350,17 +351,22 @@ def _checked_targets(
     rivals: int,
     batch_size: int | None,
     untouched: np.ndarray | None,
+    seed: int,
 ) -> np.ndarray:
     """Return the logit of each category, or refuse what cannot be screened."""
+    if whole_number(seed, "seed") < 0 or seed > LARGEST_SEED:
+        raise UsageError(f"seed must be from 0 to {LARGEST_SEED}, got {seed}")
+    if not len(pictures):
+        raise UsageError("there are no pictures to screen")
     classifier.check_size(pictures.images.shape)
     check_pictures(pictures.images, pictures.paths)
     targets = classifier.logits_of(pictures)
-    if rivals < 1 or len(classifier.class_names) < 2:
+    if whole_number(rivals, "rivals") < 1 or len(classifier.class_names) < 2:
         raise UsageError(
             f"rivals must be at least 1 and {classifier.name} have at least 2 classes, "
             f"got {rivals} and {len(classifier.class_names)}"
         )
-    if batch_size is not None and batch_size < 1:
+    if batch_size is not None and whole_number(batch_size, "batch_size") < 1:
         raise UsageError(f"batch_size must be at least 1, got {batch_size}")
     shape = len(pictures), len(classifier.class_names)
     if untouched is not None and np.shape(untouched) != shape:
