@@ -150,7 +150,7 @@ def run_notebooks(
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Notebooks at once. Default: as many as cores, at most 4."),
+        typer.Option(min=1, help="Notebooks at once. Default: one more than cores, at most 4."),
     ] = None,
 ) -> None:
     """Run the notebooks of profiles; what they show goes to book/results/<profile>/.

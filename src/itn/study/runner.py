@@ -35,7 +35,7 @@ UUID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 # Begun last, they would end alone.
 LONG = ("learned_variations", "calibration", "learned_training", "appendix")
-MOST_AT_ONCE = 4  # a kernel takes about 1 GB
+MOST_AT_ONCE = 4  # a kernel takes about 1 GB; one more than there are cores, since kernels wait
 NEED = "needs-"  # begins the tags, beside ``parameters``, that say what a profile has to have
 
 _kernels: set[Any] = set()  # the managers of those that run
@@ -66,7 +66,7 @@ def run_profile(
         for profile in sorted(set(profiles)):  # always in this order, so that no two wait for both
             lock = folder / "book" / "results" / ".locks" / profile
             stack.enter_context(one_at_a_time(lock, f"the notebooks of {profile}"))
-        failed = _run_all(runs, force, jobs or min(_cores(), MOST_AT_ONCE))
+        failed = _run_all(runs, force, jobs or min(_cores() + 1, MOST_AT_ONCE))
     if failed:
         count = f"{len(failed)} of {len(runs)} notebooks failed: " if len(runs) > 1 else ""
         raise NotebookError(count + "; ".join(failed))
