@@ -58,7 +58,15 @@ def test_each_category_is_read_as_if_it_were_alone(whole, screened, holed):
     found = thresholds(holed)
     for index, name in enumerate(NAMES):
         one = alone(whole, screened, index)
-        for variable in ("threshold", "status", "first_failure", "last_success", "limit"):
+        for variable in (
+            "threshold",
+            "low",
+            "high",
+            "status",
+            "first_failure",
+            "last_success",
+            "limit",
+        ):
             np.testing.assert_array_equal(
                 found[variable].sel(category=name), thresholds(one)[variable][0]
             )

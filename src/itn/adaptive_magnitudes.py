@@ -11,8 +11,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from itn.messages import UsageError, shown
-from itn.thresholds import LOST_AT_IDENTITY, thresholds, unrolled
-from itn.transformations import Transformation
+from itn.thresholds import thresholds
+from itn.transformations import Transformation, unrolled
 
 # Of each side of the sweep, beside the identity. What has a period may come back: half-way, too.
 COARSE, COARSE_OF_PERIOD = (1 / 4, 1), (1 / 4, 1 / 2, 1)
@@ -95,13 +95,12 @@ def even(magnitudes: npt.ArrayLike, transformation: Transformation) -> npt.NDArr
 
 def _span(one: xr.Dataset, transformation: Transformation) -> npt.NDArray[np.float64] | None:
     """Return where a threshold may be, as far as was looked; nowhere if surely beyond."""
-    known = np.array([one[name].item() for name in ("threshold", "low", "high")])
-    if one.status.item() == LOST_AT_IDENTITY or np.isnan(known).all():
-        return None
-    if np.isnan(known[1:]).any():  # the interval is open
-        known = np.append(known, one.limit.item())
-    known = even(known[~np.isnan(known)], transformation)
-    return known[[known.argmin(), known.argmax()]]
+    names = ["threshold", "low", "high"]
+    if np.isnan([one.low, one.high]).sum() == 1:  # the interval is open
+        names.append("limit")
+    known = even([one[name].item() for name in names], transformation)
+    known = known[~np.isnan(known)]
+    return np.array([known.min(), known.max()]) if len(known) else None
 
 
 def _between(at: np.ndarray, looked: np.ndarray, span: np.ndarray, precision: float) -> list[int]:

@@ -124,7 +124,7 @@ def plot_softmax(
     12
     """
     screening = screening.sortby("magnitude")
-    found = thresholds(screening)
+    found = thresholds(screening, resamples=0)
     lead = margins(screening).sel(criterion="switch").values  # [C, M]
     count = screening.sizes["category"]
     legend_rows = -(-(screening.sizes["rank"] + 2) // 2)

@@ -17,8 +17,9 @@ import xarray as xr
 from scipy.special import betaincinv
 
 from itn.curves import SOFTMAX, screened_values, was_screened
-from itn.messages import UsageError
-from itn.transformations import Transformation, find_transformation
+from itn.messages import UsageError, whole_number
+from itn.threshold_intervals import threshold_intervals
+from itn.transformations import Transformation, find_transformation, sides, unrolled
 
 CRITERIA = ("switch", "half")
 DIRECTIONS = ("down", "up")
@@ -131,7 +132,7 @@ def margins(screening: xr.Dataset) -> xr.DataArray:
     )
 
 
-def thresholds(screening: xr.Dataset) -> xr.Dataset:
+def thresholds(screening: xr.Dataset, *, resamples: int = 1000, seed: int = 0) -> xr.Dataset:
     """Find where each category's prediction is lost, going outward from the identity.
 
     Between the last magnitude that holds and the first that fails the margin is interpolated, see
@@ -141,6 +142,10 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
     ----------
     screening : xarray.Dataset
         Result of `itn.screen`.
+    resamples : int, default 1000
+        How often the pictures of a category are drawn again for its intervals; 0 for none.
+    seed : int, default 0
+        Of these draws, not negative: same one, same intervals, whatever other categories there are.
 
     Returns
     -------
@@ -149,6 +154,7 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
         NaN where there is none:
 
         - ``threshold``: the magnitude at which the margin crosses zero;
+        - ``low``, ``high``: its 95 % interval, in the order of numbers, see below;
         - ``status``: "reached"; "not reached" (censored: the prediction holds as far as was
           looked, which is no number); "lost at identity" (there was nothing to lose); "not
           screened" (no magnitude on this side, or the identity is missing);
@@ -159,6 +165,30 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
         Over ``category``, ``criterion`` and ``interval``, padded with NaN: ``safe_start`` and
         ``safe_end`` of the intervals in which the prediction holds; there may be several.
 
+    Raises
+    ------
+    UsageError
+        If a category has no pictures, a softmax is not a number, or ``resamples`` or ``seed`` is
+        no number of that kind.
+
+    Notes
+    -----
+    The interval is for the threshold that more and more pictures of this kind would give, at the
+    same magnitudes. Pictures are drawn again, the same ones at every magnitude, and it runs from
+    where the first 2.5 % of the draws have lost the prediction to where 97.5 % have, see
+    `itn.threshold_intervals`. An end is NaN where
+
+    - it is open: the farther one, where too many draws hold as far as was looked; then so may be
+      the nearer one, and all of the interval lies beyond ``limit``. A threshold that is not
+      reached has an interval, too;
+    - the status is "lost at identity" or "not screened": there is no threshold;
+    - there is one picture, which does not tell how others differ, or there are no ``resamples``;
+    - for *switch*, the screening does not hold what each picture gave.
+
+    For *switch*, the classes that `itn.screen` keeps as ``rival`` vary with the pictures, those of
+    the others that come highest do not. With three rivals, as older files have, intervals may be
+    too narrow where a fourth class is close; with twelve they are those of all classes.
+
     Examples
     --------
     >>> from itn.curves import load_screening
@@ -166,20 +196,20 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
     >>> found = thresholds(screening).sel(category="tick", criterion="switch")
     >>> found.status.values.tolist()
     ['not screened', 'reached']
+    >>> bool(found.low[1] < found.threshold[1] < found.high[1])
+    True
     """
+    if whole_number(resamples, "resamples") < 0 or whole_number(seed, "seed") < 0:
+        raise UsageError(f"resamples and seed must not be negative, got {resamples} and {seed}")
     transformation = find_transformation(screening.attrs["transformation"])
     margin = margins(screening)
+
     found = []  # in the order of categories, criteria and directions
     safe = []  # in the order of categories and criteria
     for category, own in enumerate(was_screened(screening)):
         axis, order = unrolled(screening.magnitude.values[own], transformation)
         order = np.flatnonzero(own)[order]
-        steps = np.arange(len(axis))
-        screened = np.any(axis == transformation.identity)
-        outward = {
-            "down": steps[(axis <= transformation.identity) & screened][::-1],
-            "up": steps[(axis >= transformation.identity) & screened],
-        }
+        outward = sides(axis, transformation)
         for criterion in range(margin.sizes["criterion"]):
             values = margin.values[criterion, category, order]
             safe.append(safe_intervals(axis, values, transformation))
@@ -193,6 +223,11 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
         name: (("category", "criterion", "direction"), np.array(column).reshape(shape))
         for name, column in zip(names, zip(*found, strict=True), strict=True)
     }
+    possible = np.isin(columns["status"][1], (REACHED, NOT_REACHED))
+    for name, ends in zip(
+        ("low", "high"), threshold_intervals(screening, resamples, seed), strict=True
+    ):
+        columns[name] = (("category", "criterion", "direction"), np.where(possible, ends, np.nan))
     padded = np.full((len(safe), max(map(len, safe), default=0), 2), np.nan)
     for row, intervals in zip(padded, safe, strict=True):
         row[: len(intervals)] = intervals
@@ -227,29 +262,6 @@ def median_threshold(column: xr.Dataset) -> tuple[str, float]:
     if count // 2 >= len(outward):
         return NOT_REACHED, float("nan")
     return REACHED, float(middle.mean())
-
-
-def unrolled(
-    magnitudes: np.ndarray, transformation: Transformation
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lay magnitudes out so that both directions lead away from the identity.
-
-    A magnitude with a period is moved by whole periods into identity ± half a period, and that
-    half stands at the end of each side that was looked at. Returned are the magnitudes, increasing
-    and each once, and which of the given ones each is.
-    """
-    identity, period = transformation.identity, transformation.period
-    order, moved = np.arange(len(magnitudes)), magnitudes
-    if period is not None:
-        half = period / 2
-        moved = np.mod(magnitudes - identity + half, period) - half + identity
-        far = moved == identity - half
-        away = np.where(far, magnitudes, moved) - identity
-        ends = [side * half for side in (-1, 1) if (side * away > 0).any()]
-        moved = np.append(moved[~far], identity + np.repeat(ends, far.sum()))
-        order = np.append(order[~far], np.tile(order[far], len(ends)))
-    axis, first = np.unique(moved, return_index=True)
-    return axis, order[first]
 
 
 def value_at(
