@@ -48,9 +48,9 @@ def magnitude_grid(
     halvings = max(0, int(np.ceil(np.log2((at[1] - at[0]) / precision) - 1e-9)))
     parts = 2**halvings
     steps = np.arange((len(sweep) - 1) * parts + 1) / parts
-    grid = np.interp(steps, np.arange(len(sweep)), at)
+    grid: npt.NDArray[np.float64] = np.interp(steps, np.arange(len(sweep)), at)
     grid = np.exp2(grid) if transformation.logarithmic else grid
-    grid[::parts] = sweep
+    grid[::parts] = sweep  # to the bit
     return grid
 
 
