@@ -16,8 +16,10 @@ import numpy.typing as npt
 import xarray as xr
 from scipy.special import betaincinv
 
-from itn.messages import UsageError
-from itn.transformations import Transformation, find_transformation
+from itn.curves import SOFTMAX, screened_values, was_screened
+from itn.messages import UsageError, whole_number
+from itn.threshold_intervals import threshold_intervals
+from itn.transformations import Transformation, find_transformation, sides, unrolled
 
 CRITERIA = ("switch", "half")
 DIRECTIONS = ("down", "up")
@@ -39,7 +41,7 @@ def accuracy(screening: xr.Dataset) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray (category, magnitude), float64
-        In [0, 1].
+        In [0, 1]; NaN where a category was not looked at.
 
     Raises
     ------
@@ -64,15 +66,19 @@ def accuracy(screening: xr.Dataset) -> xr.DataArray:
     for category, own in zip(screening["category"].values, members, strict=True):
         if not own.any():
             raise UsageError(f"class {category} has no pictures in this screening")
+    shares = [correct[own].mean(axis=0) for own in members]
     return xr.DataArray(
-        [correct[own].mean(axis=0) for own in members],
+        np.where(was_screened(screening), shares, np.nan),
         dims=("category", "magnitude"),
         coords={name: screening[name] for name in ("category", "magnitude") if name in screening},
     )
 
 
 def is_correct(screening: xr.Dataset) -> npt.NDArray[np.bool_]:
-    """Tell of each picture at each magnitude whether it is predicted correctly."""
+    """Tell of each picture at each magnitude whether it is predicted correctly.
+
+    Not where its category was not looked at.
+    """
     _refuse_nan(screening)
     target = screening.target.values[screening.label.values]
     return np.asarray(screening.predicted.values == target[:, None])
@@ -86,7 +92,7 @@ def accuracy_interval(right: np.ndarray, count: int) -> tuple[np.ndarray, np.nda
 
 
 def true_softmax(screening: xr.Dataset) -> xr.DataArray:
-    """Return the mean softmax of each category's true class."""
+    """Return the mean softmax of each category's true class; NaN where it was not looked at."""
     _refuse_nan(screening)
     true: xr.DataArray = screening.mean_softmax.isel({"class": screening.target.variable})
     return true
@@ -104,7 +110,7 @@ def margins(screening: xr.Dataset) -> xr.DataArray:
     -------
     xarray.DataArray (criterion, category, magnitude), float64
         *switch* in units of softmax; *half* in units of accuracy, NaN where that is 0 at the
-        identity, or not known there.
+        identity, or not known there. Both are NaN where a category was not looked at.
 
     Examples
     --------
@@ -126,7 +132,7 @@ def margins(screening: xr.Dataset) -> xr.DataArray:
     )
 
 
-def thresholds(screening: xr.Dataset) -> xr.Dataset:
+def thresholds(screening: xr.Dataset, *, resamples: int = 1000, seed: int = 0) -> xr.Dataset:
     """Find where each category's prediction is lost, going outward from the identity.
 
     Between the last magnitude that holds and the first that fails the margin is interpolated, see
@@ -136,6 +142,10 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
     ----------
     screening : xarray.Dataset
         Result of `itn.screen`.
+    resamples : int, default 1000
+        How often the pictures of a category are drawn again for its intervals; 0 for none.
+    seed : int, default 0
+        Of these draws, not negative: same one, same intervals, whatever other categories there are.
 
     Returns
     -------
@@ -144,6 +154,7 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
         NaN where there is none:
 
         - ``threshold``: the magnitude at which the margin crosses zero;
+        - ``low``, ``high``: its 95 % interval, in the order of numbers, see below;
         - ``status``: "reached"; "not reached" (censored: the prediction holds as far as was
           looked, which is no number); "lost at identity" (there was nothing to lose); "not
           screened" (no magnitude on this side, or the identity is missing);
@@ -154,6 +165,30 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
         Over ``category``, ``criterion`` and ``interval``, padded with NaN: ``safe_start`` and
         ``safe_end`` of the intervals in which the prediction holds; there may be several.
 
+    Raises
+    ------
+    UsageError
+        If a category has no pictures, a softmax is not a number, or ``resamples`` or ``seed`` is
+        no number of that kind.
+
+    Notes
+    -----
+    The interval is for the threshold that more and more pictures of this kind would give, at the
+    same magnitudes. Pictures are drawn again, the same ones at every magnitude, and it runs from
+    where the first 2.5 % of the draws have lost the prediction to where 97.5 % have, see
+    `itn.threshold_intervals`. An end is NaN where
+
+    - it is open: the farther one, where too many draws hold as far as was looked; then so may be
+      the nearer one, and all of the interval lies beyond ``limit``. A threshold that is not
+      reached has an interval, too;
+    - the status is "lost at identity" or "not screened": there is no threshold;
+    - there is one picture, which does not tell how others differ, or there are no ``resamples``;
+    - for *switch*, the screening does not hold what each picture gave.
+
+    For *switch*, the classes that `itn.screen` keeps as ``rival`` vary with the pictures, those of
+    the others that come highest do not. With three rivals, as older files have, intervals may be
+    too narrow where a fourth class is close; with twelve they are those of all classes.
+
     Examples
     --------
     >>> from itn.curves import load_screening
@@ -161,20 +196,20 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
     >>> found = thresholds(screening).sel(category="tick", criterion="switch")
     >>> found.status.values.tolist()
     ['not screened', 'reached']
+    >>> bool(found.low[1] < found.threshold[1] < found.high[1])
+    True
     """
+    if whole_number(resamples, "resamples") < 0 or whole_number(seed, "seed") < 0:
+        raise UsageError(f"resamples and seed must not be negative, got {resamples} and {seed}")
     transformation = find_transformation(screening.attrs["transformation"])
     margin = margins(screening)
-    axis, order = unrolled(screening.magnitude.values, transformation)
-    steps = np.arange(len(axis))
-    screened = np.any(axis == transformation.identity)
-    outward = {
-        "down": steps[(axis <= transformation.identity) & screened][::-1],
-        "up": steps[(axis >= transformation.identity) & screened],
-    }
 
     found = []  # in the order of categories, criteria and directions
     safe = []  # in the order of categories and criteria
-    for category in range(margin.sizes["category"]):
+    for category, own in enumerate(was_screened(screening)):
+        axis, order = unrolled(screening.magnitude.values[own], transformation)
+        order = np.flatnonzero(own)[order]
+        outward = sides(axis, transformation)
         for criterion in range(margin.sizes["criterion"]):
             values = margin.values[criterion, category, order]
             safe.append(safe_intervals(axis, values, transformation))
@@ -188,6 +223,11 @@ def thresholds(screening: xr.Dataset) -> xr.Dataset:
         name: (("category", "criterion", "direction"), np.array(column).reshape(shape))
         for name, column in zip(names, zip(*found, strict=True), strict=True)
     }
+    possible = np.isin(columns["status"][1], (REACHED, NOT_REACHED))
+    for name, ends in zip(
+        ("low", "high"), threshold_intervals(screening, resamples, seed), strict=True
+    ):
+        columns[name] = (("category", "criterion", "direction"), np.where(possible, ends, np.nan))
     padded = np.full((len(safe), max(map(len, safe), default=0), 2), np.nan)
     for row, intervals in zip(padded, safe, strict=True):
         row[: len(intervals)] = intervals
@@ -224,29 +264,6 @@ def median_threshold(column: xr.Dataset) -> tuple[str, float]:
     return REACHED, float(middle.mean())
 
 
-def unrolled(
-    magnitudes: np.ndarray, transformation: Transformation
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lay magnitudes out so that both directions lead away from the identity.
-
-    A magnitude with a period is moved by whole periods into identity ± half a period, and that
-    half stands at the end of each side that was looked at. Returned are the magnitudes, increasing
-    and each once, and which of the given ones each is.
-    """
-    identity, period = transformation.identity, transformation.period
-    order, moved = np.arange(len(magnitudes)), magnitudes
-    if period is not None:
-        half = period / 2
-        moved = np.mod(magnitudes - identity + half, period) - half + identity
-        far = moved == identity - half
-        away = np.where(far, magnitudes, moved) - identity
-        ends = [side * half for side in (-1, 1) if (side * away > 0).any()]
-        moved = np.append(moved[~far], identity + np.repeat(ends, far.sum()))
-        order = np.append(order[~far], np.tile(order[far], len(ends)))
-    axis, first = np.unique(moved, return_index=True)
-    return axis, order[first]
-
-
 def value_at(
     screening: xr.Dataset, curve: npt.ArrayLike, magnitude: float
 ) -> npt.NDArray[np.float64]:
@@ -261,12 +278,32 @@ def value_at(
 
 
 def mean_over_sweep(screening: xr.Dataset, curve: npt.ArrayLike) -> float:
-    """Return the mean of a curve that is straight between magnitudes; NaN if there is but one."""
+    """Return the mean of a curve that is straight between magnitudes; NaN if there is but one.
+
+    Where the curve is NaN it was not looked at.
+    """
     transformation = find_transformation(screening.attrs["transformation"])
-    axis, order = unrolled(screening.magnitude.values, transformation)
+    curve = np.asarray(curve, np.float64)
+    known = ~np.isnan(curve)
+    axis, order = unrolled(screening.magnitude.values[known], transformation)
     if len(axis) < 2:
         return float("nan")
-    return float(np.trapezoid(np.asarray(curve, np.float64)[order], axis) / np.ptp(axis))
+    return float(np.trapezoid(curve[known][order], axis) / np.ptp(axis))
+
+
+def filled_in(screening: xr.Dataset, curves: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Let curves [C, M] be straight where their category was not looked at; else nothing changes.
+
+    Over the logarithm of a magnitude that is a factor, as they are drawn.
+    """
+    transformation = find_transformation(screening.attrs["transformation"])
+    at = screening.magnitude.values
+    if transformation.logarithmic:
+        at = np.log(at)
+    filled = np.array(curves, np.float64)
+    for curve, own in zip(filled, was_screened(screening), strict=True):
+        curve[~own] = np.interp(at[~own], at[own], curve[own])
+    return filled
 
 
 def safe_intervals(
@@ -289,10 +326,11 @@ def safe_intervals(
 
 
 def _refuse_nan(screening: xr.Dataset) -> None:
-    for name in ("softmax", "rival_softmax", "mean_softmax"):
+    for name in SOFTMAX:
         if name not in screening:
             continue
-        missing = np.argwhere(np.isnan(screening[name].values))
+        nan = np.isnan(screening[name].values)
+        missing = np.argwhere(nan & screened_values(screening, name))
         if len(missing):
             where = ", ".join(
                 f"{dimension} {screening[dimension].values[index]}"

@@ -226,6 +226,42 @@ def find_transformation(name: str) -> Transformation:
     return TRANSFORMATIONS[name]
 
 
+def unrolled(
+    magnitudes: np.ndarray, transformation: Transformation
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lay magnitudes out so that both directions lead away from the identity.
+
+    A magnitude with a period is moved by whole periods into identity ± half a period, and that
+    half stands at the end of each side that was looked at. Returned are the magnitudes, increasing
+    and each once, and which of the given ones each is.
+    """
+    identity, period = transformation.identity, transformation.period
+    order, moved = np.arange(len(magnitudes)), magnitudes
+    if period is not None:
+        half = period / 2
+        moved = np.mod(magnitudes - identity + half, period) - half + identity
+        far = moved == identity - half
+        away = np.where(far, magnitudes, moved) - identity
+        ends = [side * half for side in (-1, 1) if (side * away > 0).any()]
+        moved = np.append(moved[~far], identity + np.repeat(ends, far.sum()))
+        order = np.append(order[~far], np.tile(order[far], len(ends)))
+    axis, first = np.unique(moved, return_index=True)
+    return axis, order[first]
+
+
+def sides(axis: np.ndarray, transformation: Transformation) -> dict[str, np.ndarray]:
+    """Return the positions on an unrolled axis that lead down and up from the identity.
+
+    Each side begins with the identity, and is empty where that is missing.
+    """
+    steps = np.arange(len(axis))
+    screened = np.any(axis == transformation.identity)
+    return {
+        "down": steps[(axis <= transformation.identity) & screened][::-1],
+        "up": steps[(axis >= transformation.identity) & screened],
+    }
+
+
 def check_pictures(images: Any, names: Sequence[str] = ()) -> None:
     """Refuse what is no pictures [N, H, W, 3] in [0, 1], float32 or float64 and finite.
 

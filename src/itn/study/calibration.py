@@ -106,7 +106,9 @@ def calibration_table(screenings: dict[str, xr.Dataset]) -> pd.DataFrame:
 
 
 def _measured_switch(screening: xr.Dataset, name: str, direction: str) -> tuple[float, str]:
-    found = thresholds(screening).sel(category=name, direction=direction, criterion="switch")
+    found = thresholds(screening, resamples=0).sel(
+        category=name, direction=direction, criterion="switch"
+    )
     return found.threshold.item(), found.status.item()
 
 

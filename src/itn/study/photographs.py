@@ -86,7 +86,9 @@ def half_thresholds(screening: xr.Dataset) -> pd.DataFrame:
     One row for each direction and category that is not lost at the identity; ``censored`` where
     the ``limit`` is the end of the sweep.
     """
-    found = thresholds(screening).sel(criterion=CRITERION)[["status", "threshold", "limit"]]
+    found = thresholds(screening, resamples=0).sel(criterion=CRITERION)[
+        ["status", "threshold", "limit"]
+    ]
     table = found.to_dataframe(dim_order=["direction", "category"]).reset_index()
     table = table[table.status.isin([REACHED, NOT_REACHED])]
     return pd.DataFrame(

@@ -87,7 +87,7 @@ def rotation_table(screening: xr.Dataset) -> pd.DataFrame:
     """Tabulate mean softmax upright and upside down, and the thresholds counter-clockwise."""
     rotation = find_transformation("rotation")
     true = true_softmax(screening)
-    up = thresholds(screening).sel(direction="up")
+    up = thresholds(screening, resamples=0).sel(direction="up")
     return pd.DataFrame(
         {
             "softmax upright": value_at(screening, true, rotation.identity),
@@ -145,7 +145,7 @@ def describe(screening: xr.Dataset) -> str:
 
 def _screened(screening: xr.Dataset) -> Iterator[tuple[str, str, xr.Dataset]]:
     """Pass through the criteria and directions that were screened, with their thresholds."""
-    found = thresholds(screening)
+    found = thresholds(screening, resamples=0)
     for criterion in found.criterion.values:
         for direction in found.direction.values:
             column = found.sel(criterion=criterion, direction=direction)

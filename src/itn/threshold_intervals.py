@@ -1,0 +1,132 @@
+"""Intervals of thresholds: a paired bootstrap over the pictures of each category.
+
+The pictures are drawn again with replacement, the same ones at every magnitude. Of many such
+resamples, the share that has lost the prediction grows on the way out from the identity. The
+interval begins where that share first comes to 2.5 % and ends where it first comes to 97.5 %;
+where it never does, the end is open.
+
+Three things make that hold for few pictures, see ``benchmarks/threshold_coverage.py``:
+
+- Resamples vary less than samples do, by n - 1 in n, and have the tails of a normal distribution
+  where those of Student's are due. The levels are set so as to make up for both.
+- Where all pictures are lost in one step, resamples do not vary at all. So to those of *half*,
+  which counts, two imaginary pictures are added, each with a fraction of a picture's weight: one
+  that is never lost, and one that is lost at once. They pull both ways, and move no threshold.
+- Of rivals that are equally strong, the highest in a sample is too high, and in a resample again.
+  So each is looked at for itself: its share is that of the resamples in which it is ahead, and
+  both ends are those of the rival that comes to them first.
+
+References
+----------
+Hesterberg (2015), What teachers should know about the bootstrap (the levels).
+"""
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from scipy import stats
+
+from itn.curves import was_screened
+from itn.transformations import find_transformation, sides, unrolled
+
+Numbers = npt.NDArray[np.float64]
+
+MISSED = 0.025  # on either side, of a 95 % interval
+IMAGINARY = 0.25  # weight of each imaginary picture
+
+
+def threshold_intervals(
+    screening: xr.Dataset, resamples: int, seed: int
+) -> tuple[Numbers, Numbers]:
+    """Return low and high [category, criterion, direction]; NaN where open, or there is none.
+
+    Criteria and directions are in the order of `itn.thresholds`.
+    """
+    transformation = find_transformation(screening.attrs["transformation"])
+    identity = transformation.identity
+    away = np.full((screening.sizes["category"], 2, 2, 2), np.inf)
+    for category in range(len(away)) if resamples else ():
+        members = np.flatnonzero(screening.label.values == category)
+        own = np.flatnonzero(was_screened(screening)[category])
+        axis, order = unrolled(screening.magnitude.values[own], transformation)
+        order = own[order]
+        if len(members) < 2 or identity not in axis:  # one does not tell how pictures differ
+            continue
+        position = np.log(axis) if transformation.logarithmic else axis
+        counts, few = _draw(len(members), resamples, seed), _few(len(members), resamples)
+        switch = _switch(screening, category, members)
+        half = _half(screening, category, members, order[axis == identity])
+        for criterion, margins in enumerate((switch, half)):
+            for margin in margins:
+                sums = counts[:, : len(margin)] @ margin[:, order]
+                for direction, side in enumerate(sides(axis, transformation).values()):
+                    outward = np.abs(position[side] - position[side[0]])
+                    nearest = away[category, criterion, direction]
+                    nearest[:] = np.minimum(nearest, _ends(sums[:, side], outward, few))
+    away[np.isinf(away)] = np.nan
+    shift = np.stack([-away[:, :, 0, ::-1], away[:, :, 1]], axis=2)
+    ends = identity * np.exp(shift) if transformation.logarithmic else identity + shift
+    return ends[..., 0], ends[..., 1]
+
+
+def _draw(pictures: int, resamples: int, seed: int) -> Numbers:
+    """Draw how often each picture is in each resample; last come the two imaginary ones."""
+    weights = np.append(np.ones(pictures), [IMAGINARY, IMAGINARY])
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(pictures, weights / weights.sum(), resamples).astype(np.float64)
+
+
+def _few(pictures: int, resamples: int) -> float:
+    """Return how many resamples are beyond either end of the interval."""
+    wide = np.sqrt(pictures / (pictures - 1)) * stats.t.isf(MISSED, pictures - 1)
+    return float(resamples * stats.norm.sf(wide))
+
+
+def _switch(screening: xr.Dataset, category: int, members: npt.NDArray[np.intp]) -> list[Numbers]:
+    """Return the leads [N, M] over each rival, and over the highest mean of the other classes."""
+    if "rival_softmax" not in screening:
+        return []
+    true = screening.softmax.values[members].astype(np.float64)
+    leads = [true - each for each in screening.rival_softmax.values[members].swapaxes(0, 1)]
+    known = [screening.target.values[category], *screening.rival.values[category]]
+    others = np.delete(screening.mean_softmax.values[category], known, axis=1)
+    return [*leads, true - others.max(axis=1)] if others.size else leads
+
+
+def _half(
+    screening: xr.Dataset,
+    category: int,
+    members: npt.NDArray[np.intp],
+    identity: npt.NDArray[np.intp],
+) -> list[Numbers]:
+    """Return what each picture [N + 2, M] adds to accuracy less half of that at the identity."""
+    right = screening.predicted.values[members] == screening.target.values[category]
+    lost_at_once = np.isin(np.arange(right.shape[1]), identity)
+    right = np.vstack([right, np.ones_like(lost_at_once), lost_at_once])
+    return [right - right[:, identity] / 2]
+
+
+def _ends(sums: Numbers, outward: Numbers, few: float) -> list[float]:
+    """Return how far out few resamples have lost the prediction, and how far out all but few.
+
+    Of each resample, `sums` is negative where it has lost it; what is lost at the identity is lost.
+    """
+    lost = (sums < 0) | (sums[:, :1] <= 0)
+    count = lost.sum(axis=0)
+    return [_first(enough, sums, lost, count, outward) for enough in (max(few, 1), len(sums) - few)]
+
+
+def _first(
+    enough: float, sums: Numbers, lost: npt.NDArray[np.bool_], count: np.ndarray, outward: Numbers
+) -> float:
+    """Return how far out so many resamples have first lost the prediction; infinity if nowhere."""
+    reached = np.flatnonzero(count >= enough)
+    if not len(reached) or reached[0] == 0:
+        return 0.0 if len(reached) else np.inf
+    step = reached[0]
+    changed = lost[:, step - 1] != lost[:, step]
+    before, after = sums[changed, step - 1], sums[changed, step]
+    crossing, change = before / (before - after), np.where(lost[changed, step], 1, -1)
+    order = np.lexsort((change, crossing))
+    which = np.argmax(count[step - 1] + np.cumsum(change[order]) >= enough)
+    return float(np.interp(crossing[order][which], [0, 1], outward[step - 1 : step + 1]))
