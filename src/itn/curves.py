@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from itn.messages import UsageError, unknown
@@ -19,8 +20,9 @@ PARTS = {  # of a screening, each over its dimensions
     "label": ("image",),
     **{name: (name,) for name in ("image", "magnitude", "category", "class")},
 }
+SCREENED = ("category", "magnitude")  # dimensions of `screened`, which most screenings lack
 SOFTMAX = ("softmax", "rival_softmax", "mean_softmax")
-INDICES = {"predicted": "class", "rival": "class", "target": "class", "label": "category"}
+INDICES = {"label": "category", "predicted": "class", "rival": "class", "target": "class"}
 
 
 def save_screening(screening: xr.Dataset, path: str | Path) -> None:
@@ -86,8 +88,9 @@ def _check(screening: xr.Dataset, path: str, problem: str) -> None:
         raise UsageError(f"{path} {problem}, but {type(screening).__name__}")
     if (lacking := _lacking(screening)) is not None:
         raise UsageError(f"{path} {problem}: it has no {lacking}")
-    if any(screening[name].isnull().any() for name in SOFTMAX):
-        raise UsageError(f"{path} holds softmax that is not a number: screen again")
+    for name in SOFTMAX:
+        if not np.array_equal(~np.isnan(screening[name].values), screened_values(screening, name)):
+            raise UsageError(f"{path} holds softmax that is not a number: screen again")
 
 
 def _lacking(screening: xr.Dataset) -> str | None:
@@ -97,8 +100,15 @@ def _lacking(screening: xr.Dataset) -> str | None:
             return name
         if screening[name].dims != dimensions:
             return f"{name} over {', '.join(dimensions)}"
+    if "screened" in screening and (
+        screening.screened.dims != SCREENED or screening.screened.dtype != bool
+    ):
+        return f"screened that is true or false over {', '.join(SCREENED)}"
     for name, of in INDICES.items():
         index = screening[name].values
+        if name == "predicted" and "screened" in screening:  # -1 where it was not, and only there
+            none = np.where(index == -1, 0, -1)
+            index = np.where(screened_values(screening, name), index, none)
         if index.dtype.kind not in "iu" or not ((index >= 0) & (index < screening.sizes[of])).all():
             return f"{name} that counts through its {of}"
     for name in SOFTMAX:
@@ -144,4 +154,24 @@ def select_categories(screening: xr.Dataset, categories: Sequence[str]) -> xr.Da
     members = [np.flatnonzero(screening.label.values == index) for index in indices]
     selected = screening.isel(category=indices, image=np.concatenate(members))
     selected["label"] = ("image", np.repeat(np.arange(len(indices)), [len(m) for m in members]))
-    return selected.assign_attrs(pictures=selected.sizes["image"])
+    selected = selected.assign_attrs(pictures=selected.sizes["image"])
+    if "screened" not in selected:
+        return selected
+    selected = selected.isel(magnitude=was_screened(selected).any(axis=0))
+    return selected.drop_vars("screened") if was_screened(selected).all() else selected
+
+
+def was_screened(screening: xr.Dataset) -> npt.NDArray[np.bool_]:
+    """Tell of each category at which magnitudes it was looked at; mostly that is at all."""
+    if "screened" in screening:
+        return np.asarray(screening.screened.values)
+    return np.ones([screening.sizes[name] for name in SCREENED], bool)
+
+
+def screened_values(screening: xr.Dataset, name: str) -> npt.NDArray[np.bool_]:
+    """Tell which values of a part over magnitudes were looked at, in the shape of that part."""
+    part, screened = screening[name], was_screened(screening)
+    if "image" in part.dims:
+        screened = screened[screening.label.values]
+    axes = [axis for axis, each in enumerate(part.dims) if each in ("rank", "class")]
+    return np.broadcast_to(np.expand_dims(screened, axes), part.shape)

@@ -20,13 +20,14 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, MultipleLocator, NullLocator
 
+from itn.curves import was_screened
 from itn.files import whole_file, writing
 from itn.messages import UsageError, whole_number
 from itn.thresholds import (
     REACHED,
     accuracy,
     accuracy_interval,
-    is_correct,
+    filled_in,
     margins,
     safe_intervals,
     thresholds,
@@ -137,7 +138,9 @@ def plot_accuracy(screening: xr.Dataset, ax: Axes | None = None) -> matplotlib.f
     """Draw accuracy against magnitude: each category, and all pictures together.
 
     The band is the 95 % Clopper-Pearson interval of the accuracy over all pictures. The
-    categories that keep and lose most accuracy over the sweep are named.
+    categories that keep and lose most accuracy over the sweep are named. Where a category was not
+    looked at, as its magnitudes are its own, its curve is straight, also as a part of the whole;
+    the band does not tell how far that may be wrong.
 
     Parameters
     ----------
@@ -161,9 +164,9 @@ def plot_accuracy(screening: xr.Dataset, ax: Axes | None = None) -> matplotlib.f
     screening = screening.sortby("magnitude")
     transformation = find_transformation(screening.attrs["transformation"])
     magnitude = screening.magnitude.values
-    each = accuracy(screening).values  # [C, M]
-    correct = is_correct(screening)
-    hits, count = correct.sum(axis=0), len(correct)
+    each = filled_in(screening, accuracy(screening))  # [C, M]
+    pictures = np.bincount(screening.label.values)
+    hits, count = np.round(pictures @ each, 9), pictures.sum()  # whole, where all were looked at
     with panels(1, size=(2 * PANEL_WIDTH, PANEL_HEIGHT), ax=ax) as (figure, grid):
         axes = grid[0, 0]
         axes.plot(magnitude, each.T, color="#777777", linewidth=0.6, alpha=0.6)
@@ -325,6 +328,8 @@ def _draw_softmax(
 ) -> None:
     transformation = find_transformation(screening.attrs["transformation"])
     names = screening["class"].values
+    own = was_screened(screening)[category]
+    screening, lead = screening.isel(magnitude=own), lead[own]
     magnitude = screening.magnitude.values
     mean = screening.mean_softmax.values[category]  # [M, K]
     target = screening.target.values[category]

@@ -26,6 +26,7 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import stats
 
+from itn.curves import was_screened
 from itn.transformations import find_transformation, sides, unrolled
 
 Numbers = npt.NDArray[np.float64]
@@ -46,7 +47,9 @@ def threshold_intervals(
     away = np.full((screening.sizes["category"], 2, 2, 2), np.inf)
     for category in range(len(away)) if resamples else ():
         members = np.flatnonzero(screening.label.values == category)
-        axis, order = unrolled(screening.magnitude.values, transformation)
+        own = np.flatnonzero(was_screened(screening)[category])
+        axis, order = unrolled(screening.magnitude.values[own], transformation)
+        order = own[order]
         if len(members) < 2 or identity not in axis:  # one does not tell how pictures differ
             continue
         position = np.log(axis) if transformation.logarithmic else axis

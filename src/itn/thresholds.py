@@ -16,6 +16,7 @@ import numpy.typing as npt
 import xarray as xr
 from scipy.special import betaincinv
 
+from itn.curves import SOFTMAX, screened_values, was_screened
 from itn.messages import UsageError, whole_number
 from itn.threshold_intervals import threshold_intervals
 from itn.transformations import Transformation, find_transformation, sides, unrolled
@@ -40,7 +41,7 @@ def accuracy(screening: xr.Dataset) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray (category, magnitude), float64
-        In [0, 1].
+        In [0, 1]; NaN where a category was not looked at.
 
     Raises
     ------
@@ -65,15 +66,19 @@ def accuracy(screening: xr.Dataset) -> xr.DataArray:
     for category, own in zip(screening["category"].values, members, strict=True):
         if not own.any():
             raise UsageError(f"class {category} has no pictures in this screening")
+    shares = [correct[own].mean(axis=0) for own in members]
     return xr.DataArray(
-        [correct[own].mean(axis=0) for own in members],
+        np.where(was_screened(screening), shares, np.nan),
         dims=("category", "magnitude"),
         coords={name: screening[name] for name in ("category", "magnitude") if name in screening},
     )
 
 
 def is_correct(screening: xr.Dataset) -> npt.NDArray[np.bool_]:
-    """Tell of each picture at each magnitude whether it is predicted correctly."""
+    """Tell of each picture at each magnitude whether it is predicted correctly.
+
+    Not where its category was not looked at.
+    """
     _refuse_nan(screening)
     target = screening.target.values[screening.label.values]
     return np.asarray(screening.predicted.values == target[:, None])
@@ -87,7 +92,7 @@ def accuracy_interval(right: np.ndarray, count: int) -> tuple[np.ndarray, np.nda
 
 
 def true_softmax(screening: xr.Dataset) -> xr.DataArray:
-    """Return the mean softmax of each category's true class."""
+    """Return the mean softmax of each category's true class; NaN where it was not looked at."""
     _refuse_nan(screening)
     true: xr.DataArray = screening.mean_softmax.isel({"class": screening.target.variable})
     return true
@@ -105,7 +110,7 @@ def margins(screening: xr.Dataset) -> xr.DataArray:
     -------
     xarray.DataArray (criterion, category, magnitude), float64
         *switch* in units of softmax; *half* in units of accuracy, NaN where that is 0 at the
-        identity, or not known there.
+        identity, or not known there. Both are NaN where a category was not looked at.
 
     Examples
     --------
@@ -198,12 +203,13 @@ def thresholds(screening: xr.Dataset, *, resamples: int = 1000, seed: int = 0) -
         raise UsageError(f"resamples and seed must not be negative, got {resamples} and {seed}")
     transformation = find_transformation(screening.attrs["transformation"])
     margin = margins(screening)
-    axis, order = unrolled(screening.magnitude.values, transformation)
-    outward = sides(axis, transformation)
 
     found = []  # in the order of categories, criteria and directions
     safe = []  # in the order of categories and criteria
-    for category in range(margin.sizes["category"]):
+    for category, own in enumerate(was_screened(screening)):
+        axis, order = unrolled(screening.magnitude.values[own], transformation)
+        order = np.flatnonzero(own)[order]
+        outward = sides(axis, transformation)
         for criterion in range(margin.sizes["criterion"]):
             values = margin.values[criterion, category, order]
             safe.append(safe_intervals(axis, values, transformation))
@@ -272,12 +278,32 @@ def value_at(
 
 
 def mean_over_sweep(screening: xr.Dataset, curve: npt.ArrayLike) -> float:
-    """Return the mean of a curve that is straight between magnitudes; NaN if there is but one."""
+    """Return the mean of a curve that is straight between magnitudes; NaN if there is but one.
+
+    Where the curve is NaN it was not looked at.
+    """
     transformation = find_transformation(screening.attrs["transformation"])
-    axis, order = unrolled(screening.magnitude.values, transformation)
+    curve = np.asarray(curve, np.float64)
+    known = ~np.isnan(curve)
+    axis, order = unrolled(screening.magnitude.values[known], transformation)
     if len(axis) < 2:
         return float("nan")
-    return float(np.trapezoid(np.asarray(curve, np.float64)[order], axis) / np.ptp(axis))
+    return float(np.trapezoid(curve[known][order], axis) / np.ptp(axis))
+
+
+def filled_in(screening: xr.Dataset, curves: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Let curves [C, M] be straight where their category was not looked at; else nothing changes.
+
+    Over the logarithm of a magnitude that is a factor, as they are drawn.
+    """
+    transformation = find_transformation(screening.attrs["transformation"])
+    at = screening.magnitude.values
+    if transformation.logarithmic:
+        at = np.log(at)
+    filled = np.array(curves, np.float64)
+    for curve, own in zip(filled, was_screened(screening), strict=True):
+        curve[~own] = np.interp(at[~own], at[own], curve[own])
+    return filled
 
 
 def safe_intervals(
@@ -300,10 +326,11 @@ def safe_intervals(
 
 
 def _refuse_nan(screening: xr.Dataset) -> None:
-    for name in ("softmax", "rival_softmax", "mean_softmax"):
+    for name in SOFTMAX:
         if name not in screening:
             continue
-        missing = np.argwhere(np.isnan(screening[name].values))
+        nan = np.isnan(screening[name].values)
+        missing = np.argwhere(nan & screened_values(screening, name))
         if len(missing):
             where = ", ".join(
                 f"{dimension} {screening[dimension].values[index]}"

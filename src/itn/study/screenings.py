@@ -55,7 +55,7 @@ def obtain_screening(parameters: FigureParameters, transformation: str) -> xr.Da
     """Take a screening from the archive or the cache where it is there, else compute it.
 
     What serves has the same recipe, see `itn.study.archive`; fewer classes or magnitudes are a
-    selection from more.
+    selection from more. Every class is looked at under all of its magnitudes: none are adaptive.
     """
     return _selected(screening_request(parameters, transformation))
 

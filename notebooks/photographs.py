@@ -14,7 +14,7 @@
 # ---
 
 # %% [markdown]
-# # Comparison
+# # Photographs: do two networks agree?
 #
 # Do two networks lose the same classes at the same magnitudes? And do symmetric objects survive
 # a rotation better than others?

@@ -1,4 +1,4 @@
-"""Comparisons of a profile's networks: do they lose the same classes at the same magnitudes?"""
+"""Photographs: do two networks lose the same classes at the same magnitudes?"""
 
 import itertools
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from itn.messages import UsageError
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, factor_ticks, panels
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import archived_screening, obtain_screening
+from itn.study.titles import title
 from itn.thresholds import NOT_REACHED, REACHED, thresholds
 from itn.transformations import TRANSFORMATIONS, find_transformation
 
@@ -140,11 +141,11 @@ def plot_threshold_pairs(
     with panels(len(names), columns=4, size=size) as (figure, grid):
         for axes, name in zip(grid.flat, names, strict=False):
             _draw_pairs(axes, pairs[pairs.transformation == name], correlations.loc[name])
-            axes.set_title(name, pad=29)
+            axes.set_title(title(name), pad=29)
         for axes in grid[:, 0]:
-            axes.set_ylabel(second)
+            axes.set_ylabel(title(second))
         for axes in grid[-1]:
-            axes.set_xlabel(first)
+            axes.set_xlabel(title(first))
         handles = [
             Line2D([], [], linestyle="", label=f"{direction}, {what}", markersize=5,
                    markerfacecolor=fill or style["color"], **style)
