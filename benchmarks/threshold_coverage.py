@@ -51,7 +51,7 @@ TOGETHER = 100  # screenings that are drawn at once
 def main() -> None:
     cases = list(product(CURVES, RIVALS, (20, 60)))
     with Progress(cases, unit="case") as bar:
-        rows = [row for case in bar for row in coverage(*case, screenings=2000)]
+        rows = [row for curve, rivals, count in bar for row in coverage(curve, rivals, count, 2000)]
     table = pd.DataFrame(rows).sort_values("criterion", kind="stable")
     table.to_csv(Path(__file__).with_suffix(".csv"), index=False, float_format="%.4g")
 
@@ -102,7 +102,8 @@ def true_threshold(curve: str, rivals: str, criterion: str) -> float:
 
 def softmax(ability: Numbers, curve: str) -> Numbers:
     """Return the softmax of the true class; abilities are normal, and hardly change the mean."""
-    return expit(logit(CURVES[curve]) * np.sqrt(1 + SPREAD**2 / 3) + SPREAD * ability)
+    logits = logit(CURVES[curve]) * np.sqrt(1 + SPREAD**2 / 3) + SPREAD * ability
+    return np.asarray(expit(logits))
 
 
 def draw(
