@@ -12,6 +12,7 @@ from itn.study.photographs import (
     compare,
     plot_threshold_pairs,
     rank_correlations,
+    sink_table,
     summarize_correlations,
     threshold_pairs,
 )
@@ -214,3 +215,19 @@ def test_correlations_are_summarized():
         "median": 0.1, "lowest": -0.3, "lowest name": "zoom, up",
         "highest": 0.8, "highest name": "zoom, down",
     }  # fmt: skip
+
+
+def test_sinks_are_counted_among_what_is_not_reached(monkeypatch):
+    """Of a and b none is lost upward; in the end all of a is taken for b."""
+    made = screening({"a": (-2, 0.5), "b": (-2, 2)})
+    predicted = made.predicted.values
+    predicted[:4, -2:] = 1
+    monkeypatch.setattr(photographs, "TRANSFORMATIONS", ["brightness"])
+    monkeypatch.setattr(photographs, "obtain_screening", lambda *_: made)
+    monkeypatch.setattr(photographs, "archived_screening", lambda *_: made)
+    table = sink_table(FigureParameters(profile="photos"))
+    networks = [*load_profile("photos").networks, "squeezenet"]
+    assert table.index.unique("network").tolist() == networks
+    row = table.loc["resnet_photos", "brightness"]
+    assert row.tolist() == [3, 1, "b", 1.0, "0.900"]
+    assert table.loc["resnet_photos", "all"].tolist()[:2] == [3, 1]

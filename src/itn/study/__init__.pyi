@@ -33,6 +33,7 @@ from .pages import show_figure as show_figure
 from .photographs import compare as compare
 from .photographs import plot_threshold_pairs as plot_threshold_pairs
 from .photographs import rank_correlations as rank_correlations
+from .photographs import sink_table as sink_table
 from .photographs import summarize_correlations as summarize_correlations
 from .profiles import TransformerParameters as TransformerParameters
 from .profiles import VariationParameters as VariationParameters
