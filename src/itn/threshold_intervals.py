@@ -11,7 +11,7 @@ Three things make that hold for few pictures, see ``benchmarks/threshold_coverag
   normal distribution where Student's are due; how much counts vary is known from their mean. The
   levels are set so as to make up for it.
 - Where all pictures are lost in one step, resamples do not vary at all. So to those of *half*,
-  which counts, two imaginary pictures are added, each with a third of a picture's weight: one
+  which counts, two imaginary pictures are added, each with the weight of half a picture: one
   that is never lost, and one that is lost at once. They pull both ways, and move no threshold.
 - Of rivals that are equally strong, the highest in a sample is too high, and in a resample again.
   So each is looked at for itself: its share is that of the resamples in which it is ahead, and
@@ -20,8 +20,8 @@ Three things make that hold for few pictures, see ``benchmarks/threshold_coverag
 References
 ----------
 Hesterberg (2015), What teachers should know about the bootstrap (the levels);
-Kerman (2011), Neutral noninformative and informative conjugate beta and gamma prior distributions
-(a third).
+Brown, Cai, DasGupta (2001), Interval estimation for a binomial proportion (half a picture, which
+is Jeffreys' prior).
 """
 
 from functools import lru_cache
@@ -37,7 +37,7 @@ from itn.transformations import find_transformation, sides, unrolled
 Numbers = npt.NDArray[np.float64]
 
 MISSED = 0.025  # on either side, of a 95 % interval
-IMAGINARY = 1 / 3  # weight of each imaginary picture
+IMAGINARY = 0.5  # weight of each imaginary picture
 
 
 def threshold_intervals(
