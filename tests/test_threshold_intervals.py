@@ -62,15 +62,15 @@ def interval(screening, criterion="switch", direction="up", **options):
 # What it is
 
 
-@pytest.mark.parametrize("pictures", [6, 20, 60])
-def test_of_straight_margins_it_is_student_s(pictures):
+@pytest.mark.parametrize(("pictures", "wider"), [(6, 0.06), (20, 0.025), (60, 0.01)])
+def test_of_straight_margins_it_is_student_s(pictures, wider):
     lives = stats.norm.ppf((np.arange(pictures) + 0.5) / pictures, 0.5, 0.12)
-    status, low, threshold, high = interval(lost_at(lives), resamples=5000)
+    status, low, threshold, high = interval(lost_at(lives), resamples=20_000)
     expected = stats.ttest_1samp(lives, 0).confidence_interval(0.95)
     assert status == "reached" and threshold == pytest.approx(0.5)
-    # Tails of so few pictures are not quite those of a normal distribution.
-    tolerance = (0.1 if pictures == 6 else 0.025) * (expected.high - expected.low)
-    assert (low, high) == pytest.approx(expected, abs=tolerance)
+    # What few pictures draw is not quite normal, and a little wider, but never narrower.
+    outward = np.array([expected.low - low, high - expected.high])
+    assert (outward > -0.005 * (high - low)).all() and (outward < wider * (high - low)).all()
 
 
 @pytest.mark.parametrize("pictures", [12, 20, 45])
