@@ -12,7 +12,7 @@ import xarray as xr
 
 from itn.messages import UsageError, shown
 from itn.thresholds import thresholds
-from itn.transformations import Transformation, unrolled
+from itn.transformations import Transformation, find_transformation, unrolled
 
 # Of each side of the sweep, beside the identity. What has a period may come back: half-way, too.
 COARSE, COARSE_OF_PERIOD = (1 / 4, 1), (1 / 4, 1 / 2, 1)
@@ -66,7 +66,7 @@ def coarse_magnitudes(sweep: np.ndarray, transformation: Transformation) -> npt.
 
 
 def next_magnitudes(
-    screening: xr.Dataset, grid: np.ndarray, transformation: Transformation, precision: float
+    screening: xr.Dataset, grid: np.ndarray, precision: float
 ) -> npt.NDArray[np.float64]:
     """Return where to look next at the one category of a screening; nowhere if it is known.
 
@@ -75,6 +75,7 @@ def next_magnitudes(
     or the interval's width times `SHARE`. The first failure is what counts: what is lost and
     comes back between two magnitudes that hold is not seen, nor looked for.
     """
+    transformation = find_transformation(screening.attrs["transformation"])
     axis, order = unrolled(grid, transformation)
     at = even(axis, transformation)
     looked = np.flatnonzero(np.isin(grid, screening.magnitude.values)[order])

@@ -95,8 +95,9 @@ def untouched(inputs: Plan, pictures: Pictures) -> np.ndarray:
     classifier = planned_classifier(inputs)
 
     def compute(state: Path) -> xr.Dataset:
-        with closing(Sheets(state, [len(pictures)], (1, len(classifier.class_names)))) as sheets:
-            softmax = sheets.open(0)[:, 0]
+        as_they_are, classes = np.zeros(1), len(classifier.class_names)
+        with closing(Sheets(state, [len(pictures)], as_they_are, classes)) as sheets:
+            softmax = sheets.open(0, as_they_are).rows(0, len(pictures))[:, 0]
             complete_untouched(softmax, classifier, pictures.images)
             return xr.Dataset({"softmax": (("image", "class"), np.array(softmax))})
 
