@@ -51,7 +51,7 @@ def plain_loop(classifier, pictures, name, magnitudes, fill="zeros", seed=0, cli
     return softmax
 
 
-def assert_agrees(screening, expected, pictures, targets, rivals=3):
+def assert_agrees(screening, expected, pictures, targets, rivals=12):
     """Check every variable of a screening against the softmax [N, M, K] of the plain loop."""
     assert expected.std(axis=1).max() > 0.01  # the magnitude matters
     target = np.array(targets)[pictures.labels]
@@ -106,7 +106,7 @@ def test_other_transformations_agree_with_a_plain_loop(
     screening = screen(conv_classifier, two_kinds, name, magnitudes, progress=False, **options)
     options = dict(options)
     del options["batch_size"]
-    rivals = options.pop("rivals", 3)
+    rivals = options.pop("rivals", 12)
     expected = plain_loop(conv_classifier, two_kinds, name, magnitudes, **options)
     assert_agrees(screening, expected, two_kinds, targets=[2, 0], rivals=rivals)
 

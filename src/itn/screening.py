@@ -63,7 +63,7 @@ def screen(
     fill: str = "zeros",
     seed: int = 0,
     clip: bool = False,
-    rivals: int = 3,
+    rivals: int = 12,
     batch_size: int | None = None,
     untouched: np.ndarray | None = None,
     state: str | Path | None = None,
@@ -96,9 +96,10 @@ def screen(
         Seed of the noise, not negative.
     clip : bool, default False
         Whether to clip transformed pictures to [0, 1]. The paper clips nothing.
-    rivals : int, default 3
+    rivals : int, default 12
         At most how many rivals are kept for each category: the classes, other than the true
-        one, whose mean softmax rises highest anywhere in the sweep.
+        one, whose mean softmax rises highest anywhere in the sweep. Figures draw three of them;
+        the intervals of `itn.thresholds` look at all.
     batch_size : int, optional
         Pictures per forward pass, by default what is fastest here for this network: timed once
         where the screening is long, else 8.

@@ -8,7 +8,6 @@ import itn
 from itn.phantom.ideal_observer import bayes_softmax, known_threshold
 from itn.phantom.objects import PHANTOM_PAIRS
 from itn.phantom.pictures import render_phantom
-from itn.plots import readable
 from itn.study.calibration import (
     SYMMETRIC,
     calibration_summary,
@@ -18,6 +17,7 @@ from itn.study.calibration import (
     symmetry_table,
 )
 from itn.study.profiles import FigureParameters
+from itn.study.titles import title
 from itn.thresholds import NOT_REACHED, REACHED, thresholds
 from itn.transformations import find_transformation
 
@@ -176,9 +176,9 @@ def test_what_is_kept_is_that_at_the_symmetry_angles(screenings):
 
 def test_every_pair_is_drawn_over_what_the_ideal_observer_says(screenings):
     panels = {axes.get_title(): axes for axes in plot_calibration(screenings).axes if axes.axison}
-    assert list(panels) == [readable(name) for name in PHANTOM_PAIRS]
+    assert list(panels) == [title(name) for name in PHANTOM_PAIRS]
     for name, pair in PHANTOM_PAIRS.items():
-        axes = panels[readable(name)]
+        axes = panels[title(name)]
         broad = [line for line in axes.lines if line.get_linewidth() == 6]
         fine = [line for line in axes.lines if line.get_marker() == "o"]
         assert len(broad) == len(fine) == len(pair.classes)

@@ -10,7 +10,6 @@ from known_screenings import screening
 
 from itn.messages import UsageError
 from itn.study import networks
-from itn.study.comparison import threshold_pairs
 from itn.study.networks import (
     seed_table,
     seed_texts,
@@ -18,6 +17,7 @@ from itn.study.networks import (
     training_table,
     training_texts,
 )
+from itn.study.photographs import threshold_pairs
 from itn.study.profiles import FigureParameters, load_profile, read_parameters
 from itn.zoo.catalog import WEIGHTS_FOLDER
 

@@ -69,13 +69,13 @@ def test_looks_at_the_phantom_unless_told_otherwise(path: Path) -> None:
         found = read_parameters(namespace, TransformerParameters)
     else:
         found = read_parameters(namespace)
-    elsewhere = {"costs": "imagenet", "comparison": "photos", "taught": "photos_taught"}
+    elsewhere = {"costs": "imagenet", "photographs": "photos", "taught": "photos_taught"}
     assert found.profile == elsewhere.get(path.stem, "phantom")
 
 
 @each_notebook
 def test_pair_is_in_step(path: Path) -> None:
-    # The comparison leaves out the version of jupytext that wrote the file.
+    # That of photographs leaves out the version of jupytext that wrote the file.
     version = re.compile(r"jupytext_version: .*")
     expected = jupytext.writes(read(path), fmt="py:percent")
     written = path.with_suffix(".py").read_text(encoding="utf-8")

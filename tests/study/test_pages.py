@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from itn.plots import as_drawing
 from itn.study.pages import glue_table, save_table, show_figure
+from itn.study.titles import title
 
 
 @pytest.fixture
@@ -95,3 +96,16 @@ def test_a_notebook_writes_for_the_book_alone(table, tmp_path, monkeypatch):
         "accuracy.svg",
         "classes.csv",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("alexnet_photos", "AlexNet"),
+        ("translation_x right", "horizontal translation right"),
+        ("soccer_ball", "soccer ball"),
+        ("my_net.keras", "my net.keras"),
+    ],
+)
+def test_readers_are_told_human_names(name, called):
+    assert title(name) == called

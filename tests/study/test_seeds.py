@@ -10,7 +10,7 @@ from itn.curves import load_screening
 from itn.messages import UsageError
 from itn.netcdf import write_netcdf
 from itn.study import seeds
-from itn.study.comparison import threshold_pairs
+from itn.study.photographs import threshold_pairs
 from itn.study.profiles import archive_file, project_folder, read_parameters
 from itn.study.seeds import as_dataset, read_seeds
 

@@ -4,10 +4,6 @@ from .calibration import calibration_table as calibration_table
 from .calibration import plot_calibration as plot_calibration
 from .calibration import plot_symmetry as plot_symmetry
 from .calibration import symmetry_table as symmetry_table
-from .comparison import compare as compare
-from .comparison import plot_threshold_pairs as plot_threshold_pairs
-from .comparison import rank_correlations as rank_correlations
-from .comparison import summarize_correlations as summarize_correlations
 from .costs import cost_conditions as cost_conditions
 from .costs import cost_table as cost_table
 from .costs import cost_texts as cost_texts
@@ -34,6 +30,11 @@ from .networks import training_texts as training_texts
 from .pages import glue_table as glue_table
 from .pages import save_table as save_table
 from .pages import show_figure as show_figure
+from .photographs import compare as compare
+from .photographs import plot_threshold_pairs as plot_threshold_pairs
+from .photographs import rank_correlations as rank_correlations
+from .photographs import sink_table as sink_table
+from .photographs import summarize_correlations as summarize_correlations
 from .profiles import TransformerParameters as TransformerParameters
 from .profiles import VariationParameters as VariationParameters
 from .profiles import load_profile as load_profile

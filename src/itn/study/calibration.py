@@ -28,6 +28,7 @@ from itn.plots import (
 )
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import obtain_screening
+from itn.study.titles import title
 from itn.thresholds import NOT_REACHED, REACHED, is_correct, thresholds, true_softmax
 from itn.transformations import find_transformation
 
@@ -179,7 +180,7 @@ def plot_symmetry(screenings: dict[str, xr.Dataset]) -> Figure:
                 curve = true_softmax(screenings[f"{network}/symmetry"]).sel(category=name)
                 axes.plot(curve.magnitude, curve, color=CLASS_COLORS[0], linewidth=1.2, **style)
             draw_axes(axes, rotation, curve.magnitude.values)
-            axes.set_title(f"{readable(name)} ({symmetry} symmetry)")
+            axes.set_title(f"{title(name)} ({symmetry} symmetry)")
             axes.set_ylabel("mean softmax")
         _network_legend(figure, _networks(screenings))
     return figure
@@ -221,7 +222,7 @@ def _draw_pair(axes: Axes, name: str, screenings: dict[str, xr.Dataset]) -> None
             for position in () if at is None else positions(at, magnitude, transformation):
                 axes.axvline(position, color="#999999", linewidth=1, zorder=0)
     draw_axes(axes, transformation, magnitude)
-    axes.set_title(readable(name))
+    axes.set_title(title(name))
     axes.set_ylabel("mean softmax")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, handlelength=1.5)
 
@@ -230,6 +231,6 @@ def _network_legend(
     figure: Figure, networks: list[str], more: dict[str, dict[str, Any]] | None = None
 ) -> None:
     """Say above all panels which line is whose; colors tell something else."""
-    styles = dict(zip(map(readable, networks), NETWORK_STYLES, strict=False)) | (more or {})
+    styles = dict(zip(map(title, networks), NETWORK_STYLES, strict=False)) | (more or {})
     handles = [Line2D([], [], color="#444444", label=label, **one) for label, one in styles.items()]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))

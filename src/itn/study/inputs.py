@@ -32,6 +32,7 @@ from itn.zoo.catalog import DATA_SETS
 from itn.zoo.recipes import network_recipe
 
 Plan = dict[str, Any]  # what JSON can hold
+RIVALS = 3  # of each class, in archives: as many as figures draw
 
 
 def inputs_of(parameters: FigureParameters, recipe: Recipe) -> Plan:

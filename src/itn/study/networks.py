@@ -10,7 +10,7 @@ import pandas as pd
 
 from itn.messages import UsageError
 from itn.plots import format_magnitude
-from itn.study.comparison import KEYS, outward, rank_correlations
+from itn.study.photographs import KEYS, outward, rank_correlations
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.splits import PARTS, read_split
 from itn.transformations import find_transformation

@@ -9,30 +9,10 @@ import numpy as np
 import pandas as pd
 
 from itn.files import whole_file
-from itn.plots import Drawing, as_drawing, readable
+from itn.plots import Drawing, as_drawing
+from itn.study.titles import title
 
 MISSING = "–"  # how a page shows that there is no number
-TITLES = {  # where a page says it otherwise than by spaces for underscores
-    "alexnet_phantom": "AlexNet",
-    "resnet_phantom": "ResNet",
-    "alexnet_photos": "AlexNet",
-    "resnet_photos": "ResNet",
-    "squeezenet": "SqueezeNet v1.0",
-    **{f"efficientnet_lite{size}": f"EfficientNet-Lite{size}" for size in range(3)},
-    "alexnet": "AlexNet",
-    "resnet_v1_50": "ResNet V1 50",
-    "resnet_v1_101": "ResNet V1 101",
-    "resnet_v1_152": "ResNet V1 152",
-    "InceptionV3": "Inception V3",
-    "MobileNetV2": "MobileNet V2",
-    "EfficientNetB0": "EfficientNet B0",
-    "ConvNeXtTiny": "ConvNeXt Tiny",
-    "scale_x": "horizontal scale",
-    "scale_y": "vertical scale",
-    "translation_x": "horizontal translation",
-    "translation_y": "vertical translation",
-    "grayscale": "gray",
-}
 
 
 def show_figure(figure: matplotlib.figure.Figure, name: str) -> Drawing:
@@ -58,16 +38,11 @@ def save_table(
         for column, form in (formats or {}).items()
         for values in [table[column]]
     }
-    shown = table.assign(**texts).rename(index=_title, columns=_title)
+    shown = table.assign(**texts).rename(index=title, columns=title)
     if "ITN_FIGURES" in os.environ:
         with whole_file(Path(os.environ["ITN_FIGURES"], f"{name}.csv")) as path:
             shown.to_csv(path, float_format="%.3f", na_rep=MISSING, lineterminator="\n")
     return shown
-
-
-def _title(name: object) -> str:
-    first, space, rest = str(name).partition(" ")
-    return TITLES.get(first, readable(first)) + space + readable(rest)
 
 
 def glue_table(

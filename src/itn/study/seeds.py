@@ -14,8 +14,8 @@ from itn.phantom.pictures import render_phantom
 from itn.picture_files import SHORTER_SIDE_PER_SIZE
 from itn.pictures import Pictures
 from itn.study.archive import Recipe, Request, require_archived
-from itn.study.comparison import threshold_pairs
 from itn.study.inputs import pictures_recipe
+from itn.study.photographs import threshold_pairs
 from itn.study.profiles import (
     FigureParameters,
     Profile,

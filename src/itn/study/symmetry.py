@@ -13,6 +13,7 @@ from itn.messages import unknown
 from itn.plots import RIVAL_STYLES, draw_axes, panels
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import obtain_screening
+from itn.study.titles import title
 from itn.thresholds import accuracy, is_correct, mean_over_sweep, value_at
 from itn.transformations import find_transformation
 
@@ -74,7 +75,7 @@ def plot_turned_groups(turned: pd.DataFrame) -> Figure:
                 axes.plot(angles, curves.mean(axis=0), label=label, linewidth=2.2, **style)
             draw_axes(axes, find_transformation("rotation"), own.angles.iloc[0])
             axes.set_ylim(0, 1.25)
-            axes.set_title(network)
+            axes.set_title(title(network))
         grid[0, 0].set_ylabel("accuracy, share of that upright")
         entries = {  # of the first panel that has them
             label: handle

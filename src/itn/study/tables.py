@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from itn.plots import format_magnitude, readable
+from itn.sinks import GAINS, gained
 from itn.study.pages import MISSING
 from itn.study.profiles import FigureParameters
 from itn.study.screenings import highlighted
@@ -24,17 +25,24 @@ from itn.thresholds import (
 )
 from itn.transformations import Transformation, find_transformation
 
+MARK = " ‡"  # of a threshold that gains from a sink
 NAMED = 5  # of the pictures that were left out
 
 
 def threshold_table(screening: xr.Dataset) -> pd.DataFrame:
-    """Tabulate the thresholds of every category, each as a reader wants to see it."""
+    """Tabulate the thresholds of every category, each as a reader wants to see it.
+
+    Marked is what gains from a sink, see `itn.sinks`.
+    """
     transformation = find_transformation(screening.attrs["transformation"])
     clean = value_at(screening, accuracy(screening), screening.attrs["identity"])
     texts = [f"{share:.1%}" if np.isfinite(share) else MISSING for share in clean]
     table = pd.DataFrame({"clean accuracy": texts})
     for criterion, direction, column in _screened(screening):
-        table[f"{criterion} {direction}"] = _texts(column, transformation)
+        table[f"{criterion} {direction}"] = [
+            text + (MARK if gains else "")
+            for text, gains in zip(_texts(column, transformation), column.gains.values, strict=True)
+        ]
     table.index = pd.Index(screening.category.values, name="category")
     return table
 
@@ -43,7 +51,7 @@ def threshold_summary(screening: xr.Dataset) -> pd.DataFrame:
     """Summarize the thresholds of all categories, one row for each criterion and direction.
 
     How many are reached, the median, and of those that are reached the nearest to the identity
-    and the farthest from it.
+    and the farthest from it; what gains from a sink is not praised as the farthest.
     """
     transformation = find_transformation(screening.attrs["transformation"])
     rows = {}
@@ -56,8 +64,9 @@ def threshold_summary(screening: xr.Dataset) -> pd.DataFrame:
         }
         for name, end in (("nearest", 0), ("farthest", -1)):
             row[name], row[f"{name} category"] = MISSING, MISSING
-            if outward.sizes["category"]:
-                one = outward.isel(category=end)
+            possible = outward.isel(category=~outward.gains) if name == "farthest" else outward
+            if possible.sizes["category"]:
+                one = possible.isel(category=end)
                 row[name] = format_magnitude(one.threshold.item(), transformation)
                 row[f"{name} category"] = readable(one.category.item())
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("threshold")
@@ -144,8 +153,12 @@ def describe(screening: xr.Dataset) -> str:
 
 
 def _screened(screening: xr.Dataset) -> Iterator[tuple[str, str, xr.Dataset]]:
-    """Pass through the criteria and directions that were screened, with their thresholds."""
+    """Pass through the criteria and directions that were screened, with their thresholds.
+
+    And with whether each category ``gains`` from a sink.
+    """
     found = thresholds(screening, resamples=0)
+    found["gains"] = gained(screening, found) > GAINS
     for criterion in found.criterion.values:
         for direction in found.direction.values:
             column = found.sel(criterion=criterion, direction=direction)

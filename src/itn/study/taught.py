@@ -11,6 +11,7 @@ from itn.messages import UsageError
 from itn.plots import draw_axes, draw_share, panels
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import obtain_screening
+from itn.study.titles import title
 from itn.thresholds import accuracy_interval, is_correct, mean_over_sweep, value_at
 from itn.transformations import find_transformation
 
@@ -70,7 +71,7 @@ def plot_taught(screenings: Screenings) -> Figure:
                         label=which, linewidth=2, **style,
                     )  # fmt: skip
                 draw_axes(axes, find_transformation(name), magnitude)
-                axes.set_title(network)
+                axes.set_title(title(network))
             row[0].set_ylabel("accuracy")
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
@@ -87,8 +88,8 @@ def taught_table(screenings: Screenings) -> pd.DataFrame:
     for (name, network, which), screening in screenings.items():
         share = is_correct(screening).mean(axis=0)
         row = rows.setdefault((network, which), dict.fromkeys(COLUMNS, np.nan))
-        for title, magnitude in SHOWN[name].items():
-            row[title] = float(value_at(screening, share, magnitude))
+        for column, magnitude in SHOWN[name].items():
+            row[column] = float(value_at(screening, share, magnitude))
         if name == "rotation":
             row["mean over all angles"] = mean_over_sweep(screening, share)
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["network", "training"])

@@ -1,4 +1,4 @@
-"""Comparisons of a profile's networks: do they lose the same classes at the same magnitudes?"""
+"""Photographs: do two networks lose the same classes at the same magnitudes?"""
 
 import itertools
 from collections.abc import Mapping
@@ -13,9 +13,18 @@ from matplotlib.lines import Line2D
 from scipy import stats
 
 from itn.messages import UsageError
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, factor_ticks, panels
+from itn.plots import (
+    PANEL_HEIGHT,
+    PANEL_WIDTH,
+    factor_ticks,
+    format_magnitude,
+    panels,
+    readable,
+)
+from itn.sinks import GAINS, gained, taken_for
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import archived_screening, obtain_screening
+from itn.study.titles import title
 from itn.thresholds import NOT_REACHED, REACHED, thresholds
 from itn.transformations import TRANSFORMATIONS, find_transformation
 
@@ -32,17 +41,7 @@ DIRECTION_STYLES: dict[str, dict[str, Any]] = {
 
 def compare(parameters: FigureParameters) -> dict[tuple[str, str], pd.DataFrame]:
     """Pair the thresholds of a profile's networks with each other and with SqueezeNet's."""
-    names = load_profile(parameters.profile).networks
-    screenings = {
-        name: [
-            obtain_screening(parameters.model_copy(update={"network": name}), transformation)
-            for transformation in TRANSFORMATIONS
-        ]
-        for name in names
-    }
-    if ANOTHER not in screenings:
-        its = FigureParameters(profile=ITS_PROFILE, network=ANOTHER)
-        screenings[ANOTHER] = [archived_screening(its, name) for name in TRANSFORMATIONS]
+    screenings = _screenings(parameters)
     limits = {
         name: pd.concat(map(half_thresholds, of), ignore_index=True)
         for name, of in screenings.items()
@@ -101,6 +100,56 @@ def half_thresholds(screening: xr.Dataset) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
+def _screenings(parameters: FigureParameters) -> dict[str, list[xr.Dataset]]:
+    """Obtain all screenings of a profile's networks, and of SqueezeNet."""
+    names = load_profile(parameters.profile).networks
+    screenings = {
+        name: [
+            obtain_screening(parameters.model_copy(update={"network": name}), transformation)
+            for transformation in TRANSFORMATIONS
+        ]
+        for name in names
+    }
+    if ANOTHER not in screenings:
+        its = FigureParameters(profile=ITS_PROFILE, network=ANOTHER)
+        screenings[ANOTHER] = [archived_screening(its, name) for name in TRANSFORMATIONS]
+    return screenings
+
+
+def sink_table(parameters: FigureParameters) -> pd.DataFrame:
+    """Tabulate how many thresholds *half* are not reached because everything is taken for a class.
+
+    Of a profile's networks and of SqueezeNet. One row per network and transformation, and one for
+    ``all`` of a network. ``gain`` counts
+    those of ``not reached`` that gain from a sink, see `itn.sinks`; ``class`` takes the largest
+    ``share`` of the pictures of other classes, ``at`` that magnitude.
+    """
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for network, found in _screenings(parameters).items():
+        own = {each.attrs["transformation"]: _sinks(each) for each in found}
+        total = {
+            column: sum(row[column] for row in own.values()) for column in ("not reached", "gain")
+        }
+        rows |= {(network, name): row for name, row in own.items()} | {(network, "all"): total}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["network", "transformation"])
+
+
+def _sinks(screening: xr.Dataset) -> dict[str, Any]:
+    limits = thresholds(screening, resamples=0)
+    kept = (limits.status == NOT_REACHED).sel(criterion=CRITERION)
+    gain = (gained(screening, limits).sel(criterion=CRITERION) > GAINS) & kept
+    taken = taken_for(screening).stack(where=("category", "magnitude"))
+    worst = taken[np.argmax(taken.values)]
+    transformation = find_transformation(screening.attrs["transformation"])
+    return {
+        "not reached": int(kept.sum()),
+        "gain": int(gain.sum()),
+        "class": readable(worst.category.item()),
+        "share": float(worst),
+        "at": format_magnitude(worst.magnitude.item(), transformation),
+    }
+
+
 def rank_correlations(pairs: pd.DataFrame) -> pd.DataFrame:
     """Correlate the ranks of two networks' thresholds over the classes.
 
@@ -140,11 +189,11 @@ def plot_threshold_pairs(
     with panels(len(names), columns=4, size=size) as (figure, grid):
         for axes, name in zip(grid.flat, names, strict=False):
             _draw_pairs(axes, pairs[pairs.transformation == name], correlations.loc[name])
-            axes.set_title(name, pad=29)
+            axes.set_title(title(name), pad=29)
         for axes in grid[:, 0]:
-            axes.set_ylabel(second)
+            axes.set_ylabel(title(second))
         for axes in grid[-1]:
-            axes.set_xlabel(first)
+            axes.set_xlabel(title(first))
         handles = [
             Line2D([], [], linestyle="", label=f"{direction}, {what}", markersize=5,
                    markerfacecolor=fill or style["color"], **style)

@@ -7,11 +7,12 @@ from known_screenings import screening
 from scipy import stats
 
 from itn.messages import UsageError
-from itn.study import comparison
-from itn.study.comparison import (
+from itn.study import photographs
+from itn.study.photographs import (
     compare,
     plot_threshold_pairs,
     rank_correlations,
+    sink_table,
     summarize_correlations,
     threshold_pairs,
 )
@@ -124,7 +125,7 @@ def test_the_figure_writes_factors_and_names_as_they_are():
     figure = plot_threshold_pairs(pairs, rank_correlations(pairs), "my$1$", "a_b^$")
     (axes,) = figure.axes
     figure.draw_without_rendering()
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("my$1$", "a_b^$")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("my$1$", "a b^$")
     for axis in (axes.xaxis, axes.yaxis):
         assert not axis.label.get_parse_math()
         assert not any("$" in label.get_text() for label in axis.get_ticklabels())
@@ -157,11 +158,11 @@ def networks(monkeypatch):
 
     def given(own, squeezenet=SECOND):
         profile = load_profile("photos").model_copy(update={"networks": tuple(own)})
-        monkeypatch.setattr(comparison, "load_profile", lambda name: profile)
-        monkeypatch.setattr(comparison, "TRANSFORMATIONS", ["brightness"])
+        monkeypatch.setattr(photographs, "load_profile", lambda name: profile)
+        monkeypatch.setattr(photographs, "TRANSFORMATIONS", ["brightness"])
         obtain = lambda parameters, name: screening(own[parameters.network], name)  # noqa: E731
-        monkeypatch.setattr(comparison, "obtain_screening", obtain)
-        monkeypatch.setattr(comparison, "archived_screening", lambda *_: screening(squeezenet))
+        monkeypatch.setattr(photographs, "obtain_screening", obtain)
+        monkeypatch.setattr(photographs, "archived_screening", lambda *_: screening(squeezenet))
         return FigureParameters(profile="mine")
 
     return given
@@ -214,3 +215,19 @@ def test_correlations_are_summarized():
         "median": 0.1, "lowest": -0.3, "lowest name": "zoom, up",
         "highest": 0.8, "highest name": "zoom, down",
     }  # fmt: skip
+
+
+def test_sinks_are_counted_among_what_is_not_reached(monkeypatch):
+    """Of a and b none is lost upward; in the end all of a is taken for b."""
+    made = screening({"a": (-2, 0.5), "b": (-2, 2)})
+    predicted = made.predicted.values
+    predicted[:4, -2:] = 1
+    monkeypatch.setattr(photographs, "TRANSFORMATIONS", ["brightness"])
+    monkeypatch.setattr(photographs, "obtain_screening", lambda *_: made)
+    monkeypatch.setattr(photographs, "archived_screening", lambda *_: made)
+    table = sink_table(FigureParameters(profile="photos"))
+    networks = [*load_profile("photos").networks, "squeezenet"]
+    assert table.index.unique("network").tolist() == networks
+    row = table.loc["resnet_photos", "brightness"]
+    assert row.tolist() == [3, 1, "b", 1.0, "0.900"]
+    assert table.loc["resnet_photos", "all"].tolist()[:2] == [3, 1]

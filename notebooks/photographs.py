@@ -14,7 +14,7 @@
 # ---
 
 # %% [markdown]
-# # Comparison
+# # Photographs: do two networks agree?
 #
 # Do two networks lose the same classes at the same magnitudes? And do symmetric objects survive
 # a rotation better than others?
@@ -109,6 +109,18 @@ summary
 # %%
 study.glue_table(summary.iloc[:1])
 study.glue_table(summary.iloc[1:], ["median", "positive", "defined", "significant"])
+
+# %% [markdown]
+# How many thresholds *half* are not reached, and how many of these belong to a class for which
+# more than a tenth of the pictures of other classes are taken somewhere on the way.
+
+# %%
+sinks = study.sink_table(parameters)
+shown = sinks.drop("all", level="transformation")
+study.save_table(shown, "sinks", {"share": ".0%"})
+
+# %%
+study.glue_table(sinks.xs("all", level="transformation"), ["not reached", "gain"], prefix="sinks_")
 
 # %% [markdown]
 # Accuracy under rotation, as a share of that upright: thick lines are the means of groups of
