@@ -26,8 +26,8 @@ def check_precision(
     precision: float | None, transformation: Transformation, sweep: np.ndarray
 ) -> float:
     """Return how far apart magnitudes may stay, by default the step of a sweep."""
-    first, second = even(sweep[:2], transformation)
-    step = float(second - first)
+    first, last = even(sweep[[0, -1]], transformation)
+    step = float(last - first) / (len(sweep) - 1)
     if precision is None:
         return step
     number = isinstance(precision, int | float | np.number) and not isinstance(precision, bool)
