@@ -80,6 +80,15 @@ def test_a_finer_grid_holds_the_coarser_ones_to_the_bit(name):
     np.testing.assert_allclose(np.diff(at), step / 8, rtol=1e-9)
 
 
+def test_a_sweep_that_no_logarithm_gives_back_is_there_to_the_bit():
+    sweep = 1.1 ** np.arange(-9, 10)
+    assert (np.exp2(np.log2(sweep)) != sweep).any()
+    zoom = TRANSFORMATIONS["zoom"]
+    step = check_precision(None, zoom, sweep)
+    for parts in (1, 4):
+        np.testing.assert_array_equal(magnitude_grid(sweep, zoom, step / parts)[::parts], sweep)
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -120,6 +129,24 @@ def test_a_threshold_of_one_picture_is_found_to_the_precision(precision):
     assert (inside < 2.345).all() and (outside >= 2.345).all()
     assert (outside - inside <= asked + 1e-9).all()
     assert rounds <= 3 + np.log2(4.8 / asked) / np.log2(1.5)
+
+
+def test_a_coarser_precision_takes_fewer_passes():
+    fewer, usual = (
+        looked_at("blur", lambda at: np.where(at < 2.345, [0.5], -0.5), precision)[0]
+        for precision in (1.0, None)
+    )
+    assert set(fewer.magnitude.values) < set(usual.magnitude.values)
+
+
+def test_an_interval_that_is_open_ends_where_the_sweep_does():
+    """Most pictures are lost beyond it, so the few magnitudes near its end may stay apart."""
+    lives = np.linspace(0.3, 2.2, 20)
+    screening, _ = looked_at("noise", lambda at: np.tanh(4 * (lives - at)))
+    found = thresholds(screening).sel(direction="up").isel(category=0)
+    assert (found.status == "not reached").all()
+    assert (found.low > 0.75).all() and np.isnan(found.high).all()
+    assert np.diff(screening.magnitude).min() > 3 * 0.025
 
 
 @pytest.mark.parametrize(
