@@ -14,20 +14,25 @@ from itn.softmax_sheets import Sheets
 def test_a_sheet_begins_as_nan_and_keeps_what_is_written(tmp_path):
     with closing(Sheets(tmp_path, [2, 3], (4, 5))) as sheets:
         for category, count in ((0, 2), (1, 3)):
-            sheet = sheets.open(category)
+            sheet = sheets.rows(category, 0, count)
             assert sheet.shape == (count, 4, 5) and np.isnan(sheet).all()
-            sheet[1, 2] = category
-        assert sheets.open(0)[1, 2].tolist() == [0] * 5
+            sheets.rows(category, 1, count)[0, 2] = category
+        assert sheets.rows(0, 0, 2)[1, 2].tolist() == [0] * 5
     with closing(Sheets(tmp_path, [2, 3], (4, 5))) as again:
-        assert np.isnan(again.open(1)[0]).all() and again.open(1)[1, 2].tolist() == [1] * 5
+        again.begin(1)  # blanks nothing that is kept
+        assert np.isnan(again.rows(1, 0, 1)).all()
+        assert again.rows(1, 1, 3)[0, 2].tolist() == [1] * 5
     assert sorted(each.name for each in tmp_path.iterdir()) == ["0.softmax", "1.softmax"]
 
 
 def test_a_scratch_sheet_is_blank_for_each_category_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with closing(Sheets(None, [3, 2], (4, 5))) as sheets:
-        sheets.open(0)[:] = 1
-        assert sheets.open(1).shape == (2, 4, 5) and np.isnan(sheets.open(1)).all()
+        sheets.begin(0)
+        sheets.rows(0, 0, 3)[:] = 1
+        assert (sheets.rows(0, 2, 3) == 1).all()
+        sheets.begin(1)
+        assert sheets.rows(1, 0, 2).shape == (2, 4, 5) and np.isnan(sheets.rows(1, 0, 2)).all()
     assert not list(tmp_path.iterdir())
 
 

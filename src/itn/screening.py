@@ -235,18 +235,23 @@ class _Sweep:
                 members = np.flatnonzero(labels == category)
                 # The rivals are known only after the sweep. What they are chosen from lies on
                 # disk, so that memory does not grow with the number of pictures.
-                everything = sheets.open(category)
+                sheets.begin(category)
+                total = np.zeros((magnitudes, classes))
                 for start, stop in batches(len(members), self.batch_size):
-                    self.look_at(members[start:stop], everything[start:stop], start == 0)
+                    said, batch = sheets.rows(category, start, stop), members[start:stop]
+                    self.look_at(batch, said, start == 0)
+                    for of_one in said:  # one by one: not another sum for another batch size
+                        total += of_one
+                    softmax[batch] = said[:, :, target]
+                    predicted[batch] = said.argmax(axis=2)
                     bar.update((stop - start) * magnitudes)
-                mean = everything.mean(axis=0, dtype=np.float64)
+                mean_softmax[category] = mean = total / len(members)
                 peaks = mean.max(axis=0)
                 peaks[target] = -1
                 rival[category] = np.argsort(-peaks, kind="stable")[:rivals]
-                mean_softmax[category] = mean
-                softmax[members] = everything[:, :, target]
-                rival_softmax[members] = everything[:, :, rival[category]].transpose(0, 2, 1)
-                predicted[members] = everything.argmax(axis=2)
+                for start, stop in batches(len(members), self.batch_size):
+                    batch, said = members[start:stop], sheets.rows(category, start, stop)
+                    rival_softmax[batch] = said[:, :, rival[category]].transpose(0, 2, 1)
         return {
             "softmax": (("image", "magnitude"), softmax),
             "rival_softmax": (("image", "rank", "magnitude"), rival_softmax),

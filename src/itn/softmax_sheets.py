@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import repeat
 from pathlib import Path
 from typing import IO
 
@@ -23,22 +24,28 @@ class Sheets:
 
     def __init__(self, folder: Path | None, counts: Sequence[int], shape: tuple[int, int]) -> None:
         self.folder, self.counts, self.shape = folder, counts, shape
+        self.blank = np.full(shape, np.nan, np.float32).tobytes()  # of one picture
         self.files: list[IO[bytes]] = []
         if folder is None:
-            self.files = [_new_file(self._size(max(counts)), None)]
+            self.files = [_new_file(max(counts) * len(self.blank), None)]
         else:
             for category in range(len(counts)):  # the space for all, before the first pass
                 if not self._path(category).exists():
                     self._begin(category)
 
-    def open(self, category: int) -> np.memmap:
-        """Return the sheet of a category."""
-        shape = (self.counts[category], *self.shape)
-        if self.folder is not None:
-            return np.memmap(self._path(category), np.float32, "r+", shape=shape)
-        sheet = np.memmap(self.files[0], np.float32, "r+", shape=shape)
-        sheet[:] = np.nan
-        return sheet
+    def begin(self, category: int) -> None:
+        """Be ready for a category, whose sheet is blank where it is not kept."""
+        if self.files:
+            self._erase(self.files[0], category)
+
+    def rows(self, category: int, start: int, stop: int) -> np.memmap:
+        """Map the sheet of a category from one picture to another, and no more of it.
+
+        What was touched counts as memory of the process for as long as it is mapped.
+        """
+        place = self.files[0] if self.files else self._path(category)
+        shape = (stop - start, *self.shape)
+        return np.memmap(place, np.float32, "r+", start * len(self.blank), shape)
 
     def close(self) -> None:
         """Give back what is not kept."""
@@ -52,15 +59,14 @@ class Sheets:
     def _begin(self, category: int) -> None:
         path = self._path(category)
         unfinished = path.with_suffix(".begun")
-        with _new_file(self._size(self.counts[category]), unfinished):
-            shape = (self.counts[category], *self.shape)
-            sheet = np.memmap(unfinished, np.float32, "r+", shape=shape)
-            sheet[:] = np.nan
-            sheet.flush()
+        with _new_file(self.counts[category] * len(self.blank), unfinished) as file:
+            self._erase(file, category)
         unfinished.replace(path)
 
-    def _size(self, count: int) -> int:
-        return 4 * count * self.shape[0] * self.shape[1]
+    def _erase(self, file: IO[bytes], category: int) -> None:
+        file.seek(0)
+        file.writelines(repeat(self.blank, self.counts[category]))
+        file.flush()
 
 
 def _new_file(size: int, path: Path | None) -> IO[bytes]:
