@@ -2,10 +2,11 @@
 
 Screenings are drawn from populations of pictures whose curves, and so whose thresholds at the
 magnitudes of the sweep, are known; the file has a row for each population, number of pictures and
-criterion. Percentages are of the screenings: those whose interval holds the true threshold, those
-whose interval lies beyond it, those whose interval ends before it, and those whose interval is
-open. A true threshold beyond the sweep is held by an interval that is open. Half an hour on two
-cores; the same numbers every time.
+criterion. Percentages are of the screenings that have an interval: that hold the true threshold;
+whose interval lies beyond it; ends before it; is open. A true threshold beyond the sweep is held by
+an interval that is open, and can be missed on one side alone. The last column counts the screenings
+that are lost at the identity, so that there is no interval. The same numbers every time; twenty
+minutes, if nothing else is going on.
 """
 
 from collections.abc import Iterator
@@ -71,10 +72,10 @@ def coverage(
     for criterion in CRITERIA:
         true = true_threshold(curve, rivals, criterion)
         one = xr.concat([each.sel(criterion=criterion, drop=True) for each in found], "category")
+        lost = one.status.values == "lost at identity"
         # What has no number is farther out than all that do.
-        low, high = one.low.fillna(np.inf).values, one.high.fillna(np.inf).values
-        none = ~np.isin(one.status, ("reached", "not reached"))
-        beyond, before = (low > true) | none, high < true
+        low, high = (one[end].fillna(np.inf).values[~lost] for end in ("low", "high"))
+        beyond, before = low > true, high < true
         yield {
             "criterion": criterion,
             "curve": curve,
@@ -86,6 +87,7 @@ def coverage(
             "beyond": 100 * beyond.mean(),
             "before": 100 * before.mean(),
             "open": 100 * np.isinf(high).mean(),
+            "lost at identity": 100 * lost.mean(),
         }
 
 

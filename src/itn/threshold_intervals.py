@@ -119,7 +119,7 @@ def _ends(sums: Numbers, least: Numbers, outward: Numbers, few: float) -> tuple[
     of this rival alone: the nearer end has the one, the farther end the other.
     """
     lost = (sums < 0) | (sums[:, :1] <= 0)  # at the identity is for good
-    inner = _first(max(few, 1), lost, np.clip(least, 0, None), sums, outward)
+    inner = _first(few, lost, np.clip(least, 0, None), sums, outward)
     return inner, _first(len(sums) - few, lost, sums, sums, outward)
 
 
