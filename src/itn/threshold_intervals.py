@@ -69,7 +69,7 @@ def threshold_intervals(
     return ends[..., 0], ends[..., 1]
 
 
-def _draw(pictures: int, resamples: int, seed: int | tuple[int, ...]) -> Numbers:
+def _draw(pictures: int, resamples: int, seed: int) -> Numbers:
     """Draw how often each picture is in each resample; last come the two imaginary ones."""
     weights = np.append(np.ones(pictures), [IMAGINARY, IMAGINARY])
     rng = np.random.default_rng(seed)
@@ -133,11 +133,7 @@ def _first(
 
 
 def crossings(
-    screening: xr.Dataset,
-    category: int,
-    criterion: str,
-    resamples: int,
-    seed: int | tuple[int, ...],
+    screening: xr.Dataset, category: int, criterion: str, resamples: int, seed: int
 ) -> Numbers:
     """Return how far from the identity each resample loses the prediction [direction, resample].
 
