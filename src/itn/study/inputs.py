@@ -16,7 +16,7 @@ import xarray as xr
 
 from itn.files import own_path
 from itn.messages import UsageError
-from itn.netcdf import read_netcdf
+from itn.netcdf import stored_array
 from itn.pictures import Pictures, load_images
 from itn.study.archive import UNKNOWN, Recipe, Request, differences, keep
 from itn.study.picture_hashes import file_hashes
@@ -88,7 +88,7 @@ def _loaded(network: str, weights: str | None, arithmetic: str, hashes: str) -> 
     return load_classifier(network, weights, arithmetic=arithmetic)
 
 
-def untouched(inputs: Plan, pictures: Pictures) -> np.ndarray:
+def untouched(inputs: Plan, pictures: Pictures) -> Any:
     """Obtain the softmax [N, K] of pictures as they are, once for all their transformations."""
     from itn.looks import complete_untouched  # which loads a backend
     from itn.softmax_sheets import Sheets
@@ -100,7 +100,7 @@ def untouched(inputs: Plan, pictures: Pictures) -> np.ndarray:
         with closing(Sheets(state, [len(pictures)], as_they_are, classes)) as sheets:
             softmax = sheets.open(0, as_they_are).rows(0, len(pictures))[:, 0]
             complete_untouched(softmax, classifier, pictures.images)
-            return xr.Dataset({"softmax": (("image", "class"), np.array(softmax))})
+            return xr.Dataset({"softmax": (("image", "class"), softmax)})
 
     recipe = {
         "kind": "untouched pictures",
@@ -111,7 +111,7 @@ def untouched(inputs: Plan, pictures: Pictures) -> np.ndarray:
     }
     nowhere = project_folder() / "results" / "none" / "untouched.nc"  # a part is not archived
     kept = keep(Request(recipe, compute, "itn.looks", nowhere), within="parts")
-    return np.asarray(read_netcdf(kept)["softmax"].values)
+    return stored_array(kept, "softmax")
 
 
 def chosen_pictures(parameters: FigureParameters, profile: Profile) -> dict[str, Any]:
