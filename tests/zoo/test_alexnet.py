@@ -33,8 +33,9 @@ def references():
     return Path(os.environ.get("ITN_REFERENCES", beside))
 
 
-def logits_of_the_recipe(folder):
-    """Logits with weights and pictures drawn as the reference's were, through a weight file."""
+@pytest.fixture(scope="module")
+def weight_file(tmp_path_factory):
+    """Weights drawn as the reference's were, in a file as BVLC's were published."""
     random = np.random.default_rng(5)
     weights = {}
     for name, shape in SHAPES.items():
@@ -42,13 +43,22 @@ def logits_of_the_recipe(folder):
         kernel = random.standard_normal(shape, dtype=np.float32) * scale
         bias = random.standard_normal(shape[-1], dtype=np.float32) * np.float32(0.05)
         weights[name] = [kernel, bias]
-    images = np.random.default_rng(6).uniform(-120, 135, (2, 227, 227, 3)).astype(np.float32)
-    path = Path(folder, "bvlc_alexnet.npy")
+    path = tmp_path_factory.mktemp("alexnet") / "bvlc_alexnet.npy"
     path.write_bytes(python2_npy(weights))
+    return path
+
+
+def undrawn():
+    """Where it does not matter, or a file is read: to draw 60 million weights takes long."""
+    return mock.patch.object(keras.initializers, "HeNormal", lambda seed: "zeros")
+
+
+def logits_of_the_recipe(path):
+    """Logits with the weights of a file and pictures drawn as the reference's were."""
+    images = np.random.default_rng(6).uniform(-120, 135, (2, 227, 227, 3)).astype(np.float32)
     logits = {}
     for padding in ("valid", "same"):
-        # All weights are read; to draw 60 million others before takes long.
-        with mock.patch.object(keras.initializers, "HeNormal", lambda seed: "zeros"):
+        with undrawn():
             classifier = load_classifier("alexnet", path, conv1_padding=padding)
         logits[padding] = keras.ops.convert_to_numpy(classifier.network(images))
     return logits
@@ -56,13 +66,13 @@ def logits_of_the_recipe(folder):
 
 @pytest.mark.data
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_logits_are_those_of_an_independent_implementation(backend, tmp_path):
+def test_logits_are_those_of_an_independent_implementation(backend, weight_file, tmp_path):
     path = references() / "alexnet_random.npz"
     if not path.is_file():
         pytest.skip(f"no {path.name}")
     pytest.importorskip(backend)
     if keras.backend.backend() == backend:
-        logits = logits_of_the_recipe(tmp_path)
+        logits = logits_of_the_recipe(weight_file)
     else:
         environment = os.environ | {
             "KERAS_BACKEND": backend,
@@ -70,7 +80,7 @@ def test_logits_are_those_of_an_independent_implementation(backend, tmp_path):
             "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parents[1])]),
         }
         done = subprocess.run(
-            [sys.executable, __file__, str(tmp_path / "logits.npz")],
+            [sys.executable, __file__, str(tmp_path / "logits.npz"), str(weight_file)],
             env=environment,
             capture_output=True,
             text=True,
@@ -89,13 +99,14 @@ def test_logits_are_those_of_an_independent_implementation(backend, tmp_path):
 
 
 def test_layers_have_the_shapes_of_caffe():
-    network = build_alexnet()
+    with undrawn():
+        network = build_alexnet()
+        same = build_alexnet(conv1_padding="same")
     for name, shape in SHAPES.items():
         assert tuple(network.get_layer(name).kernel.shape) == shape
     pooled = [network.get_layer(f"pool{number}").output.shape[1:] for number in (1, 2, 5)]
     assert pooled == [(27, 27, 96), (13, 13, 256), (6, 6, 256)]
     assert network.output_shape == (None, 1000)
-    same = build_alexnet(conv1_padding="same")
     assert same.get_layer("conv1").output.shape == (None, 57, 57, 96)
     assert same.get_layer("pool5").output.shape == (None, 6, 6, 256)
 
@@ -211,4 +222,4 @@ def test_a_saved_network_comes_back(tmp_path):
 
 
 if __name__ == "__main__":
-    np.savez(sys.argv[1], **logits_of_the_recipe(Path(sys.argv[1]).parent))
+    np.savez(sys.argv[1], **logits_of_the_recipe(Path(sys.argv[2])))
