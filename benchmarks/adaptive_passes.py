@@ -68,7 +68,7 @@ def replay(screening: xr.Dataset, precision: float | None = None) -> xr.Dataset:
     while len(wanted):
         looked = np.union1d(looked, wanted)
         seen = screening.sel(magnitude=looked)
-        wanted = next_magnitudes(seen, grid, transformation, precision)
+        wanted = next_magnitudes(seen, grid, precision)
     return seen
 
 

@@ -36,6 +36,9 @@ from itn import study
 parameters = study.read_parameters(globals())
 
 # %% [markdown]
+# Thresholds are marked ‡ where on the way more than a tenth of the pictures of other classes are
+# taken for that one.
+#
 # ## Translation to the right
 
 # %%

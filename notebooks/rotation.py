@@ -64,6 +64,7 @@ study.show_figure(itn.plot_accuracy(screening), "rotation_accuracy")
 # %% [markdown]
 # Thresholds: *switch*, where another class takes the lead; *half*, where half of the clean
 # accuracy is lost. *Up* and *down* are the two directions away from the untouched picture.
+# ‡: on the way more than a tenth of the pictures of other classes are taken for this one.
 
 # %%
 table = study.threshold_table(screening)

@@ -55,6 +55,7 @@ study.show_figure(itn.plot_accuracy(right), "translation_x_accuracy")
 # %% [markdown]
 # Thresholds: *switch*, where another class takes the lead; *half*, where half of the clean
 # accuracy is lost. *Up* and *down* are the two directions away from the untouched picture.
+# ‡: on the way more than a tenth of the pictures of other classes are taken for this one.
 
 # %%
 study.threshold_table(right)
@@ -87,6 +88,7 @@ study.show_figure(itn.plot_accuracy(down), "translation_y_accuracy")
 # %% [markdown]
 # Thresholds: *switch*, where another class takes the lead; *half*, where half of the clean
 # accuracy is lost. *Up* and *down* are the two directions away from the untouched picture.
+# ‡: on the way more than a tenth of the pictures of other classes are taken for this one.
 
 # %%
 table = study.threshold_table(down)

@@ -52,6 +52,14 @@ def test_softmax_figure_draws_the_data(two):
     np.testing.assert_array_equal(line(piano, "others (highest)").get_ydata(), mean[:, rest].max(1))
 
 
+def test_three_rivals_are_drawn_however_many_are_kept(two):
+    others = two.mean_softmax.max("magnitude").values
+    np.put_along_axis(others, two.target.values[:, None], -1, axis=1)
+    twelve = np.argsort(-others, axis=1, kind="stable")[:, :12]
+    more = two.drop_dims("rank").assign(rival=(("category", "rank"), twelve))
+    assert as_drawing(itn.plot_softmax(more)) == as_drawing(itn.plot_softmax(two))
+
+
 def test_every_line_has_a_color_and_a_dash_pattern_of_its_own(two):
     axes = itn.plot_softmax(two).axes[0]
     shown = [each for each in axes.lines if not each.get_label().startswith("_")]

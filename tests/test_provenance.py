@@ -66,7 +66,13 @@ def before(package):
         ("warp.py", "def affine_warp(", "# a comment\ndef affine_warp(", set()),
         ("warp.py", 'FILLS = ("zeros"', 'FILLS = ( "zeros"', set()),
         ("warp.py", "width + 3, (width", "width + 4, (width", {"all", *MODULES, *NOTEBOOKS}),
-        ("thresholds.py", '"half")', '"third")', {"all", "plots", "thresholds", *NOTEBOOKS}),
+        # Adaptive magnitudes lie around thresholds, so what is looked at depends on the criteria.
+        (
+            "thresholds.py",
+            '"half")',
+            '"third")',
+            {"all", "plots", "thresholds", "screening", "study.learned", *NOTEBOOKS},
+        ),
         # By name alone, see `itn.registry`; the pictures of the phantom know nothing of the zoo.
         (
             "zoo/networks.py",

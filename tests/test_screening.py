@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import time
 import tracemalloc
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -51,7 +52,7 @@ def plain_loop(classifier, pictures, name, magnitudes, fill="zeros", seed=0, cli
     return softmax
 
 
-def assert_agrees(screening, expected, pictures, targets, rivals=3):
+def assert_agrees(screening, expected, pictures, targets, rivals=12):
     """Check every variable of a screening against the softmax [N, M, K] of the plain loop."""
     assert expected.std(axis=1).max() > 0.01  # the magnitude matters
     target = np.array(targets)[pictures.labels]
@@ -106,7 +107,7 @@ def test_other_transformations_agree_with_a_plain_loop(
     screening = screen(conv_classifier, two_kinds, name, magnitudes, progress=False, **options)
     options = dict(options)
     del options["batch_size"]
-    rivals = options.pop("rivals", 3)
+    rivals = options.pop("rivals", 12)
     expected = plain_loop(conv_classifier, two_kinds, name, magnitudes, **options)
     assert_agrees(screening, expected, two_kinds, targets=[2, 0], rivals=rivals)
 
@@ -160,8 +161,8 @@ def test_the_same_screening_twice_is_the_same(rotated, conv_classifier, two_kind
     xr.testing.assert_identical(again, rotated)
 
 
-def test_memory_does_not_grow_with_the_number_of_pictures():
-    """The softmax of all classes, 80 KB a picture here, does not stay in memory."""
+def test_memory_does_not_grow_with_the_number_of_pictures(monkeypatch):
+    """The softmax of all classes, 80 KB a picture here, does not stay in memory, nor mapped."""
     classes = 4000
     network = keras.Sequential(
         [
@@ -171,21 +172,59 @@ def test_memory_does_not_grow_with_the_number_of_pictures():
         ]
     )
     classifier = Classifier(network, lambda x: x, 8, [str(k) for k in range(classes)])
+    mapped = []
+    usual = np.memmap.__array_finalize__  # of whatever part of a file is looked at
 
-    def peak(count):
+    def noted(array, parent):
+        mapped.append(mapped_bytes())
+        usual(array, parent)
+
+    monkeypatch.setattr(np.memmap, "__array_finalize__", noted)
+
+    def peaks(count):
         images = np.random.default_rng(0).random((count, 8, 8, 3)).astype("float32")
         paths = tuple(f"{i}.png" for i in range(count))
         pictures = Pictures(images, np.zeros(count, int), ("7",), paths, "many")
+        mapped.clear()
         tracemalloc.start()
         screen(classifier, pictures, "brightness", [-1, -0.5, 0, 0.5, 1], batch_size=4)
         _, highest = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        return highest
+        return highest, max(mapped)
 
-    peak(4)  # what is imported and made only once
-    few, many = peak(8), peak(136)
+    peaks(4)  # what is imported and made only once
+    (few, few_mapped), (many, many_mapped) = peaks(8), peaks(136)
     assert few > 5 * classes * 4  # the tracer sees arrays
     assert many - few < 128 * 4096
+    assert many_mapped - few_mapped < 128 * 5 * classes * 4 / 4
+
+
+def mapped_bytes():
+    """Return how much of files is in this process's memory, where the system tells it."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except FileNotFoundError:
+        return 0
+    return 1024 * int(status.partition("RssFile:")[2].split()[0])
+
+
+def test_the_mean_over_pictures_is_numpys_to_the_last_bit(color_classifier):
+    """All classes are kept here, so that the mean can be computed anew."""
+    images = np.random.default_rng(5).random((1009, 8, 8, 3)).astype("float32")
+    paths = tuple(f"{i}.png" for i in range(len(images)))
+    labels = np.arange(len(images)) % 2
+    pictures = Pictures(images, labels, ("green", "blue"), paths, "many")
+    for batch_size in (7, 64):
+        screening = screen(
+            color_classifier, pictures, "contrast", [0.25, 1, 4], rivals=2, batch_size=batch_size
+        )
+        for category, own in enumerate([labels == 0, labels == 1]):
+            said = np.empty((own.sum(), 3, 3), np.float32)
+            said[:, :, screening.target[category]] = screening.softmax[own]
+            for rank in range(2):
+                said[:, :, screening.rival[category, rank]] = screening.rival_softmax[own, rank]
+            mean = said.mean(axis=0, dtype=np.float64).astype(np.float32)
+            np.testing.assert_array_equal(screening.mean_softmax[category], mean)
 
 
 # Noise

@@ -1,10 +1,9 @@
 """Classes into which everything falls, counted by hand."""
 
 import numpy as np
-import pytest
 import xarray as xr
 
-from itn.sinks import GAINS, gained, most_frequent, taken_for
+from itn.sinks import GAINS, gained, taken_for
 from itn.thresholds import thresholds
 
 # Of the network's classes 0, 1, 2 the categories are 2 and 0. Two pictures of the first, three of
@@ -38,12 +37,6 @@ def screened(predicted=PREDICTED, magnitude=(0, 0.1, 0.2, 0.3), transformation="
         },
         attrs={"transformation": transformation, "identity": identity},
     )
-
-
-def test_the_most_frequent_class_of_all_pictures():
-    found = most_frequent(screened())
-    assert found["class"].values.tolist() == [0, 2, 0, 1]
-    assert found.share.values.tolist() == [0.6, 0.6, 0.6, 0.8]
 
 
 def test_only_other_categories_pictures_are_taken_for_one():
@@ -85,8 +78,10 @@ def test_one_category_has_no_others():
     assert np.isnan(taken_for(same)).all()
 
 
-@pytest.mark.parametrize("name", ["most_frequent", "taken_for"])
-def test_of_no_magnitude_nothing_is_told(name):
-    empty = screened().isel(magnitude=[])
-    found = {"most_frequent": most_frequent, "taken_for": taken_for}[name](empty)
-    assert found.sizes["magnitude"] == 0
+def test_what_was_not_looked_at_does_not_count():
+    """Of the lamps, one was not looked at where a third of them is taken for a ball."""
+    holes = screened()
+    holes.predicted.values[3, 1] = -1
+    assert taken_for(holes).sel(category="ball", magnitude=0.1) == 0
+    holes.predicted.values[2:, 1] = -1
+    assert np.isnan(taken_for(holes).sel(category="ball", magnitude=0.1))

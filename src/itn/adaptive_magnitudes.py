@@ -12,7 +12,7 @@ import xarray as xr
 
 from itn.messages import UsageError, shown
 from itn.thresholds import thresholds
-from itn.transformations import Transformation, unrolled
+from itn.transformations import Transformation, find_transformation, unrolled
 
 # Of each side of the sweep, beside the identity. What has a period may come back: half-way, too.
 COARSE, COARSE_OF_PERIOD = (1 / 4, 1), (1 / 4, 1 / 2, 1)
@@ -22,19 +22,23 @@ SHARE = 1.25
 MOST_STEPS = 1024  # that one step of the default sweep is split into
 
 
-def check_precision(precision: object, transformation: Transformation, sweep: np.ndarray) -> float:
+def check_precision(
+    precision: float | None, transformation: Transformation, sweep: np.ndarray
+) -> float:
     """Return how far apart magnitudes may stay, by default the step of a sweep."""
-    first, second = even(sweep[:2], transformation)
-    step = float(second - first)
+    first, last = even(sweep[[0, -1]], transformation)
+    step = float(last - first) / (len(sweep) - 1)
     if precision is None:
         return step
-    if not isinstance(precision, int | float | np.number) or not precision >= step / MOST_STEPS:
+    number = isinstance(precision, int | float | np.number) and not isinstance(precision, bool)
+    finest = float(precision) if number else np.nan
+    if not step / MOST_STEPS <= finest < np.inf:
         unit = "octaves" if transformation.logarithmic else transformation.unit
         raise UsageError(
             f"precision of {transformation.name} must be a number from {step / MOST_STEPS:.2g}"
             f"{unit and f' {unit}'}, got {shown(precision)}"
         )
-    return float(precision)
+    return finest
 
 
 def magnitude_grid(
@@ -66,7 +70,7 @@ def coarse_magnitudes(sweep: np.ndarray, transformation: Transformation) -> npt.
 
 
 def next_magnitudes(
-    screening: xr.Dataset, grid: np.ndarray, transformation: Transformation, precision: float
+    screening: xr.Dataset, grid: np.ndarray, precision: float
 ) -> npt.NDArray[np.float64]:
     """Return where to look next at the one category of a screening; nowhere if it is known.
 
@@ -75,15 +79,20 @@ def next_magnitudes(
     or the interval's width times `SHARE`. The first failure is what counts: what is lost and
     comes back between two magnitudes that hold is not seen, nor looked for.
     """
+    transformation = find_transformation(screening.attrs["transformation"])
     axis, order = unrolled(grid, transformation)
     at = even(axis, transformation)
     looked = np.flatnonzero(np.isin(grid, screening.magnitude.values)[order])
-    found = thresholds(screening).isel(category=0).stack(side=("criterion", "direction"))
+    found = thresholds(screening).isel(category=0)
+    ends = (found[name].values.ravel() for name in ("threshold", "low", "high", "limit"))
     wanted: set[int] = set()
-    for side in range(found.sizes["side"]):
-        span = _span(found.isel(side=side), transformation)
-        if span is not None:
-            wanted.update(_between(at, looked, span, precision))
+    for threshold, low, high, limit in zip(*ends, strict=True):
+        known = [threshold, low, high]
+        if np.isnan(low) != np.isnan(high):  # the interval is open
+            known.append(limit)
+        span = even(known, transformation)
+        if not np.isnan(span).all():
+            wanted.update(_between(at, looked, np.nanmin(span), np.nanmax(span), precision))
     return np.unique(grid[order[sorted(wanted)]])
 
 
@@ -93,26 +102,17 @@ def even(magnitudes: npt.ArrayLike, transformation: Transformation) -> npt.NDArr
     return np.log2(at) if transformation.logarithmic else at
 
 
-def _span(one: xr.Dataset, transformation: Transformation) -> npt.NDArray[np.float64] | None:
-    """Return where a threshold may be, as far as was looked; nowhere if surely beyond."""
-    names = ["threshold", "low", "high"]
-    if np.isnan([one.low, one.high]).sum() == 1:  # the interval is open
-        names.append("limit")
-    known = even([one[name].item() for name in names], transformation)
-    known = known[~np.isnan(known)]
-    return np.array([known.min(), known.max()]) if len(known) else None
-
-
-def _between(at: np.ndarray, looked: np.ndarray, span: np.ndarray, precision: float) -> list[int]:
-    """Return positions between those looked at that are too far apart where a span lies."""
-    low, high = span
+def _between(
+    at: np.ndarray, looked: np.ndarray, low: float, high: float, precision: float
+) -> list[int]:
+    """Return positions between those looked at that are too far apart, from `low` to `high`."""
     enough = max(precision, SHARE * (high - low)) + 1e-9
     positions = []
     for inner, outer in pairwise(looked.tolist()):
         apart = at[outer] > low and at[inner] < high and at[outer] - at[inner] > enough
         if not apart or outer - inner < 2:
             continue
-        # The one nearest to the middle of the span, but of the gap's middle third.
+        # The one nearest to the middle of what is asked for, but in the gap's middle third.
         third = -(-(outer - inner) // 3)
         middle = (max(low, at[inner]) + min(high, at[outer])) / 2
         candidates = range(inner + third, outer - third + 1)

@@ -1,6 +1,6 @@
 """Screenings as they are stored: written, read, and parts of them selected. Needs no backend."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +159,31 @@ def select_categories(screening: xr.Dataset, categories: Sequence[str]) -> xr.Da
         return selected
     selected = selected.isel(magnitude=was_screened(selected).any(axis=0))
     return selected.drop_vars("screened") if was_screened(selected).all() else selected
+
+
+def join_categories(
+    parts: list[xr.Dataset], label: np.ndarray, names: Mapping[str, Sequence[str]]
+) -> xr.Dataset:
+    """Put screenings of one category each together, over the magnitudes of all of them.
+
+    The list is emptied, so that nothing is held twice; `names` are the other coordinates.
+    """
+    magnitudes = np.unique(np.concatenate([part.magnitude.values for part in parts]))
+    screened = np.array([np.isin(magnitudes, part.magnitude.values) for part in parts])
+    whole: dict[Hashable, tuple[tuple[Hashable, ...], np.ndarray]] = {}
+    for category in range(len(parts)):
+        part = parts.pop(0).reindex(magnitude=magnitudes, fill_value={"predicted": -1})
+        for name, variable in part.data_vars.items():
+            rows = np.flatnonzero(label == category) if "image" in variable.dims else [category]
+            if name not in whole:
+                count = len(label) if "image" in variable.dims else len(screened)
+                values = np.empty((count, *variable.shape[1:]), variable.dtype)
+                whole[name] = variable.dims, values
+            whole[name][1][rows] = variable.values
+    whole["label"] = ("image",), label
+    if not screened.all():
+        whole["screened"] = SCREENED, screened
+    return xr.Dataset(whole, coords={"magnitude": magnitudes, **names})
 
 
 def was_screened(screening: xr.Dataset) -> npt.NDArray[np.bool_]:

@@ -81,6 +81,12 @@ def read_attributes(path: Path) -> dict[str, Any]:
         return dict(file.attrs)
 
 
+def stored_array(path: Path, name: str) -> h5py.Dataset:
+    """Open an array of a result, after `check`; what is asked of it is read when it is asked."""
+    check(path)
+    return h5py.File(path)[name]
+
+
 def _write(tree: xr.DataTree, path: Path) -> None:
     # As `to_netcdf` does it, but without the times that HDF5 notes in the file otherwise.
     properties = _timeless(h5py.h5p.FILE_CREATE)

@@ -93,9 +93,9 @@ def plot_softmax(
 ) -> matplotlib.figure.Figure:
     """Draw the paper's figure: mean softmax against magnitude, one panel per category.
 
-    Lines are the true class, the rivals, and *others*: the highest mean softmax among all
-    remaining classes. Magnitudes at which a rival has the upper hand are shaded; vertical
-    lines mark the thresholds *switch* (solid) and *half* (dotted).
+    Lines are the true class, the three rivals that come highest, and *others*: the highest mean
+    softmax among all remaining classes. Magnitudes at which a rival has the upper hand are shaded;
+    vertical lines mark the thresholds *switch* (solid) and *half* (dotted).
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def plot_softmax(
     found = thresholds(screening, resamples=0)
     lead = margins(screening).sel(criterion="switch").values  # [C, M]
     count = screening.sizes["category"]
-    legend_rows = -(-(screening.sizes["rank"] + 2) // 2)
+    legend_rows = -(-(min(screening.sizes["rank"], len(RIVAL_STYLES)) + 2) // 2)
     with panels(count, columns, ax=ax, legend_rows=legend_rows) as (figure, grid):
         for category, axes in enumerate(grid.flat[:count]):
             _draw_softmax(axes, screening, found, lead[category], category)
@@ -332,7 +332,8 @@ def _draw_softmax(
     screening, lead = screening.isel(magnitude=own), lead[own]
     magnitude = screening.magnitude.values
     mean = screening.mean_softmax.values[category]  # [M, K]
-    target, rivals = screening.target.values[category], screening.rival.values[category]
+    target = screening.target.values[category]
+    rivals = screening.rival.values[category, : len(RIVAL_STYLES)]
     others = np.delete(mean, [target, *rivals], axis=1)
 
     axes.axvspan(magnitude[0], magnitude[-1], color=LOST_COLOR, linewidth=0, zorder=0)
@@ -340,8 +341,7 @@ def _draw_softmax(
         axes.axvspan(start, end, color="white", linewidth=0, zorder=0.5)
     if others.size:
         axes.plot(magnitude, others.max(axis=1), label="others (highest)", **OTHERS_STYLE)
-    for rank, rival in enumerate(rivals):
-        style = RIVAL_STYLES[rank % len(RIVAL_STYLES)]
+    for rival, style in zip(rivals, RIVAL_STYLES, strict=False):
         axes.plot(magnitude, mean[:, rival], label=readable(names[rival]), linewidth=1.5, **style)
     axes.plot(magnitude, mean[:, target], label=f"{readable(names[target])} (true)", **TRUE_STYLE)
     _mark_thresholds(axes, found.isel(category=category), magnitude, transformation)

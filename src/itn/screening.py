@@ -10,7 +10,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,14 +20,21 @@ import numpy.typing as npt
 import xarray as xr
 from keras import ops
 
+from itn.adaptive_magnitudes import (
+    check_precision,
+    coarse_magnitudes,
+    magnitude_grid,
+    next_magnitudes,
+)
 from itn.classifiers import Classifier, batches
+from itn.curves import join_categories
 from itn.engines import compiled, fastest_batch_size, on_device, usual_batch_size
 from itn.files import whole_file
 from itn.keras_settings import devices
-from itn.messages import Progress, UsageError, whole_number
+from itn.messages import Progress, UsageError, shown, whole_number
 from itn.pictures import Pictures
 from itn.provenance import environment
-from itn.softmax_sheets import Sheets
+from itn.softmax_sheets import Sheet, Sheets
 from itn.transformations import (
     Transformation,
     check_pictures,
@@ -35,6 +44,7 @@ from itn.transformations import (
 )
 from itn.warp import Tensor, check_fill
 
+ADAPTIVE = "adaptive"
 # From so many passes on it pays to find the batch size that is fastest here.
 WORTH_TIMING = 3000
 LARGEST_SEED = 2**63 - 1  # that a file of results can hold
@@ -47,12 +57,13 @@ def screen(
     classifier: Classifier,
     pictures: Pictures,
     name: str,
-    magnitudes: Sequence[float] | np.ndarray | None = None,
+    magnitudes: Sequence[float] | np.ndarray | str | None = None,
     *,
+    precision: float | None = None,
     fill: str = "zeros",
     seed: int = 0,
     clip: bool = False,
-    rivals: int = 3,
+    rivals: int = 12,
     batch_size: int | None = None,
     untouched: np.ndarray | None = None,
     state: str | Path | None = None,
@@ -60,7 +71,8 @@ def screen(
 ) -> xr.Dataset:
     """Screen a classifier with one transformation over pictures of one or more classes.
 
-    Magnitudes are paired: each sees every picture, with the picture's own noise field.
+    Magnitudes are paired: each sees every picture, with the picture's own noise field. Where they
+    are adaptive that is so within each category.
 
     Parameters
     ----------
@@ -70,18 +82,24 @@ def screen(
         Pictures of the classifier's input size; each of their classes is one category.
     name : str
         Transformation, a key of `itn.TRANSFORMATIONS`.
-    magnitudes : array of float [M], optional
+    magnitudes : array of float [M] or "adaptive", optional
         In the transformation's unit, by default its full sweep. They are sorted, and the
-        identity is added where it is missing.
+        identity is added where it is missing. "adaptive" looks coarsely over the same range, and
+        then in between, for each category where its thresholds or their intervals lie; see Notes.
+    precision : float, optional
+        For adaptive magnitudes: how far apart they may stay around a threshold, however narrow
+        its interval is. In the transformation's unit, but of factors in octaves, steps of 2;
+        by default the step of the full sweep.
     fill : {"zeros", "edge", "reflect", "mean"}, default "zeros"
         What lies outside a picture, see `itn.warp.affine_warp`.
     seed : int, default 0
         Seed of the noise, not negative.
     clip : bool, default False
         Whether to clip transformed pictures to [0, 1]. The paper clips nothing.
-    rivals : int, default 3
+    rivals : int, default 12
         At most how many rivals are kept for each category: the classes, other than the true
-        one, whose mean softmax rises highest anywhere in the sweep.
+        one, whose mean softmax rises highest anywhere in the sweep. Figures draw three of them;
+        the intervals of `itn.thresholds` look at all.
     batch_size : int, optional
         Pictures per forward pass, by default what is fastest here for this network: timed once
         where the screening is long, else 8.
@@ -104,7 +122,9 @@ def screen(
         - ``predicted`` (image, magnitude): index of the class with the highest softmax;
         - ``mean_softmax`` (category, magnitude, class): mean over the category's pictures;
         - ``rival`` (category, rank), ``target`` (category): indices of classes;
-        - ``label`` (image): index of the category.
+        - ``label`` (image): index of the category;
+        - ``screened`` (category, magnitude), only where magnitudes were adaptive for several
+          categories: whether it was looked at. Where not, softmax is NaN and ``predicted`` -1.
 
     Raises
     ------
@@ -112,6 +132,18 @@ def screen(
         Before the first pass: for what is unknown or out of range, pictures that do not fit, a
         broken file, or too little space for temporary ones. After it, naming the picture: if an
         answer is no number, or the identity does not reproduce that to the untouched picture.
+
+    Notes
+    -----
+    Adaptive magnitudes are the identity, both ends of the full sweep, a quarter of the way to
+    them, and then, again and again, one between any two that are farther apart than ``precision``
+    and than 1.25 times the width of a threshold's interval, where that interval or the threshold
+    lies, for both criteria of `itn.thresholds`. They are those of the full sweep, whose steps are
+    halved where ``precision`` is finer, and give the same bits there.
+
+    The first failure is what counts, but only one that is seen. What is lost and comes back between
+    two magnitudes that hold, as an object may that looks the same from several sides, is missed; so
+    may be all that `itn.plot_softmax` shows far from the thresholds, where lines are straight.
 
     Examples
     --------
@@ -128,17 +160,14 @@ def screen(
     transformation = find_transformation(name)
     check_fill(fill)
     targets = _checked_targets(classifier, pictures, rivals, batch_size, untouched, seed)
-    if magnitudes is None:
-        magnitudes = transformation.sweep(classifier.input_size)
-    else:
-        checked = transformation.checked(magnitudes).reshape(-1)
-        magnitudes = np.union1d(checked, [transformation.identity])
+    plan = _plan(transformation, classifier.input_size, magnitudes, precision)
     attributes = {
         "transformation": name,
         "identity": transformation.identity,
         "fill": fill,
         "seed": seed,
         "clip": int(clip),
+        **plan.attributes,
         "network": classifier.name,
         "weights_sha256": classifier.weights_hash(),
         "data": pictures.name,
@@ -157,26 +186,18 @@ def screen(
 
     folder = None
     if state is not None:
-        recipe = [attributes, magnitudes.tolist(), len(classifier.class_names)]
+        recipe = [attributes, plan.first.tolist(), len(classifier.class_names)]
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
         folder = Path(state) / digest[:16]
         folder.mkdir(parents=True, exist_ok=True)
     look = Look(classifier, transformed)
     sweep = _Sweep(
-        look, classifier, pictures, targets, transformation, magnitudes, seed,
-        _batch_size(batch_size, look, pictures, len(magnitudes), folder), untouched,
+        look, classifier, pictures, targets, transformation, plan, seed,
+        _batch_size(batch_size, look, pictures, plan.most, folder), untouched,
     )  # fmt: skip
-    variables = sweep.look_at_all(min(rivals, len(classifier.class_names) - 1), folder, progress)
-    return xr.Dataset(
-        variables,
-        coords={
-            "magnitude": ("magnitude", magnitudes, {"units": transformation.unit}),
-            "image": list(pictures.paths),
-            "category": list(pictures.class_names),
-            "class": list(classifier.class_names),
-        },
-        attrs=attributes,
-    )
+    screening = sweep.look_at_all(min(rivals, len(classifier.class_names) - 1), folder, progress)
+    screening.magnitude.attrs["units"] = transformation.unit
+    return screening.assign_attrs(attributes)
 
 
 class Look:
@@ -196,6 +217,42 @@ class Look:
 
 
 @dataclass(frozen=True)
+class _Plan:
+    """Under which magnitudes pictures are looked at."""
+
+    first: np.ndarray  # for every category
+    most: int  # that there would be without adapting, about
+    then: Callable[[xr.Dataset], np.ndarray]  # what a category has shown so far -> further ones
+    attributes: dict[str, Any]  # what the screening says of them
+
+
+def _plan(
+    transformation: Transformation,
+    width: int,
+    magnitudes: Sequence[float] | np.ndarray | str | None,
+    precision: float | None,
+) -> _Plan:
+    """Decide under which magnitudes to look, or refuse what cannot be."""
+    adaptive = isinstance(magnitudes, str)
+    if adaptive and magnitudes != ADAPTIVE:
+        raise UsageError(f"magnitudes must be numbers or '{ADAPTIVE}', got '{shown(magnitudes)}'")
+    if precision is not None and not adaptive:
+        raise UsageError(f"precision is that of magnitudes='{ADAPTIVE}'")
+    sweep = transformation.sweep(width)
+    if adaptive:
+        finest = check_precision(precision, transformation, sweep)
+        then = partial(
+            next_magnitudes, grid=magnitude_grid(sweep, transformation, finest), precision=finest
+        )
+        first = coarse_magnitudes(sweep, transformation)
+        return _Plan(first, len(sweep), then, {"magnitudes": ADAPTIVE, "precision": finest})
+    if magnitudes is not None:
+        checked = transformation.checked(magnitudes).reshape(-1)
+        sweep = np.union1d(checked, [transformation.identity])
+    return _Plan(sweep, len(sweep), lambda seen: sweep[:0], {})
+
+
+@dataclass(frozen=True)
 class _Sweep:
     """The pictures of a screening under every magnitude."""
 
@@ -204,60 +261,104 @@ class _Sweep:
     pictures: Pictures
     targets: np.ndarray  # logit of each category
     transformation: Transformation
-    magnitudes: np.ndarray
+    plan: _Plan
     seed: int
     batch_size: int
     untouched: np.ndarray | None  # softmax [N, K] of pictures as they are, where that is known
 
-    def look_at_all(
-        self, rivals: int, state: Path | None, progress: bool
-    ) -> dict[str, tuple[object, np.ndarray]]:
-        """Return the variables of the screening, with their dimensions."""
-        labels, classes = self.pictures.labels, len(self.classifier.class_names)
-        images, categories, magnitudes = len(labels), len(self.targets), len(self.magnitudes)
-        softmax = np.empty((images, magnitudes), np.float32)
-        rival_softmax = np.empty((images, rivals, magnitudes), np.float32)
-        predicted = np.empty((images, magnitudes), np.int32)
-        mean_softmax = np.empty((categories, magnitudes, classes), np.float32)
-        rival = np.empty((categories, rivals), np.int32)
-        counts = np.bincount(labels)
+    def look_at_all(self, rivals: int, state: Path | None, progress: bool) -> xr.Dataset:
+        """Return the screening, without its attributes."""
+        counts = np.bincount(self.pictures.labels).tolist()
+        first = self.plan.first
         with (
-            closing(Sheets(state, counts.tolist(), (magnitudes, classes))) as sheets,
+            closing(Sheets(state, counts, first, len(self.classifier.class_names))) as sheets,
             Progress(
-                total=images * magnitudes,
+                total=len(self.pictures) * len(first),
                 desc=f"{self.classifier.name}, {self.transformation.name}",
                 unit="pass",
                 delay=2,
                 disable=not progress,
             ) as bar,
         ):
-            for category, target in enumerate(self.targets):
-                members = np.flatnonzero(labels == category)
-                # The rivals are known only after the sweep. What they are chosen from lies on
-                # disk, so that memory does not grow with the number of pictures.
-                everything = sheets.open(category)
-                for start, stop in batches(len(members), self.batch_size):
-                    self.look_at(members[start:stop], everything[start:stop], start == 0)
-                    bar.update((stop - start) * magnitudes)
-                mean = everything.mean(axis=0, dtype=np.float64)
-                peaks = mean.max(axis=0)
-                peaks[target] = -1
-                rival[category] = np.argsort(-peaks, kind="stable")[:rivals]
-                mean_softmax[category] = mean
-                softmax[members] = everything[:, :, target]
-                rival_softmax[members] = everything[:, :, rival[category]].transpose(0, 2, 1)
-                predicted[members] = everything.argmax(axis=2)
-        return {
-            "softmax": (("image", "magnitude"), softmax),
-            "rival_softmax": (("image", "rank", "magnitude"), rival_softmax),
-            "predicted": (("image", "magnitude"), predicted),
-            "mean_softmax": (("category", "magnitude", "class"), mean_softmax),
-            "rival": (("category", "rank"), rival),
-            "target": ("category", self.targets),
-            "label": ("image", np.asarray(labels, np.int32)),
+            parts = [
+                self.look_at_category(category, rivals, sheets, bar)
+                for category in range(len(counts))
+            ]
+        names = {
+            "image": list(self.pictures.paths),
+            "category": list(self.pictures.class_names),
+            "class": list(self.classifier.class_names),
         }
+        return join_categories(parts, np.asarray(self.pictures.labels, np.int32), names)
 
-    def look_at(self, batch: np.ndarray, said: np.ndarray, first: bool) -> None:
+    def look_at_category(
+        self, category: int, rivals: int, sheets: Sheets, bar: Progress
+    ) -> xr.Dataset:
+        """Return the screening of one category, in rounds where magnitudes are adaptive."""
+        members = np.flatnonzero(self.pictures.labels == category)
+        wanted = self.plan.first
+        looked: list[tuple[np.ndarray, Sheet]] = []
+        while len(wanted):
+            # The rivals are known only after the sweep. What they are chosen from lies on disk, so
+            # that memory does not grow with the number of pictures.
+            sheet = sheets.open(category, wanted)
+            if looked:
+                bar.total = (bar.total or 0) + len(members) * len(wanted)
+            for start, stop in batches(len(members), self.batch_size):
+                first = not looked and start == 0
+                self.look_at(members[start:stop], wanted, sheet.rows(start, stop), first)
+                bar.update((stop - start) * len(wanted))
+            looked.append((wanted, sheet))
+            found = self.summary(category, rivals, looked)
+            wanted = self.plan.then(found)
+        return found
+
+    def summary(
+        self, category: int, rivals: int, looked: Sequence[tuple[np.ndarray, Sheet]]
+    ) -> xr.Dataset:
+        """Return what was said of one category so far."""
+        magnitudes = np.sort(np.concatenate([wanted for wanted, _ in looked]))
+        images, classes = looked[0][1].shape[0], looked[0][1].shape[2]
+        target = self.targets[category]
+
+        def rows() -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+            for wanted, sheet in looked:
+                columns = np.searchsorted(magnitudes, wanted)
+                for start, stop in batches(images, self.batch_size):
+                    yield slice(start, stop), columns, sheet.rows(start, stop)
+
+        total = np.zeros((len(magnitudes), classes))
+        softmax = np.empty((images, len(magnitudes)), np.float32)
+        predicted = np.empty((images, len(magnitudes)), np.int32)
+        rival_softmax = np.empty((images, rivals, len(magnitudes)), np.float32)
+        for batch, columns, said in rows():
+            for of_one in said:  # one by one: not another sum for another batch size
+                total[columns] += of_one
+            softmax[batch, columns] = said[:, :, target]
+            predicted[batch, columns] = said.argmax(axis=2)
+        mean = total / images
+        peaks = mean.max(axis=0)
+        peaks[target] = -1
+        rival = np.argsort(-peaks, kind="stable")[:rivals].astype(np.int32)
+        for batch, columns, said in rows():
+            rival_softmax[batch, :, columns] = said[:, :, rival].transpose(0, 2, 1)
+        return xr.Dataset(
+            {
+                "softmax": (("image", "magnitude"), softmax),
+                "rival_softmax": (("image", "rank", "magnitude"), rival_softmax),
+                "predicted": (("image", "magnitude"), predicted),
+                "mean_softmax": (("category", "magnitude", "class"), mean[None].astype("f4")),
+                "rival": (("category", "rank"), rival[None]),
+                "target": ("category", self.targets[[category]]),
+                "label": ("image", np.zeros(images, np.int32)),
+            },
+            coords={"magnitude": magnitudes, "category": [self.pictures.class_names[category]]},
+            attrs={"transformation": self.transformation.name},
+        )
+
+    def look_at(
+        self, batch: np.ndarray, magnitudes: np.ndarray, said: np.ndarray, first: bool
+    ) -> None:
         """Write the softmax [B, M, K] of one batch of pictures where it is not yet in `said`."""
         missing = np.flatnonzero(np.isnan(said).any(axis=(0, 2))).tolist()
         if not missing and not first:
@@ -268,35 +369,35 @@ class _Sweep:
         images = np.asarray(self.pictures.images[full])
         check_pictures(images, paths)
         inputs = {"images": on_device(images)}  # once, not for every magnitude
-        if self.untouched is None:
-            untouched = self.look.softmax(inputs)[: len(batch)]
-        else:
+        identity = np.flatnonzero(magnitudes == self.transformation.identity)  # none, later
+        if self.untouched is not None:
             untouched = self.untouched[batch]
+        elif len(identity):
+            untouched = self.look.softmax(inputs)[: len(batch)]
         if self.transformation.name == "noise":
             fields = noise_fields([seed_of(self.seed, path) for path in paths], images.shape[1:])
             inputs["noise"] = on_device(fields)
-        identity = np.searchsorted(self.magnitudes, self.transformation.identity)
-        if first and identity not in missing:
-            self._check_kept(said[:, identity], untouched)
+        if first and identity[0] not in missing:
+            self._check_kept(said[:, identity[0]], untouched)
         for index in missing:
-            if index == identity and not first:
+            if index in identity and not first:
                 softmax = untouched
             else:
-                magnitude = np.full((1, 1, 1, 1), self.magnitudes[index], np.float32)
+                magnitude = np.full((1, 1, 1, 1), magnitudes[index], np.float32)
                 softmax = self.look.softmax(inputs | {"magnitude": magnitude})[: len(batch)]
-            self._check(paths, softmax, index)
-            if index == identity:
+            self._check(paths, softmax, magnitudes[index])
+            if index in identity:
                 self._check_identity(paths, softmax, untouched)
                 softmax = untouched
             said[:, index] = softmax
 
-    def _check(self, paths: list[str], softmax: np.ndarray, index: int) -> None:
+    def _check(self, paths: list[str], softmax: np.ndarray, magnitude: float) -> None:
         """Refuse what is no number."""
         wrong = np.flatnonzero(np.isnan(softmax).any(axis=1))
         if len(wrong):
             raise UsageError(
                 f"{self.classifier.name} answers with nan to {paths[wrong[0]]}, "
-                f"{self.transformation.name} by {self.magnitudes[index]:g}: its preprocessing or "
+                f"{self.transformation.name} by {magnitude:g}: its preprocessing or "
                 "weights give no number there; a logarithm or a power may need clip=True, which "
                 "keeps pictures in [0, 1]"
             )

@@ -15,25 +15,6 @@ from itn.transformations import find_transformation, unrolled
 GAINS = 0.1
 
 
-def most_frequent(screening: xr.Dataset) -> xr.Dataset:
-    """Return for which class most pictures are taken at each magnitude, and the share of these.
-
-    Over ``magnitude``: ``class``, an index of the network's classes (of several as frequent the
-    first), and ``share`` of all pictures.
-    """
-    predicted = screening.predicted.values
-    counts = np.zeros((screening.sizes["magnitude"], screening.sizes["class"]), np.int64)
-    for count, each in zip(counts, predicted.T, strict=True):
-        count += np.bincount(each[each >= 0], minlength=len(count))
-    return xr.Dataset(
-        {
-            "class": ("magnitude", np.argmax(counts, axis=1)),
-            "share": ("magnitude", counts.max(axis=1) / counts.sum(axis=1)),
-        },
-        coords={"magnitude": screening.magnitude},
-    )
-
-
 def taken_for(screening: xr.Dataset) -> xr.DataArray:
     """Return the share of other categories' pictures that are taken for each category.
 
@@ -59,7 +40,7 @@ def gained(screening: xr.Dataset, thresholds: xr.Dataset) -> xr.DataArray:
 
     Over ``category``, ``criterion`` and ``direction``, as the `itn.thresholds` of this screening:
     from the identity to the threshold, or to the limit where that is not reached. NaN where there
-    is no threshold and no other category. What is above `GAINS` is no robustness.
+    is no threshold, or no other category. What is above `GAINS` is no robustness.
     """
     transformation = find_transformation(screening.attrs["transformation"])
     axis, order = unrolled(screening.magnitude.values, transformation)

@@ -7,10 +7,11 @@ where it never does, the end is open.
 
 Three things make that hold for few pictures, see ``benchmarks/threshold_coverage.py``:
 
-- Resamples vary less than samples do, by n - 1 in n, and have the tails of a normal distribution
-  where those of Student's are due. The levels are set so as to make up for both.
+- Resamples vary less than samples do, by n - 1 in n, and those of softmax have the tails of a
+  normal distribution where Student's are due; how much counts vary is known from their mean. The
+  levels are set so as to make up for it.
 - Where all pictures are lost in one step, resamples do not vary at all. So to those of *half*,
-  which counts, two imaginary pictures are added, each with a fraction of a picture's weight: one
+  which counts, two imaginary pictures are added, each with the weight of half a picture: one
   that is never lost, and one that is lost at once. They pull both ways, and move no threshold.
 - Of rivals that are equally strong, the highest in a sample is too high, and in a resample again.
   So each is looked at for itself: its share is that of the resamples in which it is ahead, and
@@ -18,13 +19,17 @@ Three things make that hold for few pictures, see ``benchmarks/threshold_coverag
 
 References
 ----------
-Hesterberg (2015), What teachers should know about the bootstrap (the levels).
+Hesterberg (2015), What teachers should know about the bootstrap (the levels);
+Brown, Cai, DasGupta (2001), Interval estimation for a binomial proportion (half a picture, which
+is Jeffreys' prior).
 """
+
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy import stats
+from scipy.special import ndtr, ndtri, stdtrit
 
 from itn.curves import was_screened
 from itn.transformations import find_transformation, sides, unrolled
@@ -32,7 +37,7 @@ from itn.transformations import find_transformation, sides, unrolled
 Numbers = npt.NDArray[np.float64]
 
 MISSED = 0.025  # on either side, of a 95 % interval
-IMAGINARY = 0.25  # weight of each imaginary picture
+IMAGINARY = 0.5  # weight of each imaginary picture
 
 
 def threshold_intervals(
@@ -53,33 +58,36 @@ def threshold_intervals(
         if len(members) < 2 or identity not in axis:  # one does not tell how pictures differ
             continue
         position = np.log(axis) if transformation.logarithmic else axis
-        counts, few = _draw(len(members), resamples, seed), _few(len(members), resamples)
+        counts = _draw(len(members), resamples, seed)
         switch = _switch(screening, category, members)
         half = _half(screening, category, members, order[axis == identity])
-        for criterion, margins in enumerate((switch, half)):
-            for margin in margins:
-                sums = counts[:, : len(margin)] @ margin[:, order]
+        wide = stdtrit(len(members) - 1, 1 - MISSED), ndtri(1 - MISSED)
+        for criterion, (margins, quantile) in enumerate(zip((switch, half), wide, strict=True)):
+            few = resamples * ndtr(-quantile * np.sqrt(len(members) / (len(members) - 1)))
+            drawn = [counts[:, : len(margin)] @ margin[:, order] for margin in margins]
+            least = np.min(drawn, axis=0, initial=np.inf)
+            for sums in drawn:
                 for direction, side in enumerate(sides(axis, transformation).values()):
                     outward = np.abs(position[side] - position[side[0]])
                     nearest = away[category, criterion, direction]
-                    nearest[:] = np.minimum(nearest, _ends(sums[:, side], outward, few))
+                    nearest[:] = np.minimum(
+                        nearest, _ends(sums[:, side], least[:, side], outward, few)
+                    )
     away[np.isinf(away)] = np.nan
     shift = np.stack([-away[:, :, 0, ::-1], away[:, :, 1]], axis=2)
     ends = identity * np.exp(shift) if transformation.logarithmic else identity + shift
     return ends[..., 0], ends[..., 1]
 
 
+@lru_cache(maxsize=1)  # categories of as many pictures
 def _draw(pictures: int, resamples: int, seed: int) -> Numbers:
     """Draw how often each picture is in each resample; last come the two imaginary ones."""
     weights = np.append(np.ones(pictures), [IMAGINARY, IMAGINARY])
     rng = np.random.default_rng(seed)
-    return rng.multinomial(pictures, weights / weights.sum(), resamples).astype(np.float64)
-
-
-def _few(pictures: int, resamples: int) -> float:
-    """Return how many resamples are beyond either end of the interval."""
-    wide = np.sqrt(pictures / (pictures - 1)) * stats.t.isf(MISSED, pictures - 1)
-    return float(resamples * stats.norm.sf(wide))
+    counts = rng.multinomial(pictures, weights / weights.sum(), resamples).astype(np.float64)
+    # Of very few pictures a resample may hold none: it has lost nothing, and takes each once.
+    counts[~counts[:, :pictures].any(axis=1), :pictures] = 1
+    return counts
 
 
 def _switch(screening: xr.Dataset, category: int, members: npt.NDArray[np.intp]) -> list[Numbers]:
@@ -106,27 +114,34 @@ def _half(
     return [right - right[:, identity] / 2]
 
 
-def _ends(sums: Numbers, outward: Numbers, few: float) -> list[float]:
-    """Return how far out few resamples have lost the prediction, and how far out all but few.
+def _ends(sums: Numbers, least: Numbers, outward: Numbers, few: float) -> tuple[float, float]:
+    """Return how far out a rival is ahead in a few of the resamples, and in all but few.
 
-    Of each resample, `sums` is negative where it has lost it; what is lost at the identity is lost.
+    Of each resample, `sums` is negative where it is; `least` is the lowest of all rivals'. Where
+    another one came closest at the magnitude before, the line from there crosses sooner than that
+    of this rival alone: the nearer end has the one, the farther end the other.
     """
-    lost = (sums < 0) | (sums[:, :1] <= 0)
-    count = lost.sum(axis=0)
-    return [_first(enough, sums, lost, count, outward) for enough in (max(few, 1), len(sums) - few)]
+    lost = (sums < 0) | (sums[:, :1] <= 0)  # at the identity is for good
+    inner = _first(few, lost, np.clip(least, 0, None), sums, outward)
+    return inner, _first(len(sums) - few, lost, sums, sums, outward)
 
 
 def _first(
-    enough: float, sums: Numbers, lost: npt.NDArray[np.bool_], count: np.ndarray, outward: Numbers
+    enough: float, lost: npt.NDArray[np.bool_], kept: Numbers, sums: Numbers, outward: Numbers
 ) -> float:
-    """Return how far out so many resamples have first lost the prediction; infinity if nowhere."""
+    """Return how far out so many resamples have first lost the prediction; infinity if nowhere.
+
+    A straight line leads from what is `kept` at one magnitude to the sums at the next.
+    """
+    count = lost.sum(axis=0)
     reached = np.flatnonzero(count >= enough)
     if not len(reached) or reached[0] == 0:
         return 0.0 if len(reached) else np.inf
     step = reached[0]
     changed = lost[:, step - 1] != lost[:, step]
-    before, after = sums[changed, step - 1], sums[changed, step]
-    crossing, change = before / (before - after), np.where(lost[changed, step], 1, -1)
+    change = np.where(lost[changed, step], 1, -1)
+    before = np.where(change > 0, kept[changed, step - 1], sums[changed, step - 1])
+    crossing = before / (before - sums[changed, step])
     order = np.lexsort((change, crossing))
     which = np.argmax(count[step - 1] + np.cumsum(change[order]) >= enough)
     return float(np.interp(crossing[order][which], [0, 1], outward[step - 1 : step + 1]))

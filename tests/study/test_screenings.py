@@ -221,6 +221,7 @@ def test_the_profile_of_the_book_screens_the_paper_s_network(tmp_path, monkeypat
     assert np.bincount(screening.label.values).tolist() == [2, 2, 1]
     assert highlighted(screening, parameters).category.values.tolist() == ["soccer_ball", "orange"]
     assert screening.attrs["network"] == "alexnet"
+    assert screening.sizes["rank"] == 3  # as in what is archived
 
 
 def counted(monkeypatch, stop=-1):

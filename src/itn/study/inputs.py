@@ -16,7 +16,7 @@ import xarray as xr
 
 from itn.files import own_path
 from itn.messages import UsageError
-from itn.netcdf import read_netcdf
+from itn.netcdf import stored_array
 from itn.pictures import Pictures, load_images
 from itn.study.archive import UNKNOWN, Recipe, Request, differences, keep
 from itn.study.picture_hashes import file_hashes
@@ -32,6 +32,7 @@ from itn.zoo.catalog import DATA_SETS
 from itn.zoo.recipes import network_recipe
 
 Plan = dict[str, Any]  # what JSON can hold
+RIVALS = 3  # of each class, in archives: as many as figures draw
 
 
 def inputs_of(parameters: FigureParameters, recipe: Recipe) -> Plan:
@@ -87,7 +88,7 @@ def _loaded(network: str, weights: str | None, arithmetic: str, hashes: str) -> 
     return load_classifier(network, weights, arithmetic=arithmetic)
 
 
-def untouched(inputs: Plan, pictures: Pictures) -> np.ndarray:
+def untouched(inputs: Plan, pictures: Pictures) -> Any:
     """Obtain the softmax [N, K] of pictures as they are, once for all their transformations."""
     from itn.looks import complete_untouched  # which loads a backend
     from itn.softmax_sheets import Sheets
@@ -95,10 +96,11 @@ def untouched(inputs: Plan, pictures: Pictures) -> np.ndarray:
     classifier = planned_classifier(inputs)
 
     def compute(state: Path) -> xr.Dataset:
-        with closing(Sheets(state, [len(pictures)], (1, len(classifier.class_names)))) as sheets:
-            softmax = sheets.open(0)[:, 0]
+        as_they_are, classes = np.zeros(1), len(classifier.class_names)
+        with closing(Sheets(state, [len(pictures)], as_they_are, classes)) as sheets:
+            softmax = sheets.open(0, as_they_are).rows(0, len(pictures))[:, 0]
             complete_untouched(softmax, classifier, pictures.images)
-            return xr.Dataset({"softmax": (("image", "class"), np.array(softmax))})
+            return xr.Dataset({"softmax": (("image", "class"), softmax)})
 
     recipe = {
         "kind": "untouched pictures",
@@ -109,7 +111,7 @@ def untouched(inputs: Plan, pictures: Pictures) -> np.ndarray:
     }
     nowhere = project_folder() / "results" / "none" / "untouched.nc"  # a part is not archived
     kept = keep(Request(recipe, compute, "itn.looks", nowhere), within="parts")
-    return np.asarray(read_netcdf(kept)["softmax"].values)
+    return stored_array(kept, "softmax")
 
 
 def chosen_pictures(parameters: FigureParameters, profile: Profile) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from itn.study.archive import (
     require_archived,
 )
 from itn.study.inputs import (
+    RIVALS,
     chosen_pictures,
     inputs_of,
     pictures_recipe,
@@ -125,6 +126,7 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
             parameters.magnitudes,
             fill=recipe["fill"],
             seed=recipe["seed"],
+            rivals=RIVALS,
             untouched=untouched(inputs, loaded),
             state=state,
         )

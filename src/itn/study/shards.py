@@ -14,6 +14,7 @@ import xarray as xr
 from itn.messages import UsageError
 from itn.study.archive import Request, differences
 from itn.study.inputs import (
+    RIVALS,
     Plan,
     check_inputs,
     pictures_recipe,
@@ -97,6 +98,7 @@ def screen_shard(shard: Plan) -> xr.Dataset:
         shard["magnitudes"],
         fill=shard["fill"],
         seed=shard["seed"],
+        rivals=RIVALS,
         batch_size=shard["batch_size"],
         progress=False,
     )
