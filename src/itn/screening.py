@@ -21,6 +21,7 @@ import xarray as xr
 from keras import ops
 
 from itn.adaptive_magnitudes import (
+    ADAPTIVE,
     check_precision,
     coarse_magnitudes,
     magnitude_grid,
@@ -44,7 +45,6 @@ from itn.transformations import (
 )
 from itn.warp import Tensor, check_fill
 
-ADAPTIVE = "adaptive"
 # From so many passes on it pays to find the batch size that is fastest here.
 WORTH_TIMING = 3000
 LARGEST_SEED = 2**63 - 1  # that a file of results can hold

@@ -105,6 +105,16 @@ def test_slices_are_verified(project, monkeypatch):
         verify_result(request.archive)
 
 
+def test_slices_of_adaptive_screenings_are_verified(project):
+    given = {"profile": "toy", "magnitudes": "adaptive", "precision": 0.03}
+    request = screening_request(read_parameters(given), "zoom")
+    archive.archive(request)
+    assert request_of(request.archive).archive == request.archive
+    stored = load_screening(request.archive)
+    assert "screened" in stored  # some class was not looked at everywhere
+    assert verify_result(request.archive) == "comes out again: 2 pictures at 3 magnitudes"
+
+
 def test_results_are_listed_with_what_their_profile_no_longer_asks_for(project):
     shown(fill="edge")
     archive.archive(screening_request(read_parameters({"profile": "toy"}), "grayscale"))
