@@ -113,6 +113,8 @@ def own_path(given: str | Path) -> Path:
     """Return a path as a user writes it, with ``~``; refuse what can be no path of a file."""
     try:
         path = Path(given).expanduser()
+        if not _can_be_a_name(str(path)):
+            raise TypeError("it is not Unicode, or has a NUL")
         path.exists()  # asks the system
     except (OSError, RuntimeError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -12,8 +12,18 @@ import numpy as np
 
 from itn.files import whole_file
 from itn.keras_settings import check_training
-from itn.messages import UsageError
+from itn.messages import UsageError, real_number, whole_number
 from itn.pictures import Pictures
+
+DIVERGED = "the training has left the range of numbers: choose a smaller learning_rate"
+
+
+def check_numbers(epochs: object, batch_size: object, learning_rate: object) -> None:
+    """Refuse what no training can be done with."""
+    if whole_number(epochs, "epochs") < 1 or whole_number(batch_size, "batch_size") < 1:
+        raise UsageError(f"epochs and batch_size must be 1 or more, got {epochs}, {batch_size}")
+    if not real_number(learning_rate, "learning_rate", 0):
+        raise UsageError("learning_rate must be above 0")
 
 
 class Batches(keras.utils.PyDataset):

@@ -30,7 +30,7 @@ from itn.adaptive_magnitudes import (
 from itn.classifiers import Classifier, batches
 from itn.curves import join_categories
 from itn.engines import compiled, fastest_batch_size, on_device, usual_batch_size
-from itn.files import whole_file
+from itn.files import own_path, whole_file
 from itn.keras_settings import devices
 from itn.messages import Progress, UsageError, shown, whole_number
 from itn.pictures import Pictures
@@ -188,7 +188,7 @@ def screen(
     if state is not None:
         recipe = [attributes, plan.first.tolist(), len(classifier.class_names)]
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
-        folder = Path(state) / digest[:16]
+        folder = own_path(state) / digest[:16]
         folder.mkdir(parents=True, exist_ok=True)
     look = Look(classifier, transformed)
     sweep = _Sweep(

@@ -13,13 +13,13 @@ import numpy as np
 import xarray as xr
 
 from itn.displacement import color_displacement, spatial_displacement
-from itn.files import one_at_a_time
+from itn.files import one_at_a_time, own_path
 from itn.invariant_transformer import STEP_LOGS, InvariantTransformerNet
 from itn.looks import MatrixLook
-from itn.messages import Progress, UsageError
+from itn.messages import Progress, UsageError, shown
 from itn.pictures import Pictures, shared_pictures
 from itn.provenance import environment
-from itn.resumable import Batches, Checkpoint
+from itn.resumable import DIVERGED, Batches, Checkpoint, check_numbers
 from itn.transformations import check_pictures
 
 EPOCH_LOGS = ("held_out_accuracy", "spatial_displacement", "color_displacement")
@@ -103,16 +103,20 @@ def train_transformers(
     >>> train_transformers(net, darker, brighter, epochs=2).held_out_accuracy.values
     array([1., 1., 1.])
     """
-    if epochs < 1 or batch_size < 1:
-        raise UsageError(f"epochs and batch_size must be 1 or more, got {epochs}, {batch_size}")
+    check_numbers(epochs, batch_size, learning_rate)
+    folder = None if folder is None else own_path(folder)
+    for what, given in (("to learn from", pictures), ("held out", held_out)):
+        if not isinstance(given, Pictures) or not len(given):
+            raise UsageError(f"there are no pictures {what}, got {shown(repr(given))}")
     batches = _LabeledBatches(pictures, batch_size, net.seed)
     batches.labels = net.classifier.logits_of(pictures)[pictures.labels]
-    net.compile(keras.optimizers.Adam(learning_rate))
-    clean = net.check(batches[index] for index in range(batches.num_batches))
     judge = _Judge(net, held_out)
+    asked = float(net.required_accuracy.value)
+    clean = net.check(batches[index] for index in range(batches.num_batches))
     required = float(net.required_accuracy.value)
     untouched = judge.untouched_accuracy()
     if untouched < required:
+        net.required_accuracy.assign(asked)  # for those who call again with other pictures
         raise UsageError(
             f"the required accuracy {required:.3g} is above that of {net.classifier.name} on the "
             f"untouched held-out pictures, {untouched:.3g}; set required_accuracy"
@@ -121,6 +125,7 @@ def train_transformers(
     if shared:
         message = f"{len(shared)} held-out pictures are learned from as well, e.g. {shared[0]}"
         warnings.warn(message, SharedPictures, stacklevel=2)
+    net.compile(keras.optimizers.Adam(learning_rate))
     start = net.transformers.get_weights()
     recipe = {
         "network": net.classifier.name,
@@ -143,7 +148,6 @@ def train_transformers(
     }
     with ExitStack() as stack:
         if folder is not None:
-            folder = Path(folder)
             stack.enter_context(one_at_a_time(folder / "lock", f"the training in {folder}"))
         recorder = _Recorder(net, folder, recipe, batches.num_batches, judge)
         try:
@@ -230,6 +234,8 @@ class _Judge:
 
     def __call__(self) -> dict[str, float]:
         spatial, color = self.net.matrices(self.alpha, self.beta)
+        if not (np.isfinite(spatial).all() and np.isfinite(color).all()):
+            raise UsageError(DIVERGED)
         said = self.look.predicted(self.held_out.images, spatial, color)
         found = (said == self.labels, spatial_displacement(spatial), color_displacement(color))
         return {name: float(one.mean()) for name, one in zip(EPOCH_LOGS, found, strict=True)}

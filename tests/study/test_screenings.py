@@ -30,7 +30,6 @@ from itn.study.screenings import (
 from itn.zoo import networks
 from itn.zoo.alexnet import build_alexnet
 
-
 CLASSES = ["red", "green", "blue"]
 
 
