@@ -458,9 +458,7 @@ def _by_logit(given: Any, what: str) -> tuple[str, ...]:
         raise UsageError(f"{what} must say a logit for each name, got {text}")
     names = {int(logit): str(name) for logit, name in pairs}
     if sorted(names) != list(range(len(pairs))):
-        raise UsageError(
-            f"{what} must name each logit from 0 to {len(pairs) - 1} once, got {text}"
-        )
+        raise UsageError(f"{what} must name each logit from 0 to {len(pairs) - 1} once, got {text}")
     return tuple(names[logit] for logit in range(len(pairs)))
 
 

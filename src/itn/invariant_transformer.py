@@ -228,10 +228,9 @@ class InvariantTransformerNet(keras.Model):
         given, known = locals(), inspect.signature(InvariantTransformerNet.__init__).parameters
         options = {n: given[n] for n, each in known.items() if each.default is not each.empty}
         super().__init__(**{"dtype": "float32"} | kwargs)
-        if required_accuracy is not None and not real_number(
-            required_accuracy, "required_accuracy", 0, 1
-        ):
-            raise UsageError("required_accuracy must be above 0")
+        asked = 1 if required_accuracy is None else required_accuracy
+        if not 0 < real_number(asked, "required_accuracy") <= 1:
+            raise UsageError(f"required_accuracy must be in (0, 1], got {required_accuracy}")
         for what in ("color_weight", "gate_margin"):
             real_number(options[what], what, 0)
         if whole_number(seed, "seed") < 0:

@@ -53,12 +53,12 @@ def real_number(
     except OverflowError:
         number = math.nan
     if not (math.isfinite(number) and lowest <= number <= highest):
-        ends = (
-            f"≥ {lowest:g}" if lowest > -math.inf else "",
-            f"≤ {highest:g}" if highest < math.inf else "",
-        )
-        limits = " and ".join(filter(None, ends)) or "finite"
-        raise UsageError(f"{what} must be a number, {limits}, got {shown(given)}")
+        possible = "a finite number"
+        if math.isfinite(lowest):
+            possible = f"a number ≥ {lowest:g}"
+            if math.isfinite(highest):
+                possible = f"a number from {lowest:g} to {highest:g}"
+        raise UsageError(f"{what} must be {possible}, got {shown(given)}")
     return number
 
 
