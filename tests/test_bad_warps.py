@@ -30,8 +30,10 @@ def test_pictures_are_warped_or_refused(shape, dtype, fill):
         np.testing.assert_allclose(found, pictures, atol=1e-6)
 
 
-@given(arrays("f4", (2, 2, 3), elements=st.floats(width=32)) | arrays("f8", (2, 3), elements=NUMBERS),
-       st.sampled_from(FILLS))  # fmt: skip
+@given(
+    arrays("f4", (2, 2, 3), elements=st.floats(width=32)) | arrays("f8", (2, 3), elements=NUMBERS),
+    st.sampled_from(FILLS),
+)
 def test_matrices_of_any_numbers_are_used_or_refused(matrix, fill):
     pictures = some_pictures(2, 5, 4)
     found, message = outcome(affine_warp, pictures, matrix, fill)
