@@ -87,9 +87,8 @@ def outline(inputs: Plan) -> Plan:
 def cut(parameters: FigureParameters, recipe: Recipe, inputs: Plan, whole: Plan) -> list[Plan]:
     """Cut a screening into shards, of which each has batches of the size of the whole."""
     settings = {name: recipe[name] for name in SETTINGS}
-    magnitudes = parameters.magnitudes
-    if isinstance(magnitudes, tuple):  # JSON knows none
-        magnitudes = list(magnitudes)
+    given = parameters.magnitudes
+    magnitudes = list(given) if isinstance(given, tuple) else given  # JSON knows no tuple
     shards = []
     for classes in group(whole["counts"], whole["batch_size"]):
         asked = [whole["asked"][name] for name in classes]
