@@ -16,7 +16,6 @@ from itn.messages import UsageError
 from itn.phantom.pictures import render_phantom
 from itn.resumable import Checkpoint
 
-
 # Imported sooner than TensorFlow, where that does not matter.
 QUICK = "jax" if importlib.util.find_spec("jax") else "tensorflow"
 
@@ -65,8 +64,14 @@ def test_help_and_data_need_no_backend():
     ("settings", "found"),
     [
         ({"backend": "torch"}, "keras.json says 'torch'"),
-        ({"backend": QUICK, "image_data_format": "channels_first"}, "needs image_data_format 'channels_last'"),
-        ({"backend": QUICK, "floatx": "float16"}, "needs floatx 'float32', but Keras is set to 'float16'"),
+        (
+            {"backend": QUICK, "image_data_format": "channels_first"},
+            "needs image_data_format 'channels_last'",
+        ),
+        (
+            {"backend": QUICK, "floatx": "float16"},
+            "needs floatx 'float32', but Keras is set to 'float16'",
+        ),
     ],
 )
 def test_a_keras_json_of_other_projects_is_named(settings, found, tmp_path):
