@@ -2,7 +2,9 @@
 
 It runs in an environment of its own, which has no `itn`.
 
-python benchmarks/engines/torch_engine.py bare|kornia|scikit-image|warps PICTURES.npy WEIGHTS.npz
+python benchmarks/engines/torch_engine.py bare|kornia|scikit-image first|last PICTURES.npy WEIGHTS.npz
+
+Channels lie first in memory, as PyTorch has them by itself, or last, as those of Keras do.
 """
 
 import math
@@ -186,29 +188,34 @@ def warps(images: np.ndarray, matrix: np.ndarray) -> dict[str, Callable[[], np.n
     }
 
 
-def main(what: str, file: str, weights: str) -> None:
+def main(what: str, channels: str, file: str, weights: str) -> None:
     pipe = Pipe()
     torch.set_grad_enabled(False)
     images = np.load(file)
     count, height, width, _ = images.shape
     stored = np.load(weights)
-    network = build_network([stored[name] for name in stored.files])
-    prepared = preprocess(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous())
+    layout = {"first": torch.contiguous_format, "last": torch.channels_last}[channels]
+    network = build_network([stored[name] for name in stored.files]).to(memory_format=layout)
     by_kornia = kornia_changes(count, height, width)
     by_scikit_image = scikit_image_changes(height, width)
 
+    def arranged(pictures: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+
     def look(x: torch.Tensor) -> None:
-        pipe.keep(network(x).numpy())
+        pipe.keep(network(x.contiguous(memory_format=layout)).numpy())
+
+    prepared = preprocess(arranged(images))
 
     def bare(transformation: str, magnitudes: list[float], number: int) -> None:
         for _ in magnitudes:
             look(prepared)
 
     def kornia_slice(transformation: str, magnitudes: list[float], number: int) -> None:
-        x = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+        x = arranged(images)
         noise = None
         if transformation == "noise":
-            noise = torch.from_numpy(noise_fields(number * count, images)).permute(0, 3, 1, 2)
+            noise = arranged(noise_fields(number * count, images))
         for magnitude in magnitudes:
             look(preprocess(by_kornia[transformation](x, magnitude, noise)))
 
@@ -220,9 +227,9 @@ def main(what: str, file: str, weights: str) -> None:
         for magnitude in magnitudes:
             pairs = zip(images, noise, strict=True)
             changed = np.stack([change(image, magnitude, field) for image, field in pairs])
-            look(preprocess(torch.from_numpy(changed).permute(0, 3, 1, 2).contiguous()))
+            look(preprocess(arranged(changed)))
 
-    do = {"bare": bare, "kornia": kornia_slice, "scikit-image": scikit_image_slice, "warps": bare}
+    do = {"bare": bare, "kornia": kornia_slice, "scikit-image": scikit_image_slice}
 
     def begin(transformation: str, magnitudes: list[float], rounds: int) -> None:
         for number in range(rounds + 1):
