@@ -23,7 +23,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -50,6 +51,7 @@ from itn.study.profiles import project_folder
 
 FOLDER = Path(__file__).parent
 SIZE = 227  # pixels
+BATCH = 8  # pictures
 SCREEN = "itn.screen"
 OURS = ("TensorFlow", SCREEN)
 # How far a softmax may be from TensorFlow's in float32: other libraries end the kernel of a blur
@@ -114,7 +116,7 @@ class Engine:
     def start(self, scratch: Path) -> None:
         """Start the process, which gets ready while others do."""
         self.log = scratch / f"{'_'.join(self.key)}.log"
-        variables = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | self.environment
+        variables = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **self.environment}
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 self.command, stdin=PIPE, stdout=PIPE, stderr=log, text=True, env=variables
@@ -133,10 +135,8 @@ class Engine:
     def ask(self, do: str, **request: object) -> dict[str, Any]:
         """Let it compute."""
         assert self.process.stdin
-        try:
+        with suppress(BrokenPipeError):  # which its answer says
             print(json.dumps({"do": do, **request}), file=self.process.stdin, flush=True)
-        except BrokenPipeError:
-            pass  # which its answer says
         return self.answer()
 
     def stop(self) -> None:
@@ -202,8 +202,7 @@ def slices_of(
     engines: list[Engine], name: str, magnitudes: list[float], rounds: int, scratch: Path
 ) -> tuple[list[Slice], dict[Key, float]]:
     """Time one transformation, and say how far each engine's first answers were from ours."""
-    passes = 8 * len(magnitudes)
-    found, said = [], {}
+    found, reference, deviation = [], dict[bool, np.ndarray](), dict[Key, float]()
     for number in range(rounds + 1):
         # Forth and back, so that no engine always follows the same one.
         for engine in engines if number % 2 == 0 else engines[::-1]:
@@ -216,14 +215,15 @@ def slices_of(
                     target=str(target),
                 )  # fmt: skip
                 # `itn.screen` looks at the untouched pictures first.
-                said[engine.key] = np.load(target)[-len(magnitudes) :]
+                said = np.load(target)[-len(magnitudes) :]
+                deviation[engine.key] = check_peer(
+                    f"{engine}, {name}",
+                    said,
+                    reference.setdefault(engine.key[1] == BARE, said),
+                    TOLERANCE[engine.arithmetic],
+                )
+            passes = BATCH * len(magnitudes)
             found.append(Slice(*engine.key, name, number, passes, answer["seconds"]))
-    deviation = {}
-    for engine in engines:
-        reference = said[OURS[0], BARE] if engine.key[1] == BARE else said[OURS]
-        deviation[engine.key] = check_peer(
-            f"{engine}, {name}", said[engine.key], reference, TOLERANCE[engine.arithmetic]
-        )
     return found, deviation
 
 
@@ -276,28 +276,22 @@ def time_warps(engines: list[Engine], scratch: Path, rounds: int) -> pd.DataFram
         for name, (engine, request) in warps.items():
             count = repeats[name]
             answer = engine.ask("warp", matrix=MATRIX, repeats=count, target="", **request)
-            seconds[name].append(answer["seconds"] / (8 * count))
+            seconds[name].append(answer["seconds"] / (BATCH * count))
     return warp_table(seconds, ours, deviation, EXPECTED_WARPS)
 
 
 def conditions(count: int, found: list[Slice]) -> pd.DataFrame:
     """Say where and how this was measured."""
-    rounds = [one.number for one in found if one.passes and one.engine == OURS[0]]
+    rounds = pd.DataFrame(map(asdict, found)).groupby("transformation").number.max()
     peers = [line for line in REQUIREMENTS.read_text().split() if "==" in line]
     rows = {
         "machine": machine("keras", "tensorflow", "jax", "openvino"),
         "peers": ", ".join(line.replace("==", " ") for line in peers),
-        "pictures in a batch": 8,
+        "pictures in a batch": BATCH,
         "magnitudes of each transformation": count,
-        "rounds for each transformation": f"{min_rounds(found)} to {max(rounds)}",
+        "rounds for each transformation": f"{rounds.min()} to {rounds.max()}",
     }
     return pd.DataFrame({"what": list(rows), "value": list(map(str, rows.values()))})
-
-
-def min_rounds(found: list[Slice]) -> int:
-    """Return the number of rounds of the transformation that had fewest."""
-    each = pd.DataFrame([(one.transformation, one.number) for one in found])
-    return int(each.groupby(0)[1].max().min())
 
 
 def write(table: pd.DataFrame, target: Path, title: str) -> None:
@@ -335,7 +329,7 @@ def main() -> None:
                 engine.stop()
     sweeps = {name: len(one.sweep(SIZE)) for name, one in itn.TRANSFORMATIONS.items()}
     speed = shown(speed_table(found, OURS, sweeps, memory, deviation, EXPECTED))
-    split = [column for column in speed if "pictures" in column]
+    split = [column for column in speed.columns if "pictures" in str(column)]
     peers = [(name, what) for name, (_, through) in TORCH.items() for what in through]
     by_name = shown(transformation_table(found, OURS, peers, EXPECTED_OF_BARE))
     target = given.folder

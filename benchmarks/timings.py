@@ -66,12 +66,12 @@ def ratios(each: pd.DataFrame, one: Key, other: Key) -> pd.Series:
 
 def to_start(slices: Sequence[Slice], each: pd.DataFrame) -> pd.Series:
     """Return the seconds that the first slices of each engine took longer than later ones."""
-    usual = each.groupby(level=0).median()
+    usual = each.groupby(level=0).median().to_dict()
     total: dict[Key, float] = {}
     for one in slices:
         if one.number == 0:
             key = one.engine, one.what
-            passes = one.passes * usual.at[one.transformation, key]
+            passes = one.passes * usual[key][one.transformation]
             total[key] = total.get(key, 0.0) + one.seconds - passes
     return pd.Series(total)
 
@@ -149,18 +149,21 @@ def warp_table(
     each = pd.DataFrame(seconds)
     return pd.DataFrame(
         {
-            "warp": each.columns,
+            "warp": list(seconds),
             "pictures/s": 1 / each.median().to_numpy(),
-            "of ours": [(each[ours] / each[name]).median() for name in each],
-            "expected of ours": [expected.get(name, np.nan) for name in each],
-            "largest deviation": [deviation[name] for name in each],
+            "of ours": [(each[ours] / each[name]).median() for name in seconds],
+            "expected of ours": [expected.get(name, np.nan) for name in seconds],
+            "largest deviation": [deviation[name] for name in seconds],
         }
     )
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """Write numbers as a page shows them: three digits, ratios with two places."""
-    return pd.DataFrame({name: [_text(name, value) for value in table[name]] for name in table})
+    texts = {
+        str(name): [_text(str(name), value) for value in column] for name, column in table.items()
+    }
+    return pd.DataFrame(texts)
 
 
 def _text(column: str, value: object) -> str:

@@ -1,6 +1,6 @@
 """A backend of Keras, bare or below `itn.screen`; see `benchmarks/speed.py`.
 
-python benchmarks/engines/keras_engine.py bare|screen float32|bfloat16 PICTURES.npy
+keras_engine.py bare|screen float32|bfloat16 PICTURES.npy
 """
 
 import sys
@@ -26,7 +26,7 @@ class Gate:
         self._pipe, self._images, self._asked = pipe, images, False
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return int(self.shape[0])
 
     def __iter__(self) -> Iterator[np.ndarray]:  # for their hash
         return (self._images[index % len(self._images)] for index in range(len(self)))

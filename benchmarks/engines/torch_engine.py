@@ -2,7 +2,7 @@
 
 It runs in an environment of its own, which has no `itn`.
 
-python benchmarks/engines/torch_engine.py bare|kornia|scikit-image first|last PICTURES.npy WEIGHTS.npz
+torch_engine.py bare|kornia|scikit-image first|last PICTURES.npy WEIGHTS.npz
 
 Channels lie first in memory, as PyTorch has them by itself, or last, as those of Keras do.
 """
@@ -161,11 +161,11 @@ def warps(images: np.ndarray, matrix: np.ndarray) -> dict[str, Callable[[], np.n
     def grid_sample() -> np.ndarray:
         grid = nn.functional.affine_grid(theta, list(x.shape), align_corners=True)
         sampled = nn.functional.grid_sample(x, grid, padding_mode="zeros", align_corners=True)
-        return sampled.permute(0, 2, 3, 1).numpy()
+        return np.asarray(sampled.permute(0, 2, 3, 1))
 
     def kornia_affine() -> np.ndarray:
         warped = kornia.geometry.transform.warp_affine(x, written, (height, width))
-        return warped.permute(0, 2, 3, 1).numpy()
+        return np.asarray(warped.permute(0, 2, 3, 1))
 
     def scipy_channel(channel: np.ndarray) -> np.ndarray:
         warped: np.ndarray = scipy.ndimage.affine_transform(
