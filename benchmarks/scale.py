@@ -89,9 +89,7 @@ def screen_point(folder: str, count: str, threads: str) -> None:
     print(json.dumps({"pictures": len(pictures), "seconds": seconds, "peak": peak}), flush=True)
 
 
-def measure(
-    folder: Path, axis: str, pictures: int, classes: int, workers: int
-) -> dict[str, object]:
+def measure(folder: Path, axis: str, pictures: int, classes: int, workers: int) -> dict[str, Any]:
     """Measure one point: a row of the table."""
     threads = 1 if axis == "workers" else 0
     arguments = [str(folder / str(classes)), str(pictures), str(threads)]
