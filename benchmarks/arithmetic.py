@@ -33,7 +33,7 @@ ENGINES = {
     "OpenVINO float32": ("openvino", "float32"),
     "OpenVINO bfloat16": ("openvino", "bfloat16"),
 }
-TARGET = Path(__file__).with_name("arithmetic.csv")
+FOLDER = Path(__file__).parent
 
 
 def compare(one: xr.Dataset, other: xr.Dataset) -> dict[str, object]:
@@ -96,7 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--pictures", type=int, default=20, help="of each category")
     parser.add_argument("--every", type=int, default=2, help="how many magnitudes of a sweep")
-    parser.add_argument("--target", type=Path, default=TARGET, help="the table that is written")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where tables are written")
     given = parser.parse_args()
     if "ITN_DATA" not in os.environ:
         raise SystemExit("needs the pictures of Caltech-101: ITN_DATA names their folder")
@@ -121,8 +121,9 @@ def main() -> None:
                     rows.append({"engine": engine, "transformation": name, **compare(one, other)})
                 print(rows[-1], flush=True)
     table = shown(pd.DataFrame(rows))
-    table["machine"] = machine("keras", "tensorflow", "openvino")
-    table.to_csv(given.target, index=False)
+    table.to_csv(given.folder / "arithmetic.csv", index=False)
+    where = pd.DataFrame({"machine": [machine("keras", "tensorflow", "openvino")]})
+    where.to_csv(given.folder / "arithmetic_machine.csv", index=False)
     print(table.to_string(index=False))
 
 

@@ -20,6 +20,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -177,12 +178,10 @@ def main() -> None:
     table = pd.DataFrame(rows)
     paces = {(row["axis"], row["workers"]): row["passes/s"] for row in rows}  # the last of each
     whole = extrapolate(paces["pictures", 1], paces["workers", 1], Assumptions())
-    for name, each in (("scale.csv", table), ("scale_whole.csv", whole)):
-        text = shown(each)
-        if name == "scale.csv":
-            text["machine"] = machine("keras", "tensorflow")
-        text.to_csv(given.folder / name, index=False)
-        print(f"\n{text.to_string(index=False)}")
+    where = pd.DataFrame({"machine": [machine("keras", "tensorflow")]})
+    for name, each in {"scale": table, "scale_whole": whole, "scale_machine": where}.items():
+        shown(each).to_csv(given.folder / f"{name}.csv", index=False)
+        print(f"\n{shown(each).to_string(index=False)}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch_environment
+import xarray as xr
+from arithmetic import compare
+from scale import Assumptions, extrapolate
 from timings import (
     Slice,
     check_peer,
@@ -163,3 +166,59 @@ def test_an_environment_that_cannot_be_made_is_told_in_one_line(tmp_path, monkey
     said = torch_environment.torch_python(tmp_path / "cache")
     assert isinstance(said, str) and said.startswith("no PyTorch: ") and "\n" not in said
     assert not list(tmp_path.rglob(".installed"))
+
+
+def found(softmax, threshold, status="reached", **more):
+    """Thresholds of one category, with the softmax of two looks at one picture."""
+    dims = ("category", "criterion", "direction")
+    shape = (1, 2, 1)
+    variables = {
+        "softmax": (("category", "look", "image", "class"), np.reshape(softmax, (1, 2, 1, 2))),
+        "threshold": (dims, np.reshape(threshold, shape)),
+        "status": (dims, np.reshape([status, "reached"], shape)),
+        **{name: (dims, np.reshape(values, shape)) for name, values in more.items()},
+    }
+    return xr.Dataset(variables, {"criterion": ["switch", "half"]}, {"units": "°"})
+
+
+def test_what_another_engine_moves():
+    one = found([[0.9, 0.1], [0.6, 0.4]], [10.0, 20.0], low=[9.0, 18.0], high=[11.0, np.nan])
+    other = found([[0.9, 0.1], [0.4, 0.6]], [11.5, 20.5])
+    assert compare(one, other) == pytest.approx(
+        {
+            "unit": "°",
+            "passes": 2,
+            "softmax, largest deviation": 0.2,
+            "softmax, mean deviation": 0.1,
+            "predictions that differ, %": 50.0,
+            "other status": 0,
+            "switch, largest shift": 1.5,
+            "half, largest shift": 0.5,
+            "thresholds": 2,
+            "within their intervals, %": 50.0,  # 11.5 is beyond 11; the other is open upwards
+        }
+    )
+
+
+def test_a_threshold_that_only_one_engine_has_is_counted():
+    one = found([[0.9, 0.1], [0.6, 0.4]], [10.0, 20.0])
+    other = found([[0.9, 0.1], [0.6, 0.4]], [np.nan, 20.0], status="not reached")
+    row = compare(one, other)
+    assert row["other status"] == 1 and row["thresholds"] == 1
+    assert np.isnan(row["switch, largest shift"]) and row["half, largest shift"] == 0
+    assert "within their intervals, %" not in row
+
+
+def test_extrapolation_is_passes_by_passes_per_second():
+    given = Assumptions(
+        pictures=1000, passes_of_a_picture=36, nodes=2, cores_of_a_node=5, share_of_nodes=0.5,
+        gpu_teraflops=10, share_of_gpu=0.1, multiplications=5e8,
+    )  # fmt: skip
+    table = extrapolate(20.0, 4.0, given)
+    # 36 000 passes; a card of 10¹² operations a second, 10⁹ a pass; ten cores at half speed.
+    assert table["passes/s"].tolist() == pytest.approx([20, 1000, 20])
+    assert table["hours"].tolist() == pytest.approx([0.5, 0.01, 0.5])
+
+
+def test_the_whole_validation_set_has_all_sweeps():
+    assert Assumptions().passes_of_a_picture == 4 * 41 + 73 + 4 * 33 - 33 + 49 + 21 + 41
