@@ -73,7 +73,7 @@ def to_start(slices: Sequence[Slice], each: pd.DataFrame) -> pd.Series:
             key = one.engine, one.what
             passes = one.passes * usual[key][one.transformation]
             total[key] = total.get(key, 0.0) + one.seconds - passes
-    return pd.Series(total)
+    return pd.Series(total).rename_axis(["engine", "what"])
 
 
 def pace_with_start(

@@ -33,11 +33,11 @@ SLOW_BARE = ("slow", "bare")
 
 def slices():
     """Two transformations of 10 passes a slice: one first slice, then three rounds."""
-    seconds = {
+    seconds = {  # in no order
+        PEER: {"turn": (4.0, 4, 4, 4), "fade": (3.0, 3, 1, 3)},
         BARE: {"turn": (1.5, 1, 2, 1), "fade": (1.0, 1, 1, 1)},
         OURS: {"turn": (4.0, 2, 4, 1), "fade": (2.0, 1, 1, 2)},
         SLOW_BARE: {"turn": (2.0, 2, 2, 2), "fade": (2.0, 2, 2, 2)},
-        PEER: {"turn": (4.0, 4, 4, 4), "fade": (3.0, 3, 1, 3)},
     }
     return [
         Slice(*key, name, number, 10, each)
