@@ -33,18 +33,20 @@ SLOW_BARE = ("slow", "bare")
 
 def slices():
     """Two transformations of 10 passes a slice: one first slice, then three rounds."""
-    seconds = {  # in no order
+    seconds = {
         PEER: {"turn": (4.0, 4, 4, 4), "fade": (3.0, 3, 1, 3)},
         BARE: {"turn": (1.5, 1, 2, 1), "fade": (1.0, 1, 1, 1)},
         OURS: {"turn": (4.0, 2, 4, 1), "fade": (2.0, 1, 1, 2)},
         SLOW_BARE: {"turn": (2.0, 2, 2, 2), "fade": (2.0, 2, 2, 2)},
     }
-    return [
+    every = [
         Slice(*key, name, number, 10, each)
         for key, by_name in seconds.items()
         for name, times in by_name.items()
         for number, each in enumerate(times)
     ]
+    # Rounds after the first slices run in the other order.
+    return [one for one in every if not one.number] + [one for one in every[::-1] if one.number]
 
 
 def test_ratios_are_taken_within_a_round():
