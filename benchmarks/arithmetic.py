@@ -52,7 +52,7 @@ def compare(one: xr.Dataset, other: xr.Dataset) -> dict[str, object]:
         "other status": int((one.status != other.status).sum()),
     }
     both = (one.status == REACHED) & (other.status == REACHED)
-    moved = np.abs(one.threshold - other.threshold).where(both)
+    moved = np.abs(one.threshold - other.threshold)  # where both have one
     for criterion in one.criterion.values:
         farthest = float(moved.sel(criterion=criterion).max())
         row[f"{criterion}, largest shift"] = farthest
