@@ -6,10 +6,10 @@ Every engine is a process of its own with the same SqueezeNet at 227 pixels, the
 the same batches, and computes when it is asked to, so that only one computes at a time: in each
 round a slice, which is one batch under some magnitudes of one transformation. Before an engine is
 timed, its softmax is compared with TensorFlow's. Sweeps are thinned: what `itn.screen` does once
-for a batch weighs several times what it does in a full sweep. The last slice also
-holds what comes after the last pass, which medians leave out, but not --quick with its one round. Passes per second with compiling
-are those of full sweeps over so many pictures, put together from the first slices, in which it
-happens, and the later ones.
+for a batch weighs several times what it does in a full sweep. The last slice also holds what comes
+after the last pass; medians leave that out, but not --quick with its one round. Passes per second
+with compiling are those of full sweeps over so many pictures, put together from the first slices,
+in which it happens, and the later ones.
 
 What was expected stands beside what was found. It was read off a profile of the parts, each for
 itself, on two cores of an EPYC without bfloat16: of a bare pass of 17 ms (TensorFlow), the
