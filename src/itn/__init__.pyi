@@ -16,6 +16,7 @@ from .screening import screen as screen
 from .thresholds import accuracy as accuracy
 from .thresholds import margins as margins
 from .thresholds import thresholds as thresholds
+from .tolerances import tolerances as tolerances
 from .transformations import TRANSFORMATIONS as TRANSFORMATIONS
 from .transformations import find_transformation as find_transformation
 from .transformations import transform as transform
