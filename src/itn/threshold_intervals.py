@@ -80,7 +80,7 @@ def threshold_intervals(
 
 
 @lru_cache(maxsize=1)  # categories of as many pictures
-def _draw(pictures: int, resamples: int, seed: int) -> Numbers:
+def _draw(pictures: int, resamples: int, seed: int | tuple[int, ...]) -> Numbers:
     """Draw how often each picture is in each resample; last come the two imaginary ones."""
     weights = np.append(np.ones(pictures), [IMAGINARY, IMAGINARY])
     rng = np.random.default_rng(seed)
@@ -145,3 +145,48 @@ def _first(
     order = np.lexsort((change, crossing))
     which = np.argmax(count[step - 1] + np.cumsum(change[order]) >= enough)
     return float(np.interp(crossing[order][which], [0, 1], outward[step - 1 : step + 1]))
+
+
+def crossings(
+    screening: xr.Dataset,
+    category: int,
+    criterion: str,
+    resamples: int,
+    seed: int | tuple[int, ...],
+) -> Numbers:
+    """Return how far from the identity each resample loses the prediction [direction, resample].
+
+    In octaves for factors. Infinity where it is not lost as far as was looked; NaN where there is
+    no interval, see `itn.thresholds`.
+    """
+    transformation = find_transformation(screening.attrs["transformation"])
+    members = np.flatnonzero(screening.label.values == category)
+    own = np.flatnonzero(was_screened(screening)[category])
+    axis, order = unrolled(screening.magnitude.values[own], transformation)
+    order = own[order]
+    if criterion == "half":
+        margins = _half(screening, category, members, order[axis == transformation.identity])
+    else:
+        margins = _switch(screening, category, members)
+    if not margins or len(members) < 2 or transformation.identity not in axis:
+        return np.full((2, resamples), np.nan)
+    counts = _draw(len(members), resamples, seed)
+    sums = np.min([counts[:, : len(each)] @ each[:, order] for each in margins], axis=0)
+    position = np.log2(axis) if transformation.logarithmic else axis
+    return np.array(
+        [
+            _crossing(sums[:, side], np.abs(position[side] - position[side[0]]))
+            for side in sides(axis, transformation).values()
+        ]
+    )
+
+
+def _crossing(sums: Numbers, outward: Numbers) -> Numbers:
+    """Return how far out each resample first loses the prediction; infinity if nowhere."""
+    lost = (sums < 0) | (sums[:, :1] <= 0)
+    step = lost.argmax(axis=1)
+    rows, before = np.arange(len(sums)), np.maximum(step - 1, 0)
+    inside, outside = sums[rows, before], sums[rows, step]
+    share = np.divide(inside, inside - outside, out=np.zeros(len(sums)), where=step > 0)
+    crossing = outward[before] + share * (outward[step] - outward[before])
+    return np.where(lost.any(axis=1), crossing, np.inf)

@@ -206,8 +206,7 @@ def thresholds(screening: xr.Dataset, *, resamples: int = 1000, seed: int = 0) -
     >>> bool(found.low[1] < found.threshold[1] < found.high[1])
     True
     """
-    if whole_number(resamples, "resamples") < 0 or whole_number(seed, "seed") < 0:
-        raise UsageError(f"resamples and seed must not be negative, got {resamples} and {seed}")
+    check_draws(resamples, seed)
     transformation = find_transformation(screening.attrs["transformation"])
     margin = margins(screening)
 
@@ -250,6 +249,12 @@ def thresholds(screening: xr.Dataset, *, resamples: int = 1000, seed: int = 0) -
         },
         attrs={**screening.attrs, "units": transformation.unit},
     )
+
+
+def check_draws(resamples: object, seed: object) -> None:
+    """Refuse what says neither how often pictures are drawn again, nor with which seed."""
+    if whole_number(resamples, "resamples") < 0 or whole_number(seed, "seed") < 0:
+        raise UsageError(f"resamples and seed must not be negative, got {resamples} and {seed}")
 
 
 def median_threshold(column: xr.Dataset) -> tuple[str, float]:

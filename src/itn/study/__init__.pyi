@@ -4,6 +4,8 @@ from .calibration import calibration_table as calibration_table
 from .calibration import plot_calibration as plot_calibration
 from .calibration import plot_symmetry as plot_symmetry
 from .calibration import symmetry_table as symmetry_table
+from .class_differences import class_differences as class_differences
+from .class_differences import class_pairs as class_pairs
 from .costs import cost_conditions as cost_conditions
 from .costs import cost_table as cost_table
 from .costs import cost_texts as cost_texts
