@@ -175,8 +175,8 @@ def _shared(first: xr.Dataset, second: xr.Dataset) -> list[str]:
     if shared := [name for name in own if name in other]:
         return shared
     raise UsageError(
-        f"no class is in both: the first has {shown(', '.join(own))}; "
-        f"the second has {shown(', '.join(other))}"
+        f"no class is in both: the first has {shown(', '.join(map(str, own)))}; "
+        f"the second has {shown(', '.join(map(str, other)))}"
     )
 
 

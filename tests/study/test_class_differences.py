@@ -61,6 +61,7 @@ def test_what_no_class_loses_is_no_difference_and_what_has_no_pictures_left_out(
     screening = of_limits(limits, MAGNITUDES, label=np.repeat([0, 1, 2], 10))
     row = class_differences([screening]).loc[("noise", "up")]
     assert (row.classes, row.p, row.pairs, row.different) == (2, 1, 1, 0)
+    assert class_differences([of_limits([0.5, 0.6], MAGNITUDES)]).empty  # one class
 
 
 def test_classes_that_were_looked_at_less_far_are_compared_as_far_as_both_were():

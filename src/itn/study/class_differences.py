@@ -24,6 +24,7 @@ from itn.transformations import find_transformation, sides
 Numbers = npt.NDArray[np.float64]
 
 LEVEL = 0.05
+ROW = ["transformation", "direction"]
 PAIR = ["direction", "first", "second"]
 
 
@@ -35,8 +36,9 @@ def class_differences(screenings: Iterable[xr.Dataset]) -> pd.DataFrame:
     """
     rows = []
     for screening in screenings:
-        pairs = class_pairs(screening)
-        for direction, distances in _distances(screening).items():
+        by_direction = _distances(screening)
+        pairs = _test_pairs(by_direction)
+        for direction, distances in by_direction.items():
             own = pairs.loc[direction]
             rows.append(
                 {
@@ -49,7 +51,8 @@ def class_differences(screenings: Iterable[xr.Dataset]) -> pd.DataFrame:
                     "different": int(own.different.sum()),
                 }
             )
-    table = pd.DataFrame(rows).set_index(["transformation", "direction"])
+    table = pd.DataFrame(rows, columns=[*ROW, "classes", "pictures", "p", "pairs", "different"])
+    table = table.set_index(ROW)
     return table.assign(p=holm(table.p.to_numpy()))
 
 
@@ -60,6 +63,10 @@ def class_pairs(screening: xr.Dataset) -> pd.DataFrame:
     farther, equal ones counted half; ``p`` is that of Mann, Whitney and Wilcoxon, corrected for
     all pairs and directions (Holm); ``different`` where that is below 5 %.
     """
+    return _test_pairs(_distances(screening))
+
+
+def _test_pairs(by_direction: dict[str, dict[str, Numbers]]) -> pd.DataFrame:
     rows = [
         {
             "direction": direction,
@@ -68,7 +75,7 @@ def class_pairs(screening: xr.Dataset) -> pd.DataFrame:
             "farther": _share_farther(one, other),
             "p": _p(stats.mannwhitneyu, one, other),
         }
-        for direction, distances in _distances(screening).items()
+        for direction, distances in by_direction.items()
         for (first, one), (second, other) in combinations(distances.items(), 2)
     ]
     table = pd.DataFrame(rows, columns=[*PAIR, "farther", "p"]).set_index(PAIR)
@@ -110,7 +117,7 @@ def _distances(screening: xr.Dataset) -> dict[str, dict[str, Numbers]]:
             for index, name in enumerate(found.category.values)
         }
         by_direction[direction] = {name: own for name, own in by_class.items() if len(own)}
-    return by_direction
+    return {direction: of for direction, of in by_direction.items() if len(of) > 1}
 
 
 def _share_farther(one: Numbers, other: Numbers) -> float:

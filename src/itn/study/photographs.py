@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
+from itn.comparison import FEWEST_REACHED
 from itn.messages import UsageError
 from itn.plots import (
     PANEL_HEIGHT,
@@ -29,7 +30,6 @@ from itn.thresholds import NOT_REACHED, REACHED, thresholds
 from itn.transformations import TRANSFORMATIONS, find_transformation
 
 CRITERION = "half"
-FEWEST_REACHED = 4  # pairs of thresholds; with fewer, ranks say nothing
 ANOTHER, ITS_PROFILE = "squeezenet", "imagenet"  # what every profile's networks are compared with
 KEYS = ["transformation", "direction"]
 CORRELATIONS = {"pairs": int, "censored": int, "rank correlation": float, "p": float}
