@@ -53,12 +53,15 @@ def test_differences_of_factors_are_octaves_outward():
     ends = [(-1.0, 1.5), (-0.5, 0.75), (-1.25, 0.5), (-0.75, 1.0), (-1.5, 1.25)]
     both = []
     for which in (ends, ends[::-1]):
-        right = [(octaves >= low) & (octaves <= high) for low, high in np.repeat(which, 4, axis=0)]
-        both.append(screened(right, 2**octaves, "zoom", np.repeat(np.arange(5), 4)))
+        right = [(octaves >= low) & (octaves <= high) for low, high in np.repeat(which, 12, axis=0)]
+        both.append(screened(right, 2**octaves, "zoom", np.repeat(np.arange(5), 12)))
     found = compare(*both)
     low, high = np.transpose(ends)
     np.testing.assert_allclose(found.difference.sel(direction="down"), low - low[::-1], atol=1e-9)
     np.testing.assert_allclose(found.difference.sel(direction="up"), high[::-1] - high, atol=1e-9)
+    assert (found.difference_low <= found.difference + 1e-9).all()
+    assert (found.difference_high >= found.difference - 1e-9).all()
+    assert (found.difference_high - found.difference_low < 0.4).all()  # of steps of 0.25
     assert found.attrs["difference_units"] == "octaves"
     assert found.attrs["units"] == "×"
 
@@ -119,7 +122,7 @@ def test_what_is_not_reached_may_be_anywhere_beyond_the_limit():
 
 
 def test_what_is_lost_at_the_identity_is_no_pair():
-    found = compare(all_lost_at([0.2, 0, 0.3]), all_lost_at([0.4, 0.4, 0.2])).sel(direction="up")
+    found = compare(all_lost_at([0.2, 0, 0.3]), all_lost_at([0.4, 2, 0.2])).sel(direction="up")
     assert np.isnan(found.difference).values.tolist() == [False, True, False]
     assert np.isnan(found.difference_low[1]) and np.isnan(found.difference_high[1])
     assert (found.pairs, found.censored) == (2, 0)
@@ -197,6 +200,7 @@ def test_without_resamples_or_with_one_picture_there_are_no_intervals():
     one = all_lost_at([0.2, 0.3], pictures=1), all_lost_at([0.4, 0.4], pictures=1)
     found = compare(*one).sel(direction="up")
     assert np.isnan(found[ends].to_array()).all() and found.difference.notnull().all()
+    assert np.isnan(threshold_intervals.crossings(one[0], 0, "half", 9, 0)).all()
     found = compare(*pair, criterion="switch").sel(direction="up")  # no softmax of each picture
     assert np.isnan(found[ends].to_array()).all() and found.difference.notnull().all()
 
