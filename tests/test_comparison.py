@@ -166,6 +166,15 @@ def test_resamples_are_screenings_of_the_pictures_drawn(criterion, name, monkeyp
         np.testing.assert_allclose(sides, expected)
 
 
+def test_a_resample_that_is_wrong_as_it_is_has_lost_at_the_identity(monkeypatch):
+    """Of six pictures one is right at first, and all are farther out."""
+    monkeypatch.setattr(threshold_intervals, "IMAGINARY", 0)
+    right = np.arange(6)[:, None] < [1, 6, 6]
+    up = threshold_intervals.crossings(screened(right, [0, 0.5, 1]), 0, "half", 200, 0)[1]
+    assert set(up) == {0, np.inf}
+    assert (up == 0).mean() == pytest.approx((5 / 6) ** 6, abs=0.1)
+
+
 def test_a_class_does_not_depend_on_the_others_nor_on_the_order_of_pictures():
     first, second = simulated(np.random.default_rng(1), classes=3)
     names = ["class 2", "class 0"]
