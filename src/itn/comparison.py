@@ -193,7 +193,7 @@ def _drawn(
             [
                 crossings(
                     each, index, criterion, resamples,
-                    (seed, zlib.crc32(str(name).encode()), 0 if paired[index] else which),
+                    zlib.crc32(f"{seed} {0 if paired[index] else which} {name}".encode()),
                 )
                 for index, name in enumerate(names)
             ]

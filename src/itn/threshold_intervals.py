@@ -80,7 +80,7 @@ def threshold_intervals(
 
 
 @lru_cache(maxsize=1)  # categories of as many pictures
-def _draw(pictures: int, resamples: int, seed: int | tuple[int, ...]) -> Numbers:
+def _draw(pictures: int, resamples: int, seed: int) -> Numbers:
     """Draw how often each picture is in each resample; last come the two imaginary ones."""
     weights = np.append(np.ones(pictures), [IMAGINARY, IMAGINARY])
     rng = np.random.default_rng(seed)
@@ -148,11 +148,7 @@ def _first(
 
 
 def crossings(
-    screening: xr.Dataset,
-    category: int,
-    criterion: str,
-    resamples: int,
-    seed: int | tuple[int, ...],
+    screening: xr.Dataset, category: int, criterion: str, resamples: int, seed: int
 ) -> Numbers:
     """Return how far from the identity each resample loses the prediction [direction, resample].
 
