@@ -1,3 +1,9 @@
+from .agreement import agreement_table as agreement_table
+from .agreement import agreement_texts as agreement_texts
+from .agreement import compare_networks as compare_networks
+from .agreement import correlation_texts as correlation_texts
+from .agreement import difference_table as difference_table
+from .agreement import screenings_of as screenings_of
 from .calibration import calibrate as calibrate
 from .calibration import calibration_summary as calibration_summary
 from .calibration import calibration_table as calibration_table
@@ -6,6 +12,11 @@ from .calibration import plot_symmetry as plot_symmetry
 from .calibration import symmetry_table as symmetry_table
 from .class_differences import class_differences as class_differences
 from .class_differences import class_pairs as class_pairs
+from .class_differences import class_summary as class_summary
+from .class_differences import class_texts as class_texts
+from .class_differences import network_differences as network_differences
+from .class_differences import plot_survivals as plot_survivals
+from .class_differences import tolerance_table as tolerance_table
 from .costs import cost_conditions as cost_conditions
 from .costs import cost_table as cost_table
 from .costs import cost_texts as cost_texts
@@ -32,11 +43,8 @@ from .networks import training_texts as training_texts
 from .pages import glue_table as glue_table
 from .pages import save_table as save_table
 from .pages import show_figure as show_figure
-from .photographs import compare as compare
 from .photographs import plot_threshold_pairs as plot_threshold_pairs
-from .photographs import rank_correlations as rank_correlations
 from .photographs import sink_table as sink_table
-from .photographs import summarize_correlations as summarize_correlations
 from .profiles import TransformerParameters as TransformerParameters
 from .profiles import VariationParameters as VariationParameters
 from .profiles import load_profile as load_profile
