@@ -93,6 +93,18 @@ study.glue_table(agreement.iloc[:1], ["lowest", "lowest name", "highest", "highe
 study.save_table(study.correlation_texts(found), "correlations")
 
 # %% [markdown]
+# How often such intervals hold the true correlation, by simulation, in per cent:
+
+# %%
+coverage = study.correlation_coverage()
+percent = dict.fromkeys(["held", "above 0", "median held", "median above 0"], ".0f")
+shares = dict.fromkeys(["reliability", "found"], ".2f")
+study.save_table(coverage, "correlation_coverage", percent | shares)
+
+# %%
+study.glue_table(study.coverage_summary(), prefix="coverage_")
+
+# %% [markdown]
 # Where the thresholds of the profile's two networks differ, and where they are as good as equal:
 
 # %%
@@ -191,3 +203,13 @@ control
 study.glue_table(control, ["taken"])
 study.glue_table(control.query("fill != 'reflect'"), ["accuracy"])
 study.glue_table(control.query("fill == 'edge'"), ["taken_upright"])
+
+# %% [markdown]
+# Our thresholds beside those of psychometric functions that psignifit has fitted:
+
+# %%
+psychometric = study.psychometric_table()
+study.save_table(psychometric, "psychometric", {"median difference": ".2f", "width": ".2f"})
+
+# %%
+study.glue_table(psychometric.iloc[-1:], prefix="psychometric_")

@@ -4,6 +4,9 @@ from .agreement import compare_networks as compare_networks
 from .agreement import correlation_texts as correlation_texts
 from .agreement import difference_table as difference_table
 from .agreement import screenings_of as screenings_of
+from .benchmarks import correlation_coverage as correlation_coverage
+from .benchmarks import coverage_summary as coverage_summary
+from .benchmarks import psychometric_table as psychometric_table
 from .calibration import calibrate as calibrate
 from .calibration import calibration_summary as calibration_summary
 from .calibration import calibration_table as calibration_table
