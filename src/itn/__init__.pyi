@@ -2,6 +2,7 @@ from .classifiers import Classifier as Classifier
 from .classifiers import list_classifiers as list_classifiers
 from .classifiers import load_classifier as load_classifier
 from .classifiers import save_classifier as save_classifier
+from .comparison import compare as compare
 from .curves import load_screening as load_screening
 from .curves import save_screening as save_screening
 from .curves import select_categories as select_categories
@@ -16,6 +17,7 @@ from .screening import screen as screen
 from .thresholds import accuracy as accuracy
 from .thresholds import margins as margins
 from .thresholds import thresholds as thresholds
+from .tolerances import tolerances as tolerances
 from .transformations import TRANSFORMATIONS as TRANSFORMATIONS
 from .transformations import find_transformation as find_transformation
 from .transformations import transform as transform

@@ -32,6 +32,7 @@ from itn.thresholds import (
     safe_intervals,
     thresholds,
 )
+from itn.tolerances import tolerances
 from itn.transformations import Transformation, find_transformation
 
 TRUE_STYLE: dict[str, Any] = {"color": "#000000", "linewidth": 2.2}
@@ -162,9 +163,45 @@ def plot_accuracy(screening: xr.Dataset, ax: Axes | None = None) -> matplotlib.f
     1
     """
     screening = screening.sortby("magnitude")
+    return _draw_categories(screening, accuracy(screening), "accuracy", ax)
+
+
+def plot_survival(screening: xr.Dataset, ax: Axes | None = None) -> matplotlib.figure.Figure:
+    """Draw the share of pictures that are right from the identity on, against the magnitude.
+
+    It begins with the accuracy and only falls on the way out: what comes back stays lost. Lines
+    and the band are those of `plot_accuracy`. Rotations run from -180° to 180°.
+
+    Parameters
+    ----------
+    screening : xarray.Dataset
+        Result of `itn.screen`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw. By default in a new figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure, not shown; that of ``ax`` where it is given.
+
+    Examples
+    --------
+    >>> from itn.curves import load_screening
+    >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
+    >>> len(plot_survival(screening).axes)
+    1
+    """
+    found = tolerances(screening)
+    return _draw_categories(found, found.survival, "right from the identity on", ax)
+
+
+def _draw_categories(
+    screening: xr.Dataset, shares: xr.DataArray, label: str, ax: Axes | None
+) -> matplotlib.figure.Figure:
+    """Draw the share of pictures [C, M] of each category, and that of all."""
     transformation = find_transformation(screening.attrs["transformation"])
     magnitude = screening.magnitude.values
-    each = filled_in(screening, accuracy(screening))  # [C, M]
+    each = filled_in(screening, shares)
     pictures = np.bincount(screening.label.values)
     hits, count = np.round(pictures @ each, 9), pictures.sum()  # whole, where all were looked at
     with panels(1, size=(2 * PANEL_WIDTH, PANEL_HEIGHT), ax=ax) as (figure, grid):
@@ -180,7 +217,7 @@ def plot_accuracy(screening: xr.Dataset, ax: Axes | None = None) -> matplotlib.f
             label=f"all {count} pictures", color="#0072B2", linewidth=2.4,
         )  # fmt: skip
         draw_axes(axes, transformation, magnitude)
-        axes.set_ylabel("accuracy")
+        axes.set_ylabel(label)
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 

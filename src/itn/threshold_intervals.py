@@ -145,3 +145,54 @@ def _first(
     order = np.lexsort((change, crossing))
     which = np.argmax(count[step - 1] + np.cumsum(change[order]) >= enough)
     return float(np.interp(crossing[order][which], [0, 1], outward[step - 1 : step + 1]))
+
+
+def crossings(
+    screening: xr.Dataset, category: int, criterion: str, resamples: int, seed: int
+) -> Numbers:
+    """Return how far from the identity each resample loses the prediction [direction, resample].
+
+    As `crossings_of`; NaN where there is no interval, see `itn.thresholds`.
+    """
+    pictures = int((screening.label.values == category).sum())
+    if pictures < 2:
+        return np.full((2, resamples), np.nan)
+    return crossings_of(screening, category, criterion, _draw(pictures, resamples, seed))
+
+
+def crossings_of(screening: xr.Dataset, category: int, criterion: str, counts: Numbers) -> Numbers:
+    """Return how far from the identity samples lose the prediction [direction, sample].
+
+    The samples [R, N + 2] count each picture of the category, and two imaginary ones. In octaves
+    for factors. Infinity where it is not lost as far as was looked; NaN where nothing tells.
+    """
+    transformation = find_transformation(screening.attrs["transformation"])
+    members = np.flatnonzero(screening.label.values == category)
+    own = np.flatnonzero(was_screened(screening)[category])
+    axis, order = unrolled(screening.magnitude.values[own], transformation)
+    order = own[order]
+    if criterion == "half":
+        margins = _half(screening, category, members, order[axis == transformation.identity])
+    else:
+        margins = _switch(screening, category, members)
+    if not margins or transformation.identity not in axis:
+        return np.full((2, len(counts)), np.nan)
+    sums = np.min([counts[:, : len(each)] @ each[:, order] for each in margins], axis=0)
+    position = np.log2(axis) if transformation.logarithmic else axis
+    return np.array(
+        [
+            _crossing(sums[:, side], np.abs(position[side] - position[side[0]]))
+            for side in sides(axis, transformation).values()
+        ]
+    )
+
+
+def _crossing(sums: Numbers, outward: Numbers) -> Numbers:
+    """Return how far out each resample first loses the prediction; infinity if nowhere."""
+    lost = (sums < 0) | (sums[:, :1] <= 0)
+    step = lost.argmax(axis=1)
+    rows, before = np.arange(len(sums)), np.maximum(step - 1, 0)
+    inside, outside = sums[rows, before], sums[rows, step]
+    share = np.divide(inside, inside - outside, out=np.zeros(len(sums)), where=step > 0)
+    crossing = outward[before] + share * (outward[step] - outward[before])
+    return np.where(lost.any(axis=1), crossing, np.inf)

@@ -62,16 +62,22 @@ def accuracy(screening: xr.Dataset) -> xr.DataArray:
     array([[1. , 0.5]])
     """
     correct = is_correct(screening)
-    members = [screening.label.values == index for index in range(screening.sizes["category"])]
-    for category, own in zip(screening["category"].values, members, strict=True):
-        if not own.any():
-            raise UsageError(f"class {category} has no pictures in this screening")
-    shares = [correct[own].mean(axis=0) for own in members]
+    shares = [correct[members].mean(axis=0) for members in pictures_of(screening)]
     return xr.DataArray(
         np.where(was_screened(screening), shares, np.nan),
         dims=("category", "magnitude"),
         coords={name: screening[name] for name in ("category", "magnitude") if name in screening},
     )
+
+
+def pictures_of(screening: xr.Dataset) -> list[npt.NDArray[np.intp]]:
+    """Return which pictures each category has; none without."""
+    label = screening.label.values
+    members = [np.flatnonzero(label == index) for index in range(screening.sizes["category"])]
+    for category, own in zip(screening["category"].values, members, strict=True):
+        if not len(own):
+            raise UsageError(f"class {category} has no pictures in this screening")
+    return members
 
 
 def is_correct(screening: xr.Dataset) -> npt.NDArray[np.bool_]:
@@ -200,8 +206,7 @@ def thresholds(screening: xr.Dataset, *, resamples: int = 1000, seed: int = 0) -
     >>> bool(found.low[1] < found.threshold[1] < found.high[1])
     True
     """
-    if whole_number(resamples, "resamples") < 0 or whole_number(seed, "seed") < 0:
-        raise UsageError(f"resamples and seed must not be negative, got {resamples} and {seed}")
+    check_draws(resamples, seed)
     transformation = find_transformation(screening.attrs["transformation"])
     margin = margins(screening)
 
@@ -244,6 +249,12 @@ def thresholds(screening: xr.Dataset, *, resamples: int = 1000, seed: int = 0) -
         },
         attrs={**screening.attrs, "units": transformation.unit},
     )
+
+
+def check_draws(resamples: object, seed: object) -> None:
+    """Refuse what says neither how often pictures are drawn again, nor with which seed."""
+    if whole_number(resamples, "resamples") < 0 or whole_number(seed, "seed") < 0:
+        raise UsageError(f"resamples and seed must not be negative, got {resamples} and {seed}")
 
 
 def median_threshold(column: xr.Dataset) -> tuple[str, float]:
@@ -293,7 +304,7 @@ def mean_over_sweep(screening: xr.Dataset, curve: npt.ArrayLike) -> float:
 
 
 def filled_in(screening: xr.Dataset, curves: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Let curves [C, M] be straight where their category was not looked at; else nothing changes.
+    """Let curves [C, M] be straight where they are NaN, as their category was not looked at there.
 
     Over the logarithm of a magnitude that is a factor, as they are drawn.
     """
@@ -302,8 +313,10 @@ def filled_in(screening: xr.Dataset, curves: npt.ArrayLike) -> npt.NDArray[np.fl
     if transformation.logarithmic:
         at = np.log(at)
     filled = np.array(curves, np.float64)
-    for curve, own in zip(filled, was_screened(screening), strict=True):
-        curve[~own] = np.interp(at[~own], at[own], curve[own])
+    for curve in filled:
+        known = ~np.isnan(curve)
+        if known.any():
+            curve[~known] = np.interp(at[~known], at[known], curve[known])
     return filled
 
 
