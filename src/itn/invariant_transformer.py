@@ -42,10 +42,9 @@ class _Transformer(layers.Layer):
 
     def __init__(self, control_dim: int, *, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32"} | kwargs)  # whatever the global policy says
-        self.control_dim = whole_number(control_dim, f"the control values of {self.name}")
-        if self.control_dim < 1:
+        if control_dim < 1:
             raise UsageError(f"{self.name} needs at least one control value, got {control_dim}")
-        self.seed = int(seed)
+        self.control_dim, self.seed = int(control_dim), int(seed)
 
     def build(self, images_shape: Any, control_shape: Any) -> None:
         """Make the weights."""
@@ -232,8 +231,10 @@ class InvariantTransformerNet(keras.Model):
         if not 0 < real_number(asked, "required_accuracy") <= 1:
             raise UsageError(f"required_accuracy must be in (0, 1], got {required_accuracy}")
         for what in ("color_weight", "gate_margin"):
-            real_number(options[what], what, 0)
-        if whole_number(seed, "seed") < 0:
+            options[what] = real_number(options[what], what, 0)
+        for what in ("spatial_dim", "color_dim", "seed"):  # plain, as JSON can hold them
+            options[what] = whole_number(options[what], what)
+        if options["seed"] < 0:
             raise UsageError(f"seed must not be negative, got {shown(seed)}")
         seeds = [int(each) for each in np.random.SeedSequence(seed).generate_state(3)]
         self.options: dict[str, Any] = options

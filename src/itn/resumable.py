@@ -18,12 +18,17 @@ from itn.pictures import Pictures
 DIVERGED = "the training has left the range of numbers: choose a smaller learning_rate"
 
 
-def check_numbers(epochs: object, batch_size: object, learning_rate: object) -> None:
-    """Refuse what no training can be done with."""
-    if whole_number(epochs, "epochs") < 1 or whole_number(batch_size, "batch_size") < 1:
+def checked_numbers(
+    epochs: object, batch_size: object, learning_rate: object
+) -> tuple[int, int, float]:
+    """Return plain numbers, as JSON can hold them, or refuse what no training can be done with."""
+    counts = whole_number(epochs, "epochs"), whole_number(batch_size, "batch_size")
+    if min(counts) < 1:
         raise UsageError(f"epochs and batch_size must be 1 or more, got {epochs}, {batch_size}")
-    if not real_number(learning_rate, "learning_rate", 0):
+    rate = real_number(learning_rate, "learning_rate", 0)
+    if not rate:
         raise UsageError("learning_rate must be above 0")
+    return *counts, rate
 
 
 class Batches(keras.utils.PyDataset):

@@ -16,7 +16,7 @@ from itn.keras_settings import devices
 from itn.messages import Progress, UsageError, real_number, shown, unknown, whole_number
 from itn.pictures import Pictures, shared_pictures
 from itn.provenance import installed_version, source_hash
-from itn.resumable import DIVERGED, Batches, Checkpoint, check_numbers
+from itn.resumable import DIVERGED, Batches, Checkpoint, checked_numbers
 from itn.transformations import LARGEST_MAGNITUDE, check_pictures, transform
 from itn.warp import Tensor
 from itn.zoo.alexnet import build_alexnet
@@ -98,8 +98,14 @@ def train(
     with the same arguments, sources and versions, and ends with the same weights; one that was
     finished is not done again. Who trains the same network in the same folder meanwhile, waits.
     """
-    check_numbers(epochs, batch_size, learning_rate)
-    _check_numbers(weight_decay, label_smoothing, jitter, rotation, zoom, dropout, seed)
+    epochs, batch_size, learning_rate = checked_numbers(epochs, batch_size, learning_rate)
+    weight_decay = real_number(weight_decay, "weight_decay", 0)
+    label_smoothing = _share(label_smoothing, "label_smoothing")
+    jitter, rotation = _share(jitter, "jitter"), real_number(rotation, "rotation", 0, 180)
+    zoom = real_number(zoom, "zoom", 1, LARGEST_MAGNITUDE)
+    dropout = None if dropout is None else _share(dropout, "dropout")
+    if (seed := whole_number(seed, "seed")) < 0:
+        raise UsageError(f"seed must not be negative, got {shown(seed)}")
     _check(training, validation)
     network = build_network(architecture, len(training.class_names), seed, dropout)
     recipe = {
@@ -317,28 +323,10 @@ class _Varied(_Prepared):
         return images
 
 
-def _check_numbers(
-    weight_decay: object,
-    label_smoothing: object,
-    jitter: object,
-    rotation: object,
-    zoom: object,
-    dropout: object,
-    seed: object,
-) -> None:
-    """Refuse what `itn.study.profiles.Training` would refuse."""
-    real_number(weight_decay, "weight_decay", 0)
-    real_number(rotation, "rotation", 0, 180)
-    real_number(zoom, "zoom", 1, LARGEST_MAGNITUDE)
-    for what, given in (
-        ("label_smoothing", label_smoothing),
-        ("jitter", jitter),
-        ("dropout", dropout or 0),
-    ):
-        if real_number(given, what, 0, 1) == 1:
-            raise UsageError(f"{what} must be below 1")
-    if whole_number(seed, "seed") < 0:
-        raise UsageError(f"seed must not be negative, got {shown(seed)}")
+def _share(given: object, what: str) -> float:
+    if (share := real_number(given, what, 0, 1)) == 1:
+        raise UsageError(f"{what} must be below 1")
+    return share
 
 
 def _check(training: Pictures, validation: Pictures) -> None:
