@@ -52,6 +52,7 @@ ARGUMENTS = {
 UNIT = {"screen": "batches", "transformers": "epochs", "train": "epochs", "figures": "notebooks"}
 AT_ONCE = {"figures": 2}  # units under way in one process; of the others one
 INTERRUPTED_EACH = 5
+LISTENING = "listening"  # a file of a job, once the command line is loaded
 PATIENCE = 900  # seconds in which whoever is not killed has to end
 
 
@@ -76,6 +77,7 @@ def run(log: str, *arguments: str) -> None:
             note_calls(Batches, "shuffle", log)
         return usual(**options)
 
+    Path(log).with_name(LISTENING).touch()
     command_line.app = noting  # type: ignore[assignment]  # so that Ctrl-C is expected meanwhile
     sys.argv = ["itn", *arguments]
     command_line.main()
@@ -106,6 +108,7 @@ class Job:
 
     def begin(self) -> subprocess.Popen[str]:
         """Start the command, or let it go on."""
+        (self.folder / LISTENING).unlink(missing_ok=True)
         # A shell makes what it runs in the background deaf to Ctrl-C.
         code = (
             "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
@@ -196,6 +199,8 @@ def stop_again_and_again(
             process.wait(moments.uniform(0, seconds))
         except subprocess.TimeoutExpired:
             by_hand = found["kills"] % INTERRUPTED_EACH == INTERRUPTED_EACH - 1
+            while by_hand and not (job.folder / LISTENING).exists():
+                time.sleep(0.01)  # before, Python answers, not the command line
             told = kill(process, by_hand)
         else:
             wait_for(process)
