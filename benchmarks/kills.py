@@ -179,8 +179,12 @@ def kill(process: subprocess.Popen[str], by_hand: bool) -> bool:
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     said = process.communicate(timeout=60)[1]
     last = said.splitlines()[-1:] or [""]
-    if process.returncode == 130 and last[0].startswith("itn: stopped; "):
-        return "Traceback" not in said
+    if (
+        process.returncode == 130
+        and last[0].startswith("itn: stopped; ")
+        and "Traceback" not in said
+    ):
+        return True
     if process.returncode == 0:
         return True  # all was done
     print(f"after Ctrl-C {process.returncode}: {said[-2000:]}", file=sys.stderr)
