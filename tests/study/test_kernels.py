@@ -141,3 +141,19 @@ def test_a_killed_runner_leaves_no_process(project: Path) -> None:
     while any(map(Path.exists, processes)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(map(Path.exists, processes))
+
+
+def test_a_server_whose_runner_has_ended_ends_without_a_word():
+    """As after Ctrl-C, between the wish for a kernel and its number."""
+    code = (
+        "import itn.study.kernels as own; own.PRELOADED = (); own._rehearse = lambda: None\n"
+        "own._become_kernel = lambda **given: None; own.serve()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], text=True, **pipes) as server:
+        server.stdout.close()
+        server.stdin.write("{}\n")
+        server.stdin.close()
+        said = server.stderr.read()
+    assert "Traceback" not in said and "BrokenPipe" not in said
+    assert server.returncode == 0
