@@ -229,7 +229,7 @@ def agreement_table(
         ]
         median = defined["ρ"].median()
         low, high = bias_corrected(median, np.median(drawn, axis=0) if drawn else np.empty(0))
-        outermost = defined.index.map(", ".join)
+        outermost = [", ".join(map(title, row)) for row in defined.index]
         rows[networks] = {
             "classes": comparisons[0].sizes["category"] if comparisons else 0,
             "pairs": table.pairs.sum(),
