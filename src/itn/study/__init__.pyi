@@ -60,6 +60,7 @@ from .symmetry import group_table as group_table
 from .symmetry import plot_turned_groups as plot_turned_groups
 from .symmetry import turned_groups as turned_groups
 from .tables import category_table as category_table
+from .tables import consistency_table as consistency_table
 from .tables import describe as describe
 from .tables import rotation_table as rotation_table
 from .tables import screening_summary as screening_summary
