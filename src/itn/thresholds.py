@@ -104,6 +104,7 @@ def consistency(screening: xr.Dataset) -> xr.DataArray:
     identity = find_transformation(screening.attrs["transformation"]).identity
     return shares.where(np.isfinite(value_at(screening, screening.magnitude.values, identity)))
 
+
 def pictures_of(screening: xr.Dataset) -> list[npt.NDArray[np.intp]]:
     """Return which pictures each category has; none without."""
     label = screening.label.values
