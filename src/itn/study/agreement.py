@@ -52,7 +52,7 @@ def screenings_of(parameters: FigureParameters) -> dict[str, list[xr.Dataset]]:
 
 
 def compare_networks(
-    screenings: Mapping[str, Sequence[xr.Dataset]],
+    screenings: Mapping[str, Sequence[xr.Dataset]], resamples: int = 1000
 ) -> dict[Networks, list[xr.Dataset]]:
     """Compare every two networks, transformation by transformation, see `itn.compare`.
 
@@ -63,7 +63,8 @@ def compare_networks(
         one, other = (set(screenings[name][0].category.values) for name in (first, second))
         pairs = zip(screenings[first], screenings[second], strict=True) if one & other else ()
         found[first, second] = [
-            compare(*both, criterion=CRITERION, margin=margin_of(both[0])) for both in pairs
+            compare(*both, criterion=CRITERION, margin=margin_of(both[0]), resamples=resamples)
+            for both in pairs
         ]
     if not any(found.values()):
         classes = [
@@ -329,7 +330,7 @@ def _names(networks: Networks) -> str:
 
 
 def _number(value: float) -> str:
-    return MISSING if np.isnan(value) else f"{value:.2f}".replace("-", "−")
+    return MISSING if np.isnan(value) else f"{value:z.2f}".replace("-", "−")
 
 
 def _some(names: npt.NDArray[Any]) -> str:
