@@ -52,7 +52,7 @@ def shards_of(parameters: FigureParameters, transformations: list[str]) -> list[
     for name in transformations:
         request = screening_request(parameters, name)
         inputs = inputs_of(parameters, request.recipe)
-        found += cut(parameters, request, inputs, outline(inputs))
+        found += cut(parameters, request.recipe, inputs, outline(inputs))
     return found
 
 

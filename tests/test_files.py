@@ -72,7 +72,7 @@ def test_the_second_waits_and_says_so(tmp_path, capsys):
     start = time.monotonic()
     with one_at_a_time(tmp_path / "lock", "the training"):
         assert time.monotonic() - start > 0.5
-    assert capsys.readouterr().out == "itn: another process is at the training; waiting for it\n"
+    assert capsys.readouterr().err == "itn: another process is at the training; waiting for it\n"
     first.communicate()
     killer.wait()
 

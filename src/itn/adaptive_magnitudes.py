@@ -14,6 +14,7 @@ from itn.messages import UsageError, shown
 from itn.thresholds import thresholds
 from itn.transformations import Transformation, find_transformation, unrolled
 
+ADAPTIVE = "adaptive"  # given instead of magnitudes
 # Of each side of the sweep, beside the identity. What has a period may come back: half-way, too.
 COARSE, COARSE_OF_PERIOD = (1 / 4, 1), (1 / 4, 1 / 2, 1)
 # Of a threshold's interval, that the magnitudes around it may lie apart. Chosen by

@@ -17,9 +17,9 @@ import pydantic
 from keras import ops
 
 from itn.engines import Softmax
-from itn.files import own_path, plain_name, scratch_folder, sha256_of
+from itn.files import own_path, plain_name, scratch_folder, sha256_of, writing
 from itn.keras_settings import check_settings
-from itn.messages import UsageError, unknown
+from itn.messages import UsageError, shown, unknown
 from itn.network_names import card_of, is_function, working_directory_first
 from itn.picture_files import Images
 from itn.pictures import Pictures
@@ -376,6 +376,11 @@ def save_classifier(classifier: Classifier, path: str | Path) -> Path:
     path = own_path(path)
     if path.suffix != ".keras":
         raise UsageError(f"a classifier is saved as a .keras file, got {path}")
+    if not isinstance(classifier, Classifier):
+        raise UsageError(f"no itn.Classifier was given, but {shown(repr(classifier))}")
+    for taken in (path, card_of(path)):
+        if taken.is_dir():  # found now, before one of the two files is replaced
+            raise UsageError(f"{taken} cannot be written to: a folder is there")
     size, name = classifier.input_size, classifier.name
     preprocessing = describe_preprocessing(classifier.preprocess, size, name)
     with scratch_folder(path) as scratch:
@@ -389,15 +394,17 @@ def save_classifier(classifier: Classifier, path: str | Path) -> Path:
             "preprocessing": asdict(preprocessing),
             "network_sha256": sha256_of(unfinished),
         }
-        described = _Card.model_validate_json(json.dumps(card)).model_dump(mode="json")
+        with explained(f"{name} was not saved"):  # names that are no Unicode, infinite offsets
+            described = _Card.model_validate_json(json.dumps(card)).model_dump(mode="json")
         text = json.dumps(described, ensure_ascii=False, indent=1)
         card_of(unfinished).write_text(f"{text}\n", "utf-8")
         again = load_classifier(unfinished)  # which says what Keras will not load
         images = np.random.default_rng(0).random((2, size, size, 3)).astype(np.float32)
         if not np.allclose(again.predict(images), classifier.predict(images), atol=1e-4):
             raise UsageError(f"{name} was not saved: loaded again, it gives other numbers")
-        card_of(unfinished).replace(card_of(path))
-        unfinished.replace(path)
+        with writing(path):
+            card_of(unfinished).replace(card_of(path))
+            unfinished.replace(path)
     return path
 
 
@@ -443,17 +450,15 @@ def _by_logit(given: Any, what: str) -> tuple[str, ...]:
         raise UsageError(f"{what} must have an order, got a set")
     if not isinstance(given, Mapping):
         return tuple(map(str, given))
-    shown = textwrap.shorten(str(dict(given)), 80, placeholder=" …")
+    text = textwrap.shorten(str(dict(given)), 80, placeholder=" …")
     pairs = list(given.items())
     if all(_is_index(logit) for logit in given.values()):  # as the `class_indices` of Keras
         pairs = [(logit, name) for name, logit in pairs]
     elif not all(_is_index(logit) or str(logit).isdecimal() for logit in given):
-        raise UsageError(f"{what} must say a logit for each name, got {shown}")
+        raise UsageError(f"{what} must say a logit for each name, got {text}")
     names = {int(logit): str(name) for logit, name in pairs}
     if sorted(names) != list(range(len(pairs))):
-        raise UsageError(
-            f"{what} must name each logit from 0 to {len(pairs) - 1} once, got {shown}"
-        )
+        raise UsageError(f"{what} must name each logit from 0 to {len(pairs) - 1} once, got {text}")
     return tuple(names[logit] for logit in range(len(pairs)))
 
 

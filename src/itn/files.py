@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 import unicodedata
 from collections.abc import Iterator
@@ -59,7 +60,8 @@ def one_at_a_time(path: Path, what: str) -> Iterator[None]:
         file = path.open("a+")
     with file:
         if not _lock(file, wait=False):
-            Progress.write(f"itn: another process is at {what}; waiting for it")
+            # Not where results go: a notebook keeps that, and is to be the same without a wait.
+            Progress.write(f"itn: another process is at {what}; waiting for it", sys.stderr)
             _lock(file, wait=True)
         yield
 
@@ -113,6 +115,8 @@ def own_path(given: str | Path) -> Path:
     """Return a path as a user writes it, with ``~``; refuse what can be no path of a file."""
     try:
         path = Path(given).expanduser()
+        if not _can_be_a_name(str(path)):
+            raise TypeError("it is not Unicode, or has a NUL")
         path.exists()  # asks the system
     except (OSError, RuntimeError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error

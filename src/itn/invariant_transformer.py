@@ -22,7 +22,7 @@ from itn.classifiers import Classifier
 from itn.engines import fused
 from itn.keras_settings import check_training
 from itn.labeled_batches import as_arrays, check_labels, first, peeked
-from itn.messages import UsageError
+from itn.messages import UsageError, real_number, shown, whole_number
 from itn.warp import Tensor, affine_warp, check_fill, in_pixels, recolor
 
 NEAR_IDENTITY = 1e-6  # standard deviation of the last weights; at 0 the losses have no slope
@@ -227,11 +227,15 @@ class InvariantTransformerNet(keras.Model):
         given, known = locals(), inspect.signature(InvariantTransformerNet.__init__).parameters
         options = {n: given[n] for n, each in known.items() if each.default is not each.empty}
         super().__init__(**{"dtype": "float32"} | kwargs)
-        if required_accuracy is not None and not 0 < required_accuracy <= 1:
+        asked = 1 if required_accuracy is None else required_accuracy
+        if not 0 < real_number(asked, "required_accuracy") <= 1:
             raise UsageError(f"required_accuracy must be in (0, 1], got {required_accuracy}")
         for what in ("color_weight", "gate_margin"):
-            if not (np.isfinite(options[what]) and options[what] >= 0):
-                raise UsageError(f"{what} must be a number ≥ 0, got {options[what]}")
+            options[what] = real_number(options[what], what, 0)
+        for what in ("spatial_dim", "color_dim", "seed"):  # plain, as JSON can hold them
+            options[what] = whole_number(options[what], what)
+        if options["seed"] < 0:
+            raise UsageError(f"seed must not be negative, got {shown(seed)}")
         seeds = [int(each) for each in np.random.SeedSequence(seed).generate_state(3)]
         self.options: dict[str, Any] = options
         self.classifier, self.network = classifier, classifier.network
@@ -407,14 +411,17 @@ class InvariantTransformerNet(keras.Model):
         if not count:
             raise UsageError("there are no pictures to learn from")
         clean = hits / count
-        if np.isnan(required := float(self.required_accuracy.value)):
+        required = float(self.required_accuracy.value)
+        chosen = np.isnan(required)
+        if chosen:
             required = ACCURACY_SHARE * clean
-            self.required_accuracy.assign(required)
         if not 0 < required <= clean:
             raise UsageError(
                 f"the required accuracy {required:.3g} is not in (0, {clean:.3g}]: "
                 f"{self.classifier.name} gets {clean:.3g} of the untouched pictures right"
             )
+        if chosen:
+            self.required_accuracy.assign(required)
         return clean
 
     def get_config(self) -> dict[str, Any]:

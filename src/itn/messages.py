@@ -1,11 +1,13 @@
 """What is said to the user: errors in one line, and how far the work is."""
 
 import difflib
+import math
 import operator
 import sys
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 LISTED = 200  # characters of a list of names, behind which an error is cut off
@@ -39,6 +41,25 @@ def whole_number(given: object, what: str) -> int:
         return operator.index(given)  # type: ignore[arg-type]
     except TypeError as error:
         raise UsageError(f"{what} must be a whole number, got {shown(given)}") from error
+
+
+def real_number(
+    given: object, what: str, lowest: float = -math.inf, highest: float = math.inf
+) -> float:
+    """Return a finite number, also one of numpy's, or refuse what is none or out of its range."""
+    plain = isinstance(given, int | float | np.integer | np.floating)
+    try:
+        number = float(given) if plain and not isinstance(given, bool) else math.nan  # type: ignore[arg-type]
+    except OverflowError:
+        number = math.nan
+    if not (math.isfinite(number) and lowest <= number <= highest):
+        possible = "a finite number"
+        if math.isfinite(lowest):
+            possible = f"a number ≥ {lowest:g}"
+            if math.isfinite(highest):
+                possible = f"a number from {lowest:g} to {highest:g}"
+        raise UsageError(f"{what} must be {possible}, got {shown(given)}")
+    return number
 
 
 def shown(given: object) -> str:

@@ -12,8 +12,23 @@ import numpy as np
 
 from itn.files import whole_file
 from itn.keras_settings import check_training
-from itn.messages import UsageError
+from itn.messages import UsageError, real_number, whole_number
 from itn.pictures import Pictures
+
+DIVERGED = "the training has left the range of numbers: choose a smaller learning_rate"
+
+
+def checked_numbers(
+    epochs: object, batch_size: object, learning_rate: object
+) -> tuple[int, int, float]:
+    """Return plain numbers, as JSON can hold them, or refuse what no training can be done with."""
+    counts = whole_number(epochs, "epochs"), whole_number(batch_size, "batch_size")
+    if min(counts) < 1:
+        raise UsageError(f"epochs and batch_size must be 1 or more, got {epochs}, {batch_size}")
+    rate = real_number(learning_rate, "learning_rate", 0)
+    if not rate:
+        raise UsageError("learning_rate must be above 0")
+    return *counts, rate
 
 
 class Batches(keras.utils.PyDataset):

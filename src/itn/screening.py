@@ -21,6 +21,7 @@ import xarray as xr
 from keras import ops
 
 from itn.adaptive_magnitudes import (
+    ADAPTIVE,
     check_precision,
     coarse_magnitudes,
     magnitude_grid,
@@ -29,7 +30,7 @@ from itn.adaptive_magnitudes import (
 from itn.classifiers import Classifier, batches
 from itn.curves import join_categories
 from itn.engines import compiled, fastest_batch_size, on_device, usual_batch_size
-from itn.files import whole_file
+from itn.files import own_path, whole_file
 from itn.keras_settings import devices
 from itn.messages import Progress, UsageError, shown, whole_number
 from itn.pictures import Pictures
@@ -44,7 +45,6 @@ from itn.transformations import (
 )
 from itn.warp import Tensor, check_fill
 
-ADAPTIVE = "adaptive"
 # From so many passes on it pays to find the batch size that is fastest here.
 WORTH_TIMING = 3000
 LARGEST_SEED = 2**63 - 1  # that a file of results can hold
@@ -188,7 +188,7 @@ def screen(
     if state is not None:
         recipe = [attributes, plan.first.tolist(), len(classifier.class_names)]
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
-        folder = Path(state) / digest[:16]
+        folder = own_path(state) / digest[:16]
         folder.mkdir(parents=True, exist_ok=True)
     look = Look(classifier, transformed)
     sweep = _Sweep(

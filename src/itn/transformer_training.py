@@ -3,8 +3,8 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,13 @@ import numpy as np
 import xarray as xr
 
 from itn.displacement import color_displacement, spatial_displacement
-from itn.files import one_at_a_time
+from itn.files import one_at_a_time, own_path
 from itn.invariant_transformer import STEP_LOGS, InvariantTransformerNet
 from itn.looks import MatrixLook
-from itn.messages import Progress, UsageError
+from itn.messages import Progress, UsageError, shown
 from itn.pictures import Pictures, shared_pictures
 from itn.provenance import environment
-from itn.resumable import Batches, Checkpoint
+from itn.resumable import DIVERGED, Batches, Checkpoint, checked_numbers
 from itn.transformations import check_pictures
 
 EPOCH_LOGS = ("held_out_accuracy", "spatial_displacement", "color_displacement")
@@ -103,13 +103,45 @@ def train_transformers(
     >>> train_transformers(net, darker, brighter, epochs=2).held_out_accuracy.values
     array([1., 1., 1.])
     """
-    if epochs < 1 or batch_size < 1:
-        raise UsageError(f"epochs and batch_size must be 1 or more, got {epochs}, {batch_size}")
+    epochs, batch_size, learning_rate = checked_numbers(epochs, batch_size, learning_rate)
+    folder = None if folder is None else own_path(folder)
+    for what, given in (("to learn from", pictures), ("held out", held_out)):
+        if not isinstance(given, Pictures) or not len(given):
+            raise UsageError(f"there are no pictures {what}, got {shown(repr(given))}")
+    with _left_as_it_was_if_stopped(net):
+        return _trained(
+            net, pictures, held_out, epochs, batch_size, learning_rate, folder, callbacks, progress
+        )
+
+
+@contextmanager
+def _left_as_it_was_if_stopped(net: InvariantTransformerNet) -> Iterator[None]:
+    """Also by Ctrl-C: the same net is to go on from its state, or to learn from other pictures."""
+    weights, required = net.transformers.get_weights(), float(net.required_accuracy.value)
+    try:
+        yield
+    except BaseException:
+        net.transformers.set_weights(weights)
+        net.required_accuracy.assign(required)
+        raise
+
+
+def _trained(
+    net: InvariantTransformerNet,
+    pictures: Pictures,
+    held_out: Pictures,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    folder: Path | None,
+    callbacks: Sequence[keras.callbacks.Callback],
+    progress: bool,
+) -> xr.Dataset:
+    """Train, and return the history."""
     batches = _LabeledBatches(pictures, batch_size, net.seed)
     batches.labels = net.classifier.logits_of(pictures)[pictures.labels]
-    net.compile(keras.optimizers.Adam(learning_rate))
-    clean = net.check(batches[index] for index in range(batches.num_batches))
     judge = _Judge(net, held_out)
+    clean = net.check(batches[index] for index in range(batches.num_batches))
     required = float(net.required_accuracy.value)
     untouched = judge.untouched_accuracy()
     if untouched < required:
@@ -120,7 +152,7 @@ def train_transformers(
     shared = shared_pictures(pictures, held_out)
     if shared:
         message = f"{len(shared)} held-out pictures are learned from as well, e.g. {shared[0]}"
-        warnings.warn(message, SharedPictures, stacklevel=2)
+        warnings.warn(message, SharedPictures, stacklevel=3)
     start = net.transformers.get_weights()
     recipe = {
         "network": net.classifier.name,
@@ -143,14 +175,10 @@ def train_transformers(
     }
     with ExitStack() as stack:
         if folder is not None:
-            folder = Path(folder)
             stack.enter_context(one_at_a_time(folder / "lock", f"the training in {folder}"))
+        net.compile(keras.optimizers.Adam(learning_rate))  # now that nothing else can be wrong
         recorder = _Recorder(net, folder, recipe, batches.num_batches, judge)
-        try:
-            _train(net, batches, recorder, epochs, callbacks, progress)
-        except BaseException:  # also Ctrl-C: the same net is to go on from its state, not from here
-            net.transformers.set_weights(start)
-            raise
+        _train(net, batches, recorder, epochs, callbacks, progress)
         net.transformers.set_weights(recorder.kept)
     return xr.Dataset(
         {name: ("step", np.array(recorder.history[name], "float32")) for name in STEP_LOGS}
@@ -230,6 +258,8 @@ class _Judge:
 
     def __call__(self) -> dict[str, float]:
         spatial, color = self.net.matrices(self.alpha, self.beta)
+        if not (np.isfinite(spatial).all() and np.isfinite(color).all()):
+            raise UsageError(DIVERGED)
         said = self.look.predicted(self.held_out.images, spatial, color)
         found = (said == self.labels, spatial_displacement(spatial), color_displacement(color))
         return {name: float(one.mean()) for name, one in zip(EPOCH_LOGS, found, strict=True)}

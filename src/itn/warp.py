@@ -10,14 +10,17 @@ coordinates and the origin of the matrix is the picture's center ``((W - 1)/2, (
 The matrix is in pixels and maps where a pixel *is written* to where it *is read*.
 """
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from itn import ops
-from itn.messages import unknown
+from itn.messages import UsageError, shown, unknown
 
 Tensor = Any  # a tensor of the Keras backend in use
+
+LARGEST_ENTRY = 1e9  # of a matrix: beyond, sums of products leave the range of float32
 
 FILLS = ("zeros", "edge", "reflect", "mean")
 
@@ -48,7 +51,9 @@ def affine_warp(images: Tensor, matrix: Tensor, fill: str = "zeros") -> Tensor:
     Raises
     ------
     UsageError
-        If `fill` is not one of the four.
+        If `fill` is not one of the four, pictures are not [N, H, W, C] in float32 or float64, or
+        matrices are not [2, 3], one or one for each picture, of finite numbers up to 1e9. What is
+        not known before it is computed, as within a compiled function, is not looked at.
 
     Notes
     -----
@@ -64,11 +69,14 @@ def affine_warp(images: Tensor, matrix: Tensor, fill: str = "zeros") -> Tensor:
     array([1., 2., 3., 0.], dtype=float32)
     """
     check_fill(fill)
-    images = ops.convert_to_tensor(images)
+    images = _checked_pictures(images)
     _, height, width, channels = images.shape
     count = ops.shape(images)[0]
     dtype = images.dtype
-    matrix = ops.reshape(ops.convert_to_tensor(matrix, dtype), (-1, 2, 3, 1, 1))
+    matrix = _checked_matrix(matrix, images.shape[0], dtype)
+    if 0 in images.shape:
+        return images
+    matrix = ops.reshape(matrix, (-1, 2, 3, 1, 1))
 
     x_out = ops.convert_to_tensor(np.arange(width) - (width - 1) / 2, dtype)[None, None, :]
     y_out = ops.convert_to_tensor(np.arange(height) - (height - 1) / 2, dtype)[None, :, None]
@@ -112,6 +120,48 @@ def check_fill(fill: str) -> None:
     """Raise a UsageError unless the fill is one of `FILLS`."""
     if not isinstance(fill, str) or fill not in FILLS:
         raise unknown("fill", fill, FILLS)
+
+
+def _checked_pictures(given: Tensor) -> Tensor:
+    """Return pictures as a tensor, or refuse what are none."""
+    images = _as_tensor(given, "pictures")
+    dtype = getattr(images.dtype, "name", str(images.dtype))
+    if len(images.shape) != 4 or None in images.shape[1:] or dtype not in ("float32", "float64"):
+        raise UsageError(
+            f"pictures must have the shape [N, H, W, C], in float32 or float64, got "
+            f"{list(images.shape)} in {dtype}"
+        )
+    return images
+
+
+def _checked_matrix(given: Tensor, count: int | None, dtype: Any) -> Tensor:
+    """Return matrices as a tensor, or refuse what are none, or not as many as pictures."""
+    matrix = _as_tensor(given, "matrices")
+    shape, known = tuple(matrix.shape), getattr(matrix.dtype, "name", str(matrix.dtype))
+    many = (1,) if len(shape) == 2 else shape[:1]
+    fits = len(shape) in (2, 3) and shape[-2:] == (2, 3)
+    if not fits or not any(one in (1, None, count) or count is None for one in many):
+        raise UsageError(
+            f"matrices must have the shape [2, 3], [1, 2, 3] or [N, 2, 3] for N pictures, got "
+            f"{list(shape)} for {count}"
+        )
+    if not known.startswith(("float", "bfloat", "int", "uint")):
+        raise UsageError(f"matrices must be of real numbers, got {known}")
+    values = np.zeros(0)
+    with suppress(TypeError, ValueError, NotImplementedError):  # symbolic: see `check_pictures`
+        values = np.asarray(matrix, np.float64)
+    if not (np.abs(values) <= LARGEST_ENTRY).all():
+        raise UsageError(
+            f"matrices must be of finite numbers up to {LARGEST_ENTRY:g}, got {shown(values)}"
+        )
+    return ops.cast(matrix, dtype)
+
+
+def _as_tensor(given: Tensor, what: str) -> Tensor:
+    try:
+        return ops.convert_to_tensor(given)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UsageError(f"{what} must be an array of numbers, got {shown(given)}") from error
 
 
 def _mix(pixels: Tensor, first: Tensor, second: Tensor, second_share: Tensor) -> Tensor:

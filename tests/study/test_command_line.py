@@ -19,6 +19,8 @@ import pytest
 import typer.testing
 
 from itn import screening
+from itn.curves import load_screening
+from itn.engines import Softmax
 from itn.study.command_line import app, main
 from itn.study.runner import NotebookError
 from itn.zoo.catalog import CATALOG, File
@@ -315,3 +317,44 @@ def test_screen_archives_what_is_missing(
         "alexnet_phantom_zoom.nc written",
         "alexnet_phantom_grayscale.nc written",
     ]
+
+
+def test_an_adaptive_screening_that_was_stopped_again_and_again_ends_with_the_same_bytes(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (project / "profiles" / "tiny.yaml").write_text(
+        "description: tiny\nnetworks: [alexnet_phantom]\npictures: phantom\n"
+        "classes: [disc, mirror]\nhighlights: [disc]\nlimit: 2\n"
+    )
+    command = ["screen", "--profile", "tiny", "--transformation", "noise"]
+    command += ["--adaptive", "--precision", "0.1"]
+    needed = passes_of(monkeypatch, command)
+    (written,) = (project / "results" / "tiny").iterdir()
+    whole = written.read_bytes()
+    assert load_screening(written).attrs["precision"] == 0.1
+    shutil.rmtree(project / "results")
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    stops = passes = 0
+    while not written.exists():
+        passes += passes_of(monkeypatch, command, stop=4)
+        stops += 1
+    assert written.read_bytes() == whole
+    assert stops >= 3 and passes <= needed + stops  # a batch, at most, twice
+    assert capfd.readouterr().err.count("a screening is kept as far as its last pass") == stops - 1
+
+
+def passes_of(monkeypatch: pytest.MonkeyPatch, command: list[str], stop: int = -1) -> int:
+    """Run the command line, stop it by Ctrl-C before a pass, and return how many there were."""
+    passes = []
+    usual = Softmax.predict_on_batch
+
+    def look(self: Softmax, prepared: Any) -> Any:
+        if len(passes) == stop:
+            raise KeyboardInterrupt
+        passes.append(len(prepared))
+        return usual(self, prepared)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Softmax, "predict_on_batch", look)
+        assert run_main(monkeypatch, *command) in (0, 130)
+    return len(passes)

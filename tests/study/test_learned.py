@@ -7,13 +7,14 @@ from scipy import ndimage
 
 from itn.netcdf import write_netcdf
 from itn.pictures import Pictures
-from itn.study import learned
+from itn.study import families, learned
 from itn.study.learned import (
     describe_transformers,
     obtain_samples,
     obtain_transformers,
     shown_pictures,
     transformer_pictures,
+    transformers_request,
 )
 from itn.study.profiles import TransformerParameters
 
@@ -41,6 +42,24 @@ def test_a_study_has_its_parts_for_every_seed(study):
     first, second = (node["history"].cross_entropy for node in study.children.values())
     assert not np.array_equal(first, second)
     assert study.attrs["origin"] == "computed"
+
+
+def test_a_study_that_was_killed_computes_no_part_twice(study, without_xla, monkeypatch, tmp_path):
+    request = transformers_request(TransformerParameters(**FEW), seeds=(3,))
+    with without_xla(), monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(families, "compare_families", interrupted)
+        request.compute(tmp_path)
+    for name in ("survey", "sample_transformers"):
+        monkeypatch.setattr(families, name, interrupted)
+    with without_xla():
+        resumed = request.compute(tmp_path)
+    write_netcdf(resumed, tmp_path / "resumed.nc")
+    write_netcdf(xr.DataTree(children={"seed_3": study["seed_3"]}), tmp_path / "unstopped.nc")
+    assert len({(tmp_path / f"{one}.nc").read_bytes() for one in ("resumed", "unstopped")}) == 1
+
+
+def interrupted(*given):
+    raise KeyboardInterrupt
 
 
 def test_an_archive_serves_where_nothing_deviates(study, monkeypatch, tmp_path):

@@ -105,6 +105,27 @@ def test_slices_are_verified(project, monkeypatch):
         verify_result(request.archive)
 
 
+def test_slices_of_adaptive_screenings_are_verified(project):
+    given = {"profile": "toy", "magnitudes": "adaptive", "precision": 0.03}
+    request = screening_request(read_parameters(given), "zoom")
+    archive.archive(request)
+    assert request_of(request.archive).archive == request.archive
+    assert verify_result(request.archive) == "comes out again: 2 pictures at 3 magnitudes"
+    # Where not all classes were looked at, none of those that were not is compared.
+    stored = xr.load_dataset(request.archive, engine="h5netcdf")
+    screened = np.ones((2, stored.sizes["magnitude"]), bool)
+    screened[1, 1:-1] = stored.magnitude.values[1:-1] == 1
+    holes = ~screened[stored.label.values]
+    stored["screened"] = (("category", "magnitude"), screened)
+    stored["softmax"] = stored.softmax.where(~holes)
+    write_netcdf(stored, request.archive)
+    assert verify_result(request.archive) == "comes out again: 2 pictures at 3 magnitudes"
+    stored["softmax"] = stored.softmax * 0.9
+    write_netcdf(stored, request.archive)
+    with pytest.raises(UsageError, match="does not come out again"):
+        verify_result(request.archive)
+
+
 def test_results_are_listed_with_what_their_profile_no_longer_asks_for(project):
     shown(fill="edge")
     archive.archive(screening_request(read_parameters({"profile": "toy"}), "grayscale"))

@@ -13,9 +13,11 @@ from validation_pictures import NAMES, picture
 from weight_formats import python2_npy
 
 from itn import classifiers
-from itn.curves import save_screening
+from itn.curves import save_screening, select_categories
 from itn.engines import Softmax
 from itn.messages import UsageError
+from itn.screening import screen
+from itn.study.archive import archive
 from itn.study.profiles import FigureParameters, archive_file, load_profile, read_parameters
 from itn.study.screenings import (
     archived_screening,
@@ -27,6 +29,8 @@ from itn.study.screenings import (
 )
 from itn.zoo import networks
 from itn.zoo.alexnet import build_alexnet
+
+CLASSES = ["red", "green", "blue"]
 
 
 @pytest.fixture
@@ -263,6 +267,33 @@ def test_a_screening_that_was_stopped_goes_on(project, monkeypatch):
     assert len(before) + len(after) == 3 * whole.sizes["magnitude"]  # 3 of them check
     for name in whole.data_vars:
         np.testing.assert_allclose(screening[name], whole[name], atol=1e-5)
+
+
+ADAPTIVE = {"magnitudes": "adaptive", "precision": 0.02}
+
+
+def test_adaptive_magnitudes_are_those_of_a_screening_by_hand(project, color_classifier):
+    found = obtain("brightness", **ADAPTIVE)
+    pictures = load_part(load_profile("toy"), "test", size=color_classifier.input_size)
+    by_hand = screen(color_classifier, pictures, "brightness", "adaptive", precision=0.02, rivals=3)
+    np.testing.assert_array_equal(found.magnitude, by_hand.magnitude)
+    np.testing.assert_allclose(
+        found.softmax, select_categories(by_hand, CLASSES).softmax, atol=1e-5
+    )
+    assert found.attrs["precision"] == 0.02 and found.sizes["magnitude"] < 41
+    with pytest.raises(UsageError, match="precision is that of adaptive magnitudes"):
+        obtain("brightness", precision=0.02)
+    with pytest.raises(UsageError, match=r"magnitudes\.adaptive: Input should be 'adaptive'"):
+        obtain("brightness", magnitudes="adaptve")
+
+
+def test_an_adaptive_archive_serves_for_its_precision_and_fewer_classes(project):
+    archive(screening_request(read_parameters({"profile": "toy", **ADAPTIVE}), "zoom"))
+    whole, part = obtain("zoom", **ADAPTIVE), obtain("zoom", **ADAPTIVE, classes=["blue"])
+    assert whole.attrs["origin"] == part.attrs["origin"] == "archived"
+    xr.testing.assert_identical(part.softmax, select_categories(whole, ["blue"]).softmax)
+    for other in ({}, {"magnitudes": "adaptive"}, ADAPTIVE | {"precision": 0.1}):
+        assert obtain("zoom", **other).attrs["origin"] == "computed"
 
 
 def test_half_precision_is_another_screening(project):

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import distributed
@@ -20,9 +21,10 @@ import typer
 from toy_project import write_pictures, write_profile
 
 from itn.classifiers import save_classifier
+from itn.curves import load_screening
 from itn.keras_settings import configured_backend
 from itn.messages import UsageError
-from itn.study import workers
+from itn.study import shards, workers
 from itn.study.archive import archive
 from itn.study.command_line import app, main
 from itn.study.inputs import check_inputs, inputs_of
@@ -116,16 +118,21 @@ def test_a_killed_worker_changes_no_byte(project, alone, cluster, nothing_there)
     assert killed and not Path("/proc", str(killed[0])).exists()
 
 
-def test_what_was_computed_before_the_client_was_killed_is_kept(
-    project, alone, cluster, nothing_there, monkeypatch
-):
+def killed_client(project, cluster):
+    """Kill a run on workers as soon as a shard is finished; return how many are."""
     command = [sys.executable, "-c", "from itn.study.command_line import app, main; main()"]
     arguments = ["screen", "--profile", "toy", "--scheduler", cluster.scheduler_address]
     names = [one for _, name in WANTED for one in ("--transformation", name)]
     with subprocess.Popen([*command, *arguments, *names], stdout=subprocess.DEVNULL) as client:
         wait_for(lambda: parts(project))
         client.kill()
-    kept = len(parts(project))
+    return len(parts(project))
+
+
+def test_what_was_computed_before_the_client_was_killed_is_kept(
+    project, alone, cluster, nothing_there, monkeypatch
+):
+    kept = killed_client(project, cluster)
     sent = Counter()
     submit = workers._Workers._submit
 
@@ -138,14 +145,53 @@ def test_what_was_computed_before_the_client_was_killed_is_kept(
     assert 1 <= kept < 6 and sent == {"outline": 1, "screen_shard": 6 - kept}
 
 
+def test_a_run_without_workers_goes_on_from_what_they_have_left(
+    project, alone, cluster, nothing_there, monkeypatch
+):
+    kept = killed_client(project, cluster)
+    begun = {path.parents[1].name for path in parts(project)}
+    screened = []
+    screen_shard = shards.screen_shard
+
+    def stopped_once(shard, *given, **options):
+        screened.append(shard["transformation"])
+        if len(screened) == 2:
+            raise KeyboardInterrupt
+        return screen_shard(shard, *given, **options)
+
+    monkeypatch.setattr(shards, "screen_shard", stopped_once)
+    for one in WANTED:
+        request = screening_request(*one)
+        while not request.archive.exists():
+            with suppress(KeyboardInterrupt):
+                archive(request)
+        assert request.archive.read_bytes() == alone[request.archive.name]
+    of_one = 6 // len(WANTED)
+    assert 1 <= kept < 6 and len(begun) in (1, 2)
+    assert len(screened) == max(of_one * len(begun) - kept, 1) + (len(screened) > 1)
+    assert not list(project.glob("results/.cache/*.state"))
+
+
+def test_workers_place_adaptive_magnitudes_as_one_machine_does(project, cluster, nothing_there):
+    given = TOY.model_copy(update={"magnitudes": "adaptive", "precision": 0.05})
+    request = screening_request(given, "contrast")
+    archive(request)
+    expected = request.archive.read_bytes()
+    screened = load_screening(request.archive)
+    assert "screened" in screened  # not the same magnitudes for all classes
+    shutil.rmtree(project / "results")
+    list(workers.archive_on_workers(cluster.scheduler_address, [(given, "contrast")]))
+    assert request.archive.read_bytes() == expected
+
+
 def test_an_error_at_one_worker_ends_it_all_in_one_line(cluster, nothing_there, monkeypatch):
-    cut = workers.cut
+    cut = shards.cut
 
-    def elsewhere(parameters, request, *plans):
-        device = {"device": "gpu:0 (mips)"} if request.recipe["transformation"] == "noise" else {}
-        return [shard | device for shard in cut(parameters, request, *plans)]
+    def elsewhere(parameters, recipe, *plans):
+        device = {"device": "gpu:0 (mips)"} if recipe["transformation"] == "noise" else {}
+        return [shard | device for shard in cut(parameters, recipe, *plans)]
 
-    monkeypatch.setattr(workers, "cut", elsewhere)
+    monkeypatch.setattr(shards, "cut", elsewhere)
     with pytest.raises(UsageError, match=r"^worker tcp://\S+ computes on cpu\S* \(.*mips\)$"):
         archived(cluster)
 

@@ -256,7 +256,7 @@ def test_only_one_trains_a_network_in_a_folder_at_a_time(tmp_path):
 
 def test_streamed_pictures_are_learned_from_alike(tmp_path):
     class Streamed:
-        ndim = 4
+        ndim, dtype = 4, np.dtype("float32")
 
         def __init__(self, images):
             self.images, self.shape = images, images.shape

@@ -68,6 +68,13 @@ def screen_profile(
         str | None,
         typer.Option(help="bfloat16 or float16, where the device is faster in them."),
     ] = None,
+    adaptive: Annotated[
+        bool, typer.Option("--adaptive", help="Look only around the thresholds of each class.")
+    ] = False,
+    precision: Annotated[
+        float | None,
+        typer.Option(help="How far apart magnitudes may stay there, as for itn.screen."),
+    ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(help="Address of a dask scheduler, tcp://…, whose workers do it."),
@@ -80,11 +87,14 @@ def screen_profile(
     from itn.study.profiles import load_profile, read_parameters
     from itn.study.screenings import screening_request
 
+    how = {
+        "profile": profile,
+        "arithmetic": arithmetic,
+        "magnitudes": "adaptive" if adaptive else None,
+        "precision": precision,
+    }
     wanted = [
-        (
-            read_parameters({"profile": profile, "network": each, "arithmetic": arithmetic}),
-            name,
-        )
+        (read_parameters(how | {"network": each}), name)
         for each in network or load_profile(profile).networks
         for name in transformation or itn.TRANSFORMATIONS
     ]

@@ -17,11 +17,12 @@ import skimage.data
 import xarray as xr
 
 from itn.messages import UsageError
+from itn.netcdf import read_netcdf, write_netcdf
 from itn.phantom.pictures import render_phantom
 from itn.picture_files import read_picture
 from itn.pictures import Pictures, load_images
 from itn.provenance import installed_version
-from itn.study.archive import Recipe, Request, digest_of, obtain
+from itn.study.archive import Recipe, Request, digest_of, is_whole, obtain
 from itn.study.inputs import pictures_recipe
 from itn.study.profiles import (
     TransformerParameters,
@@ -215,15 +216,19 @@ def _compute(
         batch_size=chosen.batch_size,
         folder=state,
     )
+    epochs = history.attrs["epochs"]
+    passes = epochs * len(pictures) + (epochs + 1) * len(held_out)
+    computed = {
+        "survey": lambda: survey(net, sliders(net), held_out),
+        "samples": lambda: sample_transformers(net, *shown_pictures(parameters)),
+        "comparison": lambda: compare_families(net, held_out, passes, seed),
+    }
     found = {"history": history}
-    if "survey" in parts:
-        found["survey"] = survey(net, sliders(net), held_out)
-    if "samples" in parts:
-        found["samples"] = sample_transformers(net, *shown_pictures(parameters))
-    if "comparison" in parts:
-        epochs = history.attrs["epochs"]
-        passes = epochs * len(pictures) + (epochs + 1) * len(held_out)
-        found["comparison"] = compare_families(net, held_out, passes, seed)
+    for name in filter(parts.__contains__, computed):
+        path = state / f"{name}.nc"
+        if not is_whole(path):  # from before a kill
+            write_netcdf(computed[name](), path)
+        found[name] = read_netcdf(path).to_dataset()
     return xr.DataTree.from_dict({f"seed_{seed}/{name}": part for name, part in found.items()})
 
 

@@ -44,7 +44,16 @@ def _listed(value: object) -> object:
     return [str(one) if type(one) is int else one for one in values]
 
 
+def _kind_of_magnitudes(value: object) -> str:
+    return "adaptive" if isinstance(value, str) else "numbers"
+
+
 Names = Annotated[tuple[str, ...], pydantic.BeforeValidator(_listed), pydantic.Field(min_length=1)]
+Magnitudes = Annotated[
+    Annotated[tuple[float, ...], pydantic.Tag("numbers")]
+    | Annotated[Literal["adaptive"], pydantic.Tag("adaptive")],
+    pydantic.Discriminator(_kind_of_magnitudes),  # so that what is wrong is told of one of them
+]
 
 
 class Training(_Strict):
@@ -116,7 +125,8 @@ class FigureParameters(_Strict):
     network: str | None = None
     pictures: str | None = None
     classes: Names | None = None
-    magnitudes: tuple[float, ...] | None = None  # the default: the transformation's own sweep
+    magnitudes: Magnitudes | None = None  # the default: the transformation's own sweep
+    precision: Annotated[float, pydantic.Field(gt=0)] | None = None  # of adaptive magnitudes
     fill: str | None = None
     seed: Annotated[int, pydantic.Field(ge=0)] | None = None
     limit: Annotated[int, pydantic.Field(ge=1)] | None = None

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from itn.adaptive_magnitudes import ADAPTIVE
+from itn.curves import was_screened
 from itn.messages import UsageError, unknown
 from itn.netcdf import read_attributes, read_netcdf
 from itn.study.archive import (
@@ -31,6 +33,7 @@ from itn.study.profiles import (
 from itn.study.screenings import pictures_of, screening_request
 from itn.study.seeds import seeds_request
 
+SETTINGS = ("fill", "seed", "limit", "arithmetic", "precision")  # of a recipe, when it names them
 TOLERANCE = 5e-4  # of a softmax that was rounded to 16 bits, on another machine
 
 
@@ -104,7 +107,8 @@ def _verify_screening(
     arithmetic = parameters.arithmetic or "float32"
     classifier = load_classifier(*chosen_network(parameters), arithmetic=arithmetic)
     rows = np.sort(random.choice(stored.sizes["image"], min(2, stored.sizes["image"]), False))
-    magnitudes = random.choice(stored.magnitude.values, min(3, stored.sizes["magnitude"]), False)
+    looked = was_screened(stored)[stored.label.values[rows]].all(axis=0)
+    magnitudes = random.choice(stored.magnitude.values[looked], min(3, int(looked.sum())), False)
     paths = [str(name) for name in stored.image.values[rows]]
     pictures = pictures_of(parameters, classifier.input_size, paths)
     again = screen(
@@ -172,14 +176,19 @@ def _figure_parameters(path: Path, recipe: Recipe) -> FigureParameters:
     plain = FigureParameters(profile=path.parent.name, network=_network_of(path, recipe))
     if screening_request(plain, recipe["transformation"]).archive == path:
         return plain
-    given = recipe["magnitudes"]
     return plain.model_copy(
         update={
             "classes": tuple(recipe["classes"]),
-            "magnitudes": tuple(given) if isinstance(given, list) else None,
-            **{name: recipe.get(name) for name in ("fill", "seed", "limit", "arithmetic")},
+            "magnitudes": _magnitudes_of(recipe["magnitudes"]),
+            **{name: recipe.get(name) for name in SETTINGS},
         }
     )
+
+
+def _magnitudes_of(stored: list[float] | str) -> tuple[float, ...] | str | None:
+    if isinstance(stored, list):
+        return tuple(stored)
+    return ADAPTIVE if stored.startswith(ADAPTIVE) else None
 
 
 def _network_of(path: Path, recipe: Recipe) -> str:

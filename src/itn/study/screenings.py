@@ -3,14 +3,16 @@
 import hashlib
 import re
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from itn.adaptive_magnitudes import ADAPTIVE
 from itn.curves import select_categories
+from itn.messages import UsageError
 from itn.pictures import Pictures, load_images
 from itn.study.archive import (
     UNKNOWN,
@@ -37,11 +39,13 @@ from itn.study.profiles import (
     load_profile,
     project_folder,
 )
+from itn.study.shards import SHARDS, as_asked, outline, screen_here, screen_in_shards
 from itn.study.splits import read_split
 from itn.transformations import find_transformation
 from itn.zoo.recipes import network_recipe
 
 PROTOCOL = 1  # raised when the numbers of a screening change on purpose
+DEVIATIONS = ("pictures", "magnitudes", "precision", "fill", "seed", "limit", "arithmetic")
 
 
 def load_part(profile: Profile, part: str, **options: Any) -> Pictures:
@@ -92,10 +96,13 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
     profile = load_profile(parameters.profile)
     network, weights = chosen_network(parameters)
     pictures = chosen_pictures(parameters, profile)
+    if parameters.precision is not None and parameters.magnitudes != ADAPTIVE:
+        raise UsageError("precision is that of adaptive magnitudes: ask for these, too")
     magnitudes: list[float] | str
-    if parameters.magnitudes is None:
+    if parameters.magnitudes in (None, ADAPTIVE):
         # Blur is swept up to a share of the width, which only the network itself knows.
-        magnitudes = f"default {hashlib.sha256(found.sweep(1000).tobytes()).hexdigest()[:16]}"
+        sweep = hashlib.sha256(found.sweep(1000).tobytes()).hexdigest()[:16]
+        magnitudes = f"{parameters.magnitudes or 'default'} {sweep}"
     else:
         magnitudes = np.union1d(found.checked(parameters.magnitudes), [found.identity]).tolist()
     recipe: Recipe = {
@@ -108,22 +115,26 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
         "fill": parameters.fill or profile.fill,
         "seed": profile.seed if parameters.seed is None else parameters.seed,
     }
-    if parameters.arithmetic is not None:
-        recipe["arithmetic"] = parameters.arithmetic
-    deviations = ("pictures", "magnitudes", "fill", "seed", "limit", "arithmetic")
-    own = all(getattr(parameters, name) is None for name in deviations)
+    for name in ("arithmetic", "precision"):
+        if getattr(parameters, name) is not None:
+            recipe[name] = getattr(parameters, name)
+    own = all(getattr(parameters, name) is None for name in DEVIATIONS)
     name = f"{file_name(network)}_{transformation}" + ("" if own else f"_{digest_of(recipe)[:8]}")
 
     def compute(state: Path) -> xr.Dataset:
         from itn.screening import screen  # which loads a backend
 
         inputs = inputs_of(parameters, recipe)
+        if any((state / SHARDS).glob("*.nc")):  # which workers have left
+            whole = outline(inputs)
+            return screen_in_shards(parameters, recipe, inputs, whole, state, screen_here)
         loaded = planned_pictures(inputs, progress=True)
         screening = screen(
             planned_classifier(inputs),
             loaded,
             transformation,
             parameters.magnitudes,
+            precision=parameters.precision,
             fill=recipe["fill"],
             seed=recipe["seed"],
             rivals=RIVALS,
@@ -142,13 +153,6 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
         f"itn screen --profile {parameters.profile} --network {network} "
         f"--transformation {transformation} archives it",
     )
-
-
-def as_asked(screening: xr.Dataset, names: Mapping[str, str] | None) -> xr.Dataset:
-    """Bring the classes of a screening, which are sorted, into the order and names asked for."""
-    if names is None:
-        return screening
-    return select_categories(screening, list(names)).assign_coords(category=list(names.values()))
 
 
 def pictures_of(

@@ -124,7 +124,9 @@ def _screened(profile: Profile, network: str, folder: Path, name: str) -> xr.Dat
     if not path.is_file():
         classifier = load_classifier(network, folder)
         pictures = load_part(profile, "test", size=classifier.input_size)
-        found = screen(classifier, pictures, name, fill=profile.fill, seed=profile.seed)
+        found = screen(
+            classifier, pictures, name, fill=profile.fill, seed=profile.seed, state=folder / "state"
+        )
         save_screening(found, path)
     return load_screening(path)
 

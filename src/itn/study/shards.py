@@ -5,14 +5,16 @@ names network and pictures, with the hashes that their files must have where it 
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from itn.curves import join_categories, select_categories
 from itn.messages import UsageError
-from itn.study.archive import Request, differences
+from itn.netcdf import read_netcdf, write_netcdf
+from itn.study.archive import Recipe, differences, digest_of, is_whole
 from itn.study.inputs import (
     RIVALS,
     Plan,
@@ -23,11 +25,41 @@ from itn.study.inputs import (
 )
 from itn.study.profiles import FigureParameters
 
-SETTINGS = ("transformation", "magnitudes", "fill", "seed")
-JOIN: dict[str, Any] = {
-    "data_vars": "minimal", "coords": "minimal", "compat": "equals", "join": "exact",
-}  # fmt: skip
+SHARDS = "shards"  # folder of those that are finished, within that of what is unfinished
+SETTINGS = ("transformation", "fill", "seed")
 OF_THE_WHOLE = ("data_sha256", "pictures", "pictures_left_out")  # attributes that shards differ in
+
+
+def screen_in_shards(
+    parameters: FigureParameters,
+    recipe: Recipe,
+    inputs: Plan,
+    whole: Plan,
+    state: Path,
+    keep_all: Callable[[Mapping[Path, Plan]], None],
+) -> xr.Dataset:
+    """Screen in shards, which `keep_all` writes to their files; those of before serve."""
+    shards = {
+        state / SHARDS / f"{digest_of(shard)[:16]}.nc": shard
+        for shard in cut(parameters, recipe, inputs, whole)
+    }
+    keep_all(shards)
+    merged = merge([read_netcdf(path).to_dataset() for path in shards], whole)
+    return as_asked(merged, whole["asked"] if inputs["pictures"]["classes"] else None)
+
+
+def screen_here(shards: Mapping[Path, Plan]) -> None:
+    """Screen the shards that are missing, one after the other; each can go on after a kill."""
+    for path, shard in shards.items():
+        if not is_whole(path):
+            write_netcdf(screen_shard(shard, path.parent, progress=True), path)
+
+
+def as_asked(screening: xr.Dataset, names: Mapping[str, str] | None) -> xr.Dataset:
+    """Bring the classes of a screening, which are sorted, into the order and names asked for."""
+    if names is None:
+        return screening
+    return select_categories(screening, list(names)).assign_coords(category=list(names.values()))
 
 
 def outline(inputs: Plan) -> Plan:
@@ -52,9 +84,11 @@ def outline(inputs: Plan) -> Plan:
     }
 
 
-def cut(parameters: FigureParameters, request: Request, inputs: Plan, whole: Plan) -> list[Plan]:
+def cut(parameters: FigureParameters, recipe: Recipe, inputs: Plan, whole: Plan) -> list[Plan]:
     """Cut a screening into shards, of which each has batches of the size of the whole."""
-    settings = {name: request.recipe[name] for name in SETTINGS if name != "magnitudes"}
+    settings = {name: recipe[name] for name in SETTINGS}
+    given = parameters.magnitudes
+    magnitudes = list(given) if isinstance(given, tuple) else given  # JSON knows no tuple
     shards = []
     for classes in group(whole["counts"], whole["batch_size"]):
         asked = [whole["asked"][name] for name in classes]
@@ -65,7 +99,8 @@ def cut(parameters: FigureParameters, request: Request, inputs: Plan, whole: Pla
                 "pictures": inputs["pictures"] | {"classes": asked},
                 "hashes": inputs["hashes"] | {"classes": hashes},
                 **settings,
-                "magnitudes": parameters.magnitudes and list(parameters.magnitudes),
+                "magnitudes": magnitudes,
+                "precision": parameters.precision,
                 "batch_size": whole["batch_size"],
                 "device": whole["device"],
             }
@@ -82,7 +117,7 @@ def group(counts: Mapping[str, int], batch_size: int) -> list[list[str]]:
     return groups
 
 
-def screen_shard(shard: Plan) -> xr.Dataset:
+def screen_shard(shard: Plan, state: Path | None = None, progress: bool = False) -> xr.Dataset:
     """Screen a shard where its network and its pictures are."""
     from itn.provenance import environment
     from itn.screening import screen
@@ -96,11 +131,13 @@ def screen_shard(shard: Plan) -> xr.Dataset:
         planned_pictures(shard),
         shard["transformation"],
         shard["magnitudes"],
+        precision=shard["precision"],
         fill=shard["fill"],
         seed=shard["seed"],
         rivals=RIVALS,
         batch_size=shard["batch_size"],
-        progress=False,
+        state=state,
+        progress=progress,
     )
 
 
@@ -113,19 +150,15 @@ def merge(parts: Sequence[xr.Dataset], whole: Plan) -> xr.Dataset:
     for each in attributes:
         if found := differences(each, attributes[0]):
             raise UsageError(f"shards were computed in different ways: {', '.join(found)}")
-    position = {name: index for index, name in enumerate(whole["counts"])}
-    joined = xr.merge(
-        [
-            xr.concat([part.drop_dims("category") for part in parts], "image", **JOIN),
-            xr.concat([part.drop_dims("image") for part in parts], "category", **JOIN),
-        ],
-        join="exact",
-        compat="equals",
-    )
-    labels = [position[name] for part in parts for name in part.category.values[part.label.values]]
-    joined["label"] = ("image", np.array(labels, np.int32))
-    joined = joined[list(parts[0].data_vars)].isel(
-        image=np.argsort(labels, kind="stable"),
-        category=np.argsort([position[name] for name in joined.category.values]),
-    )
+    names = list(whole["counts"])
+    of = {name: part for part in parts for name in part.category.values.tolist()}
+    categories = [select_categories(of[name], [name]) for name in names]
+    coordinates = {
+        "image": [path for each in categories for path in each.image.values.tolist()],
+        "category": names,
+        "class": parts[0]["class"].values.tolist(),
+    }
+    labels = np.repeat(np.arange(len(names), dtype=np.int32), list(whole["counts"].values()))
+    joined = join_categories(categories, labels, coordinates)
+    joined.magnitude.attrs = parts[0].magnitude.attrs
     return joined.assign_attrs(parts[0].attrs | whole["attributes"])

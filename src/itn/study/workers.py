@@ -20,13 +20,13 @@ from typing import Any
 import xarray as xr
 
 from itn.messages import Progress, UsageError
-from itn.netcdf import read_netcdf, write_netcdf
+from itn.netcdf import write_netcdf
 from itn.provenance import installed_version, source_hash
 from itn.study.archive import Request, archive, differences, digest_of, is_whole
 from itn.study.inputs import Plan, check_inputs, inputs_of
 from itn.study.profiles import FigureParameters
-from itn.study.screenings import as_asked, screening_request
-from itn.study.shards import cut, merge, outline, screen_shard
+from itn.study.screenings import screening_request
+from itn.study.shards import outline, screen_in_shards, screen_shard
 from itn.study.sources import computed_with
 
 try:
@@ -142,13 +142,7 @@ class _Workers:
         """Screen in shards; those that are in the folder already are not computed again."""
         inputs = inputs_of(parameters, request.recipe)
         whole = self._outline(inputs)
-        shards = {
-            state / "shards" / f"{digest_of(shard)[:16]}.nc": shard
-            for shard in cut(parameters, request, inputs, whole)
-        }
-        self._keep_all(shards)
-        merged = merge([read_netcdf(path).to_dataset() for path in shards], whole)
-        return as_asked(merged, whole["asked"] if inputs["pictures"]["classes"] else None)
+        return screen_in_shards(parameters, request.recipe, inputs, whole, state, self._keep_all)
 
     def _outline(self, inputs: Plan) -> Plan:
         key = digest_of(inputs)  # screenings that share network and pictures share it, too

@@ -11,13 +11,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from itn.files import one_at_a_time, sha256_of, whole_file
+from itn.files import one_at_a_time, own_path, sha256_of, whole_file
 from itn.keras_settings import devices
-from itn.messages import Progress, UsageError, unknown
+from itn.messages import Progress, UsageError, real_number, shown, unknown, whole_number
 from itn.pictures import Pictures, shared_pictures
 from itn.provenance import installed_version, source_hash
-from itn.resumable import Batches, Checkpoint
-from itn.transformations import transform
+from itn.resumable import DIVERGED, Batches, Checkpoint, checked_numbers
+from itn.transformations import LARGEST_MAGNITUDE, check_pictures, transform
 from itn.warp import Tensor
 from itn.zoo.alexnet import build_alexnet
 from itn.zoo.resnet import build_resnet_v1
@@ -60,7 +60,7 @@ def build_network(
     architecture: str, class_count: int, seed: int = 0, dropout: float | None = None
 ) -> keras.Model:
     """Build one of the 64-pixel networks with untrained weights."""
-    if architecture not in BUILDERS:
+    if not isinstance(architecture, str) or architecture not in BUILDERS:
         raise unknown("architecture", architecture, BUILDERS)
     options = {"dropout": dropout} if dropout is not None and architecture == "alexnet_64" else {}
     return BUILDERS[architecture](class_count, seed=seed, **options)
@@ -98,8 +98,16 @@ def train(
     with the same arguments, sources and versions, and ends with the same weights; one that was
     finished is not done again. Who trains the same network in the same folder meanwhile, waits.
     """
+    epochs, batch_size, learning_rate = checked_numbers(epochs, batch_size, learning_rate)
+    weight_decay = real_number(weight_decay, "weight_decay", 0)
+    label_smoothing = _share(label_smoothing, "label_smoothing")
+    jitter, rotation = _share(jitter, "jitter"), real_number(rotation, "rotation", 0, 180)
+    zoom = real_number(zoom, "zoom", 1, LARGEST_MAGNITUDE)
+    dropout = None if dropout is None else _share(dropout, "dropout")
+    if (seed := whole_number(seed, "seed")) < 0:
+        raise UsageError(f"seed must not be negative, got {shown(seed)}")
+    _check(training, validation)
     network = build_network(architecture, len(training.class_names), seed, dropout)
-    _check(training, validation, epochs, batch_size)
     recipe = {
         "architecture": architecture,
         "class_names": list(training.class_names),
@@ -126,7 +134,7 @@ def train(
         "source_sha256": source_hash(),
         "device": f"{devices()[0]} ({platform.machine()})",
     }
-    folder = Path(folder)
+    folder = own_path(folder)
     doing = f"the training of {architecture} in {folder}"
     with one_at_a_time(folder / ".locks" / architecture, doing):
         if not force and (finished := _finished(architecture, folder, recipe)):
@@ -161,6 +169,8 @@ def _write(
     trained = build_network(architecture, len(card["class_names"]))
     trained.set_weights(network.get_weights())
     logits = trained.predict(_Prepared(validation, card["batch_size"]), verbose=0)
+    if not np.isfinite(logits).all():
+        raise UsageError(f"{DIVERGED}; nothing was written")
     right = logits.argmax(axis=1) == validation.labels
     card = card | {
         "parameters": trained.count_params(),
@@ -313,8 +323,16 @@ class _Varied(_Prepared):
         return images
 
 
-def _check(training: Pictures, validation: Pictures, epochs: int, batch_size: int) -> None:
+def _share(given: object, what: str) -> float:
+    if (share := real_number(given, what, 0, 1)) == 1:
+        raise UsageError(f"{what} must be below 1")
+    return share
+
+
+def _check(training: Pictures, validation: Pictures) -> None:
     for what, given in (("training", training), ("validation", validation)):
+        if not isinstance(given, Pictures):
+            raise UsageError(f"{what} pictures must be itn.Pictures, got {shown(repr(given))}")
         _, height, width, _ = given.images.shape
         larger = what == "training" and height == width >= INPUT_SIZE
         if not (larger or height == width == INPUT_SIZE) or not len(given):
@@ -322,6 +340,7 @@ def _check(training: Pictures, validation: Pictures, epochs: int, batch_size: in
                 f"{what} pictures must be [N, {INPUT_SIZE}, {INPUT_SIZE}, 3] and N > 0, "
                 f"those to learn from may be larger squares, got {list(given.images.shape)}"
             )
+        check_pictures(given.images, given.paths)
     if training.class_names != validation.class_names:
         raise UsageError(
             f"training and validation pictures must have the same classes, "
@@ -333,5 +352,3 @@ def _check(training: Pictures, validation: Pictures, epochs: int, batch_size: in
                 raise UsageError(f"there is no {what} picture of class '{name}'")
     if shared := shared_pictures(training, validation):
         raise UsageError(f"{len(shared)} pictures are in both sets, e.g. {shared[0]}")
-    if epochs < 1 or batch_size < 1:
-        raise UsageError(f"epochs and batch_size must be 1 or more, got {epochs}, {batch_size}")
