@@ -227,10 +227,10 @@ def _correlation(
     """Correlate thresholds [2, C] by their ranks, with the interval that [2, C, R] drawn give."""
     if np.isfinite(outward).all(axis=0).sum() < FEWEST_REACHED:
         return np.nan, np.nan, np.nan
-    rho = _spearman(*outward[:, None])[0]
+    rho = spearman(*outward[:, None])[0]
     classes, resamples = drawn.shape[1:]
     chosen = rng.integers(classes, size=(resamples, classes))
-    again = _spearman(*np.take_along_axis(drawn.swapaxes(1, 2), chosen[None], axis=2))
+    again = spearman(*np.take_along_axis(drawn.swapaxes(1, 2), chosen[None], axis=2))
     again = again[~np.isnan(again)]
     if not len(again) or np.isnan(rho):
         return rho, np.nan, np.nan
@@ -240,7 +240,7 @@ def _correlation(
     return rho, low, high
 
 
-def _spearman(first: Numbers, second: Numbers) -> Numbers:
+def spearman(first: Numbers, second: Numbers) -> Numbers:
     """Return the rank correlation of each row; NaN where one has no order."""
     ranks = [stats.rankdata(each, axis=1) for each in (first, second)]
     one, other = (each - each.mean(axis=1, keepdims=True) for each in ranks)
