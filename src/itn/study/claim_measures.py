@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy import stats
 from scipy.special import ndtr, ndtri
 
 from itn.adaptive_magnitudes import even
@@ -139,6 +138,21 @@ def apart_under_noise(screenings: Screenings) -> Measurement:
     return _measured(screenings, np.array([apart.mean()]), kind="chance", remark=remark)
 
 
+def transformations_apart(screenings: Screenings, first: str, second: str) -> Measurement:
+    """Return the share of classes whose intervals of *half* under two transformations do not touch.
+
+    Where magnitudes fall, and of transformations that are factors: else units do not compare.
+    """
+    low, high = [], []
+    for name in (first, second):
+        found = thresholds(screenings[name]).sel(criterion="half", direction="down")
+        low.append(found.low.fillna(0).values)
+        high.append(found.high.fillna(0).values)
+    apart = (high[0] < low[1]) | (high[1] < low[0])
+    remark = f"{title(first)} and {title(second)}, both down"
+    return _measured(screenings, np.array([apart.mean()]), kind="chance", remark=remark)
+
+
 def confidence_and_noise(screenings: Screenings) -> Measurement:
     """Correlate the mean softmax of classes with their threshold *switch* under noise, by ranks.
 
@@ -194,7 +208,7 @@ def alike(first: Screenings, second: Screenings) -> Measurement:
     for name, screening in first.items():
         both = [screening, second[name]]
         if not np.array_equal(both[0].image.values, both[1].image.values):
-            raise UsageError(f"{_name(first)} and {_name(second)} were screened with other pictures")
+            raise UsageError(f"{_name(first)} and {_name(second)} have other pictures")
         left = []
         for each in both:
             right = _together(each, resampled(each, is_correct(each)))
@@ -268,7 +282,7 @@ def resampled_lead(screening: xr.Dataset) -> Numbers:
     others = screening.mean_softmax.values.copy()  # [C, M, K]
     known = np.column_stack([screening.target.values, screening.rival.values])
     np.put_along_axis(others, known[:, None, :], 0, axis=2)
-    return true - np.maximum(rivals.max(axis=2), others.max(axis=2))
+    return np.asarray(true - np.maximum(rivals.max(axis=2), others.max(axis=2)))
 
 
 @lru_cache(maxsize=64)  # of every category of two networks
@@ -326,6 +340,5 @@ def _measured(
     pictures = sum(counts[names.index(name)] for name in categories or names)
     drawn = statistic[1:]
     low, high = np.nanquantile(drawn, ENDS) if len(drawn) else (np.nan, np.nan)
-    return Measurement(
-        of or _name(screenings), kind, pictures, float(statistic[0]), float(low), float(high), remark
-    )
+    ends = float(statistic[0]), float(low), float(high)
+    return Measurement(of or _name(screenings), kind, pictures, *ends, remark)

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from scipy import stats
 
+from itn.comparison import spearman
 from itn.displacement import color_displacement, spatial_displacement
 from itn.study.claim_measures import ENDS, RESAMPLES, Measurement
 from itn.study.learned import first_of
@@ -90,8 +90,9 @@ def falling_loss(study: xr.DataTree) -> Iterator[Measurement]:
     for name in ("spatial_loss", "color_loss"):
         loss = history[name].values
         rows = np.random.default_rng(0).integers(len(loss), size=(RESAMPLES, len(loss)))
-        drawn = [stats.spearmanr(own, -loss[own]).statistic for own in [np.arange(len(loss)), *rows]]
-        yield _of_steps(study, "correlation", np.array(drawn), name.replace("_", " "))
+        rows = np.vstack([np.arange(len(loss)), rows])
+        fallen = spearman(rows.astype(float), -loss[rows])
+        yield _of_steps(study, "correlation", fallen, name.replace("_", " "))
 
 
 def grows_with_alpha(study: xr.DataTree) -> Measurement:
@@ -113,7 +114,7 @@ def colors_change_with_beta(study: xr.DataTree) -> Measurement:
 
 
 def gentle(study: xr.DataTree) -> Measurement:
-    """Return the share of members that turn by a few degrees at most and do not zoom in strongly."""
+    """Return the share of members that turn by few degrees and do not zoom in strongly."""
     parts = _parts(study)
     turned = parts.rotation.abs() > FEW_DEGREES
     enlarged = parts[["scale_x", "scale_y"]].max(axis=1) > STRONG_ZOOM
@@ -162,15 +163,19 @@ def _share_of_pictures(
 def _of_steps(
     study: xr.DataTree, kind: str, statistic: npt.NDArray[np.float64], remark: str
 ) -> Measurement:
-    low, high = map(float, np.quantile(statistic[1:], ENDS))
-    pictures = int(first_of(study, "history").attrs["pictures"])
-    return Measurement(_name(study), kind, pictures, float(statistic[0]), low, high, remark)
+    low, high = np.quantile(statistic[1:], ENDS)
+    ends = float(statistic[0]), float(low), float(high)
+    return Measurement(_name(study), kind, _learned_from(study), *ends, remark)
 
 
 def _exact(study: xr.DataTree, which: npt.NDArray[np.bool_], remark: str = EXACT) -> Measurement:
     share, nan = float(which.mean()), float("nan")
     remark = f"{which.sum()} of {len(which)} {remark}"
-    return Measurement(_name(study), "share", _held_out(study), share, nan, nan, remark)
+    return Measurement(_name(study), "share", _learned_from(study), share, nan, nan, remark)
+
+
+def _learned_from(study: xr.DataTree) -> int:
+    return int(first_of(study, "history").attrs["pictures"])
 
 
 def _held_out(study: xr.DataTree) -> int:
