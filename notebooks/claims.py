@@ -47,4 +47,5 @@ ledger = study.ledger_table(measured)
 study.save_table(ledger, "claims")
 
 # %%
-study.glue_table(study.verdict_counts(measured))
+overview = study.overview_table(measured)
+study.save_table(overview, "claims_overview")

@@ -28,6 +28,7 @@ from itn.study import claim_measures_learned as learned
 from itn.study.archive import require_archived
 from itn.study.claim_measures import Measurement, Screenings
 from itn.study.learned import transformers_request
+from itn.study.pages import MISSING
 from itn.study.profiles import FigureParameters, TransformerParameters, load_profile
 from itn.study.screenings import archived_screening
 from itn.transformations import TRANSFORMATIONS
@@ -81,6 +82,7 @@ class Claim:
     """A claim of the paper, and what decides it."""
 
     key: str
+    name: str  # for the reader
     quotation: str  # the paper's own words
     where: str  # in the paper
     reading: str  # what of it is measured, in a sentence or two
@@ -134,6 +136,7 @@ def _training(evidence: Evidence) -> Iterator[Measurement]:
 CLAIMS = (
     Claim(
         "invariant-below",
+        "invariant below a threshold",
         "If the magnitude of different transformations does not exceed a class and transformation "
         "dependent threshold, both architectures show invariant behavior.",
         "abstract",
@@ -145,6 +148,7 @@ CLAIMS = (
     ),
     Claim(
         "class-dependent",
+        "thresholds depend on class and transformation",
         "class and transformation dependent threshold",
         "abstract",
         "Under how many transformations and directions do classes differ in how far their "
@@ -157,6 +161,7 @@ CLAIMS = (
     ),
     Claim(
         "learn-parameters",
+        "parameters are learned",
         "enables us to learn differentiable parameters for a set of affine transformations",
         "abstract",
         "How many times as far as random matrices does the learned family move pictures and "
@@ -167,6 +172,7 @@ CLAIMS = (
     ),
     Claim(
         "extract-space",
+        "the space of invariance is extracted",
         "This allows us to extract the space of transformations to which the CNN is invariant and "
         "its class prediction robust.",
         "abstract",
@@ -179,6 +185,7 @@ CLAIMS = (
     ),
     Claim(
         "similar-behavior",
+        "both networks behave alike",
         "Both network architecture show similar behavior with respect to the given transformation.",
         "section 4.1",
         "At how many magnitudes of all sweeps do both networks keep the same share of their "
@@ -189,6 +196,7 @@ CLAIMS = (
     ),
     Claim(
         "noise-switch",
+        "noise switches the prediction",
         "the increasing addition of Gaussian noise leads to a switch of the class prediction as "
         "indicated by the softmax output",
         "section 4.1",
@@ -199,6 +207,7 @@ CLAIMS = (
     ),
     Claim(
         "noise-class",
+        "at a level that depends on the class",
         "the critical level of Gaussian noise leading to a switch in the prediction is dependent "
         "on the class as well",
         "section 4.1",
@@ -209,6 +218,7 @@ CLAIMS = (
     ),
     Claim(
         "confidence-noise",
+        "and thus on the confidence",
         "Since the networks’ confidence is dependent on the class, the critical level of Gaussian "
         "noise leading to a switch in the prediction is dependent on the class as well",
         "section 4.1",
@@ -220,6 +230,7 @@ CLAIMS = (
     ),
     Claim(
         "rotation-reduction",
+        "rotation reduces the softmax",
         "Rotation results in a strong reduction of the softmax.",
         "section 4.1",
         "Of how many classes does the mean softmax fall below half of that upright, at some angle? "
@@ -230,6 +241,7 @@ CLAIMS = (
     ),
     Claim(
         "point-symmetric",
+        "but not of point symmetric objects",
         "For certain point symmetric items like an orange, the softmax output is constant and "
         "independent on the transformation",
         "section 4.1",
@@ -241,6 +253,7 @@ CLAIMS = (
     ),
     Claim(
         "axisymmetric",
+        "axisymmetric ones come back at 180°",
         "for axisymmetric items, the softmax value returns to high values at a rotation of 180",
         "section 4.1",
         "What is left of the mean softmax upright after half a turn, as a mean over those of our "
@@ -251,6 +264,7 @@ CLAIMS = (
     ),
     Claim(
         "training-losses",
+        "how the losses go in training",
         "The training shows a constant mean of the loss of the CNN but a reducing loss of the "
         "transformers of the Invariant Transformer Net",
         "section 4.2",
@@ -262,6 +276,7 @@ CLAIMS = (
     ),
     Claim(
         "labels-unchanged",
+        "learned transformations leave the class alone",
         "the classification of the transformed images does not change and thus, the network is "
         "expected to be invariant to the learned transformations",
         "section 4.2",
@@ -273,6 +288,7 @@ CLAIMS = (
     ),
     Claim(
         "parameters-control",
+        "the controls control",
         "changes of the parameter result in a changing spatial transformation (with increasing "
         "magnitude for increasing ) and changes in result in a change of color transformation",
         "section 4.2",
@@ -284,6 +300,7 @@ CLAIMS = (
     ),
     Claim(
         "expected-behavior",
+        "screening shows what one expects",
         "The results of the large scale screening, as described in the first strategy, are "
         "consistent with the behavior one expects from common CNN architectures.",
         "discussion",
@@ -294,6 +311,7 @@ CLAIMS = (
     ),
     Claim(
         "extract-thresholds",
+        "there are thresholds to extract",
         "a general method to systematically access the invariances learned by CNNs and to extract "
         "thresholds at which the magnitude of different transformations lead to a "
         "misclassification of the input images",
@@ -306,6 +324,7 @@ CLAIMS = (
     ),
     Claim(
         "networks-correlate",
+        "the invariances of ResNet and AlexNet correlate",
         "the learned invariances of ResNet correlate to the invariance learned by AlexNet",
         "discussion",
         "Rank correlation of the thresholds *half* over the classes: the median over all "
@@ -321,6 +340,7 @@ CLAIMS = (
     ),
     Claim(
         "highly-sensitive",
+        "sensitive to strong transformations",
         "both networks are highly sensible to stronger affine and nonaffine transformations",
         "discussion",
         "In how many directions of all transformations is the accuracy over all pictures halved "
@@ -331,6 +351,7 @@ CLAIMS = (
     ),
     Claim(
         "no-information-loss",
+        "little turning, no strong zooming in",
         "it never chooses a transformation with high information loss, and thus, never strongly "
         "zooms into the image or rotates it more than a few degrees",
         "discussion",
@@ -342,6 +363,7 @@ CLAIMS = (
     ),
     Claim(
         "only-zooms-out",
+        "it only zooms out",
         "it only zooms out of the image",
         "discussion",
         "How many members of the learned family shrink the picture along both axes? What then "
@@ -352,6 +374,7 @@ CLAIMS = (
     ),
     Claim(
         "sensitive-to-color",
+        "sensitive to color",
         "Convolutional Neural Networks are highly sensible to color changes",
         "discussion",
         "Of how many classes is the accuracy halved before all color is gone? Of changes of color "
@@ -362,6 +385,7 @@ CLAIMS = (
     ),
     Claim(
         "small-color-changes",
+        "little color is learned",
         "only color changes of rather low magnitude are learned",
         "discussion",
         "How many members of the learned family move the corners of the color cube by less than "
@@ -372,6 +396,7 @@ CLAIMS = (
     ),
     Claim(
         "wrong-beyond",
+        "wrong beyond a threshold",
         "If the magnitude of different transformations exceeds a class and transformation "
         "dependent threshold, the prediction result is instable and incorrect.",
         "summary",
@@ -438,12 +463,19 @@ def verdicts(measured: pd.DataFrame) -> dict[str, str]:
     return {claim.key: verdict(by_claim.get(claim.key, ())) for claim in CLAIMS}
 
 
-def verdict_counts(measured: pd.DataFrame) -> pd.DataFrame:
-    """Count the claims of each verdict, and all."""
-    found = pd.Series(verdicts(measured))
-    counts = found.value_counts().reindex(list(MARKS), fill_value=0)
-    counts["all"] = len(found)
-    return counts.to_frame("claims")
+def overview_table(measured: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate which claims have each verdict, in the markup of the book."""
+    found = verdicts(measured)
+    rows = {}
+    for each in MARKS:
+        own = [claim for claim in CLAIMS if found[claim.key] == each]
+        links = "; ".join(f"{{ref}}`{claim.name} <{label_of(claim.key)}>`" for claim in own)
+        rows[f"**{_marked(each)}**"] = {"claims": len(own), "which": links or MISSING}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("verdict")
+
+
+def _marked(each: str) -> str:
+    return f"{MARKS[each]} {each}"
 
 
 def ledger_table(measured: pd.DataFrame) -> pd.DataFrame:
@@ -451,7 +483,7 @@ def ledger_table(measured: pd.DataFrame) -> pd.DataFrame:
     found = verdicts(measured)
     rows = {
         f"({label_of(claim.key)})=\n“{claim.quotation}” ({claim.where})": {
-            "verdict": f"**{MARKS[found[claim.key]]} {found[claim.key]}**",
+            "verdict": f"**{_marked(found[claim.key])}**",
             "what decides": "\n\n".join([claim.reading, *_listed(measured, claim)]),
             "see": _links(claim),
         }
@@ -493,7 +525,7 @@ def _text(row: Mapping[Any, Any]) -> str:
 
 def _links(claim: Claim) -> str:
     if claim.measure is None:
-        return "–"
+        return MISSING
     figures = [f"{{numref}}`{label}`" for label in claim.figures]
     notebook = f"{{download}}`notebook <results/{claim.notebook}.ipynb>`"
     return ", ".join([*figures, notebook])
