@@ -4,13 +4,14 @@
 #   make setup     .venv alone
 #   make test      style, types and tests
 #   make figures   only the notebooks that something changed for; FORCE=1: all of them
-#   make bench     speed
+#   make bench     speed, beside others; QUICK=1: in 3 minutes, and rougher
 #   make lock      requirements.lock from pyproject.toml
 #   make clean     removes what was built, not .venv
 
 PYTHON ?= python3
 PROFILES ?= phantom imagenet photos photos_taught
 FORCE ?=
+QUICK ?=
 
 VENV := .venv/bin
 INSTALLED := .venv/.installed
@@ -37,8 +38,8 @@ test: $(INSTALLED)
 	$(VENV)/pytest --numprocesses auto --dist loadfile
 
 bench: $(INSTALLED)
-	$(VENV)/python benchmarks/screening.py
-	$(VENV)/python benchmarks/transformers.py
+	$(VENV)/python benchmarks/speed.py $(if $(QUICK),--quick)
+	$(if $(QUICK),,$(VENV)/python benchmarks/transformers.py)
 
 # Pins that still fit stay as they are; remove the file first to get the newest of everything.
 lock: $(INSTALLED)

@@ -8,7 +8,6 @@ from SqueezeNet: time in proportion to the multiplications, memory by the size o
 """
 
 import json
-import platform
 import resource
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from machine import processor
 
 import itn
 from itn.classifiers import Classifier
@@ -102,15 +102,6 @@ def measure(name: str) -> dict[str, float]:
         "seconds": (times[1] - times[0]) / ((MANY - FEW) * len(MAGNITUDES)),
         "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
-
-
-def processor() -> str:
-    """Return the name of the processor, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

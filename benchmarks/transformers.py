@@ -32,7 +32,7 @@ def main() -> None:
     for name, (build, size, count) in NETWORKS.items():
         alone = build()
         names = [str(index) for index in range(alone.output_shape[-1])]
-        classifier = Classifier(build(), lambda x: 2 * x - 1, size, names, name=name)
+        classifier = Classifier(build(), lambda x: 255 * x - 115, size, names, name=name)
         net = itn.InvariantTransformerNet(classifier)
         net.required_accuracy.assign(0.0)
         net.compile()

@@ -1,7 +1,8 @@
 """Are workers of a scheduler as quick as processes that know nothing of each other?
 
 Four of each, with one thread, screen the same shards, alternating. Printed is, for each round, the
-throughput of the workers as a share of that of the processes; the last line is the median.
+throughput of the workers as a share of that of the processes; the last line is the median, which
+benchmarks/workers.csv keeps.
 
     python benchmarks/workers.py imagenet contrast zoom
 """
@@ -30,6 +31,7 @@ from itn.study.workers import archive_on_workers, limit_threads
 COUNT = 4
 ROUNDS = 5
 SCRIPT = str(Path(__file__).absolute())
+TARGET = Path(SCRIPT).with_name("workers.csv")
 
 
 def screen_every_fourth(shards: list[dict[str, Any]], first: int) -> None:
@@ -92,7 +94,9 @@ def main(profile: str, *transformations: str) -> None:
             print(f"{shares[-1]:.3f}", flush=True)
     for process in processes:
         process.communicate()
-    print(f"{statistics.median(shares):.3f} of the throughput of {COUNT} processes")
+    median = statistics.median(shares)
+    print(f"{median:.3f} of the throughput of {COUNT} processes")
+    TARGET.write_text(f"workers,rounds,share of the throughput\n{COUNT},{ROUNDS},{median:.2f}\n")
 
 
 if __name__ == "__main__":

@@ -55,8 +55,8 @@ study.glue_table(settings.loc[[first]], ["epochs", "label_smoothing", "jitter"])
 # training.
 
 # %%
-pairs, accuracy = study.read_seeds(parameters)
-seeds = study.seed_table(pairs)
+others, accuracy = study.read_seeds(parameters)
+seeds = study.seed_table(others)
 study.save_table(study.seed_texts(seeds), "seeds", {"ρ": ".2f"})
 
 # %%
@@ -68,54 +68,103 @@ study.glue_table(accuracy.agg(["min", "max", "std"]), prefix="seeds_")
 study.glue_table(seeds[["ρ"]].agg(["median", "min", "max"]), prefix="seeds_")
 
 # %% [markdown]
-# Thresholds *half*, one marker per class and direction. Hollow: not reached within the sweep by
-# one network or both; drawn at the end of the sweep. ρ is Spearman's rank correlation, in which
-# all that were not reached share the last rank, n the number of classes.
+# Do the networks agree? The thresholds *half* of every two, and of SqueezeNet, which learned from
+# ImageNet, for the classes it knows: the median of their rank correlations with its interval.
 
 # %%
-tables = study.compare(parameters)
-both = study.rank_correlations(tables[first, second])
-figure = study.plot_threshold_pairs(tables[first, second], both, first, second)
+screenings = study.screenings_of(parameters)
+found = study.compare_networks(screenings)
+agreement = study.agreement_table(found, screenings)
+study.save_table(study.agreement_texts(agreement), "agreement")
+
+# %%
+agreement.T
+
+# %%
+study.glue_table(agreement, ["low", "high", "ceiling"])
+study.glue_table(agreement, ["median", "above", "defined", "verdict"])
+study.glue_table(agreement.iloc[:1], ["pairs", "censored", "differ", "equal", "by chance"])
+study.glue_table(agreement.iloc[:1], ["lowest", "lowest name", "highest", "highest name"])
+
+# %% [markdown]
+# Each rank correlation, with its interval:
+
+# %%
+study.save_table(study.correlation_texts(found), "correlations")
+
+# %% [markdown]
+# How often such intervals hold the true correlation, by simulation, in per cent:
+
+# %%
+coverage = study.correlation_coverage()
+percent = dict.fromkeys(["held", "above 0", "median held", "median above 0"], ".0f")
+shares = dict.fromkeys(["reliability", "found"], ".2f")
+study.save_table(coverage, "correlation_coverage", percent | shares)
+
+# %%
+limits = study.coverage_summary()
+told = ["reliability", "lowest", "median lowest", "median false"]
+study.glue_table(limits, told, prefix="coverage_")
+study.glue_table(limits.iloc[:1], ["highest", "median highest", "power"], prefix="coverage_")
+
+# %% [markdown]
+# Where the thresholds of the profile's two networks differ, and where they are as good as equal:
+
+# %%
+table = study.difference_table(found[first, second])
+farther = {"first": f"{first} farther", "second": f"{second} farther"}
+study.save_table(table.rename(columns=farther | {"equal": "as good as equal"}), "differences")
+
+# %% [markdown]
+# One marker per class and direction. Hollow: not reached within the sweep by one network or both;
+# drawn at the end of the sweep. ρ is Spearman's rank correlation with its interval, in which all
+# that were not reached share the last rank, n the number of classes.
+
+# %%
+figure = study.plot_threshold_pairs(found[first, second], first, second)
 study.show_figure(figure, "comparison")
 
 # %%
-both
-
-# %% [markdown]
-# The same against SqueezeNet, which learned from ImageNet, for the classes it knows:
-
-# %%
 other = "squeezenet"
-first_other = study.rank_correlations(tables[first, other])
-figure = study.plot_threshold_pairs(tables[first, other], first_other, first, other)
+figure = study.plot_threshold_pairs(found[first, other], first, other)
 study.show_figure(figure, "comparison_squeezenet_first")
 
 # %%
-first_other
-
-# %%
-second_other = study.rank_correlations(tables[second, other])
-figure = study.plot_threshold_pairs(tables[second, other], second_other, second, other)
+figure = study.plot_threshold_pairs(found[second, other], second, other)
 study.show_figure(figure, "comparison_squeezenet_second")
 
-# %%
-second_other
+# %% [markdown]
+# Do classes differ? Tests of the ranks of their pictures' tolerances, corrected for their number.
 
 # %%
-found = {(first, second): both, (first, other): first_other, (second, other): second_other}
-summary = study.summarize_correlations(found)
-summary
+differences = study.network_differences(screenings)
+study.save_table(study.class_texts(differences), "class_differences")
 
 # %%
-study.glue_table(summary.iloc[:1])
-study.glue_table(summary.iloc[1:], ["median", "positive", "defined", "significant"])
+study.glue_table(study.class_summary(differences), prefix="classes_")
+
+# %% [markdown]
+# The first network under the last transformation: the pairs of classes that differ most clearly.
+
+# %%
+pairs = study.class_pairs(screenings[first][-1])
+pairs[pairs.different].sort_values("p").head(10)
+
+# %% [markdown]
+# How many pictures of each class survive how much noise, and the median of what they tolerate:
+
+# %%
+study.show_figure(study.plot_survivals(screenings, "noise"), "survival")
+
+# %%
+study.save_table(study.tolerance_table(screenings, "noise"), "tolerances")
 
 # %% [markdown]
 # How many thresholds *half* are not reached, and how many of these belong to a class for which
 # more than a tenth of the pictures of other classes are taken somewhere on the way.
 
 # %%
-sinks = study.sink_table(parameters)
+sinks = study.sink_table(screenings)
 shown = sinks.drop("all", level="transformation")
 study.save_table(shown, "sinks", {"share": ".0%"})
 
@@ -164,3 +213,13 @@ control
 study.glue_table(control, ["taken"])
 study.glue_table(control.query("fill != 'reflect'"), ["accuracy"])
 study.glue_table(control.query("fill == 'edge'"), ["taken_upright"])
+
+# %% [markdown]
+# Our thresholds beside those of psychometric functions that psignifit has fitted:
+
+# %%
+psychometric = study.psychometric_table()
+study.save_table(psychometric, "psychometric", {"median difference": ".2f", "width": ".2f"})
+
+# %%
+study.glue_table(psychometric.iloc[-1:], prefix="psychometric_")

@@ -4,18 +4,16 @@ import contextlib
 import gc
 import os
 
-# Read when Keras and TensorFlow are first imported, which the test modules do.
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import keras
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from itn import engines, invariant_transformer
-from itn.classifiers import Classifier
-from itn.pictures import Pictures
+# Read when Keras and its backend are first imported, which the test modules do. This file leaves
+# it to them: what hands the tests to the workers reads it, too, before it starts them.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# What XLA compiles here runs for milliseconds: LLVM takes longer to make it fast than that saves.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 # The same examples each time. `pytest --hypothesis-profile thorough` looks for new ones.
 ALIKE = {
@@ -49,6 +47,8 @@ def without_xla():
     For tests of something else; those of the warp, the screening and the net do with it.
     """
 
+    from itn import engines, invariant_transformer
+
     @contextlib.contextmanager
     def uncompiled():
         with pytest.MonkeyPatch.context() as patch:
@@ -62,6 +62,8 @@ def without_xla():
 @pytest.fixture(scope="session")
 def tensorflow():
     """TensorFlow, where it is the backend: float64 and its gradient tape need it."""
+    import keras
+
     if keras.backend.backend() != "tensorflow":
         pytest.skip("needs the TensorFlow backend")
     import tensorflow
@@ -72,6 +74,10 @@ def tensorflow():
 @pytest.fixture(scope="session")
 def color_classifier():
     """A classifier known on paper: the logits are five times the mean of each channel."""
+    import keras
+
+    from itn.classifiers import Classifier
+
     network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()])
     return Classifier(network, lambda x: 5 * x, 8, ("red", "green", "blue"), name="color")
 
@@ -79,6 +85,10 @@ def color_classifier():
 @pytest.fixture(scope="session")
 def conv_classifier():
     """A small convolutional classifier of seven classes that sees position and color."""
+    import keras
+
+    from itn.classifiers import Classifier
+
     network = keras.Sequential(
         [
             keras.Input((8, 8, 3)),
@@ -98,6 +108,8 @@ def conv_classifier():
 @pytest.fixture(scope="session")
 def two_kinds():
     """Seven smooth pictures, three of class c and four of class a, not in order."""
+    from itn.pictures import Pictures
+
     rng = np.random.default_rng(7)
     images = rng.random((7, 1, 1, 3)) + 0.3 * rng.standard_normal((7, 8, 8, 3))
     return Pictures(

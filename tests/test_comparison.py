@@ -1,5 +1,6 @@
 """Comparisons of screenings whose thresholds are known, and of simulated ones."""
 
+import keras
 import numpy as np
 import pytest
 import xarray as xr
@@ -7,9 +8,12 @@ from lost_pictures import of_limits, screened
 from scipy import stats
 
 from itn import threshold_intervals
-from itn.comparison import _correlation, compare
+from itn.classifiers import Classifier
+from itn.comparison import _correlations, bias_corrected, compare, rank_correlations
 from itn.curves import load_screening, select_categories
 from itn.messages import UsageError
+from itn.pictures import Pictures
+from itn.screening import screen
 from itn.thresholds import CRITERIA, thresholds
 
 MAGNITUDES = np.linspace(0, 1, 41)
@@ -128,6 +132,38 @@ def test_what_is_lost_at_the_identity_is_no_pair():
     assert (found.pairs, found.censored) == (2, 0)
 
 
+def own_network(cut):
+    """A network that calls pictures light or dark by whether their mean is above a cut."""
+    network = keras.Sequential(
+        [keras.Input((4, 4, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)]
+    )
+    network.layers[-1].set_weights(
+        [20 * np.tile([-1.0, 1.0], (3, 1)), 60 * cut * np.array([1, -1])]
+    )
+    return Classifier(network, lambda pictures: pictures, 4, ("dark", "light"))
+
+
+def test_networks_of_ones_own_are_compared_by_the_classes_they_share():
+    gray = np.repeat([0.25, 0.75], 3).astype(np.float32)
+    names = [f"{name}/{index}.png" for name in ("dark", "light") for index in range(3)]
+    pictures = Pictures(
+        np.tile(gray[:, None, None, None], (1, 4, 4, 3)),
+        np.repeat([0, 1], 3), ("dark", "light"), tuple(names), "mine",
+    )  # fmt: skip
+    at = np.linspace(-0.5, 0.5, 11)
+    both = [
+        screen(own_network(cut), pictures, "brightness", at, progress=False) for cut in (0.5, 0.36)
+    ]
+    found = compare(*both, margin=0.2)
+    assert found.paired.all() and found.pairs.values.tolist() == [2, 2]
+    # At 0.5 both are 0.25 away, so lost at 0.3; at 0.36 the one at 0.4, the other at 0.2.
+    np.testing.assert_allclose(found.difference.sel(category="light", direction="down"), 0.1)
+    np.testing.assert_allclose(found.difference.sel(category="dark", direction="up"), -0.1)
+    assert found.censored.values.tolist() == [1, 1]  # what grows darker stays dark
+    alone = screen(own_network(0.5), pictures.select("light"), "brightness", at, progress=False)
+    assert compare(alone, both[1]).category.values.tolist() == ["light"]
+
+
 # What is drawn
 
 
@@ -240,7 +276,8 @@ def test_intervals_hold_the_correlation_of_what_few_pictures_blur(latent, noise)
         exact = rng.multivariate_normal([0, 0], [[1, latent], [latent, 1]], 14).T
         seen = exact + noise * rng.normal(size=exact.shape)
         drawn = seen[..., None] + noise * rng.normal(size=(2, 14, 200))
-        rho, low, high = _correlation(seen, drawn, rng)
+        rho = rank_correlations(seen[:, None])[0]
+        low, high = bias_corrected(rho, _correlations(drawn, int(rng.integers(2**32))))
         assert rho == pytest.approx(stats.spearmanr(*seen).statistic)
         held.append(low <= true <= high)
     assert 0.9 <= np.mean(held) <= 0.99  # 95 %, less or more by chance

@@ -40,6 +40,13 @@ def copy_of(conv_classifier):
     return Classifier(network, stretched, 8, conv_classifier.class_names, name="conv")
 
 
+@pytest.fixture
+def uncompiled(without_xla):
+    """For tests of what is around the transformers, not of what they do to pictures."""
+    with without_xla():
+        yield
+
+
 @pytest.fixture(scope="module")
 def images():
     rng = np.random.default_rng(5)
@@ -177,6 +184,7 @@ def test_displacement_losses_agree_with_numpy(classifier, images):
     np.testing.assert_allclose(np.linalg.norm(net.spatial.vectors.value, axis=1), 1, rtol=1e-6)
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize(("required", "branch"), [(0.5, "outward"), (0.9, "repair")])
 def test_the_batch_s_accuracy_chooses_the_loss(classifier, images, labels, required, branch):
     net = spread(InvariantTransformerNet(classifier, color_weight=3.0, required_accuracy=required))
@@ -198,25 +206,24 @@ def test_the_batch_s_accuracy_chooses_the_loss(classifier, images, labels, requi
     assert log["loss"] == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("required", [0.0, 1.0])
-def test_training_changes_every_transformer_weight_and_no_other(
-    classifier, images, labels, required
-):
+def test_training_changes_every_transformer_weight_and_no_other(classifier, images, labels):
     """Whichever branch: outward if any accuracy will do, repair if none does."""
     before = [weight.copy() for weight in classifier.network.get_weights()]
     net = spread(InvariantTransformerNet(classifier))
-    net.required_accuracy.assign(required)
     net.compile(keras.optimizers.SGD(0.1))
-    start = [np.array(weight.value) for weight in net.trainable_variables]
-    log = net.train_on_batch(as_inputs(images), (labels + 1) % 7, return_dict=True)
-    assert log["outward"] == float(required == 0.0)
-    assert len(start) == 8
-    for old, new in zip(start, net.trainable_variables, strict=True):
-        assert np.abs(old - np.array(new.value)).max() > 0
-    for old, new in zip(before, classifier.network.get_weights(), strict=True):
-        np.testing.assert_array_equal(old, new)
+    for required in (0.0, 1.0):
+        net.required_accuracy.assign(required)
+        start = [np.array(weight.value) for weight in net.trainable_variables]
+        log = net.train_on_batch(as_inputs(images), (labels + 1) % 7, return_dict=True)
+        assert log["outward"] == float(required == 0.0)
+        assert len(start) == 8
+        for old, new in zip(start, net.trainable_variables, strict=True):
+            assert np.abs(old - np.array(new.value)).max() > 0, required
+        for old, new in zip(before, classifier.network.get_weights(), strict=True):
+            np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_from_its_start_it_leaves_the_identity(classifier, images, labels):
     net = InvariantTransformerNet(classifier, required_accuracy=0.1)
     net.compile(keras.optimizers.Adam(0.01))
@@ -226,6 +233,7 @@ def test_from_its_start_it_leaves_the_identity(classifier, images, labels):
     assert np.abs(np.asarray(net.color.matrix(beta)) - np.eye(3, 4)).max() > 0.05
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_the_log_of_a_step_is_that_step_s_own(classifier, images, labels):
     class Log(keras.callbacks.Callback):
         steps = ()
@@ -258,6 +266,7 @@ def test_the_seed_decides_the_weights_and_the_controls(classifier, images):
     assert np.abs(start(1) - start(2)).max() > 0.1
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_controls_are_drawn_anew_in_training_and_are_a_half_otherwise(classifier, images):
     net = spread(InvariantTransformerNet(classifier, 3, 2))
     first, second = (np.asarray(net(images, training=True)) for _ in range(2))
@@ -311,6 +320,7 @@ def test_a_saved_model_says_the_same(classifier, images, labels, tmp_path):
     assert not again.network.trainable
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_weights_go_from_one_net_to_another(classifier, images, tmp_path):
     net, other = spread(InvariantTransformerNet(classifier)), InvariantTransformerNet(classifier)
     net.save_weights(tmp_path / "all.weights.h5")
@@ -471,6 +481,7 @@ def test_batches_need_no_required_accuracy_and_as_few_as_asked_for(losses, image
         assert float(required) == pytest.approx(0.95 / 2)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_what_is_split_off_for_validation_does_not_choose_the_accuracy(classifier, images, labels):
     """Of 24 pictures 16 are learned from, all of them right; the other 8 are wrong."""
     mixed = np.where(np.arange(24) < 16, labels, (labels + 1) % 7)
@@ -488,6 +499,7 @@ def test_what_is_split_off_for_validation_does_not_choose_the_accuracy(classifie
 # Mixed precision
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_it_trains_alike_under_a_policy_of_mixed_precision(classifier, images, labels):
     def moved():
         net = spread(InvariantTransformerNet(classifier), 0.1)
@@ -510,6 +522,7 @@ def test_it_trains_alike_under_a_policy_of_mixed_precision(classifier, images, l
         np.testing.assert_allclose(logits, same, rtol=1e-4, err_msg=policy)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_before_a_network_in_half_precision_small_slopes_are_not_lost(images):
     """A loss whose slopes are far below what float16 can hold, unless the loss is scaled."""
     usual = keras.config.dtype_policy()
@@ -635,6 +648,7 @@ def test_matrices_of_pictures_that_are_not_square_are_converted():
     np.testing.assert_allclose(pixels @ np.append(point[:2] * half, 1), expected)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_it_stands_before_any_keras_network():
     """A plain functional model with its own input size and batch normalization."""
     inputs = keras.Input((16, 16, 3))

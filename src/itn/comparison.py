@@ -68,6 +68,10 @@ def compare(
         counts the categories with two thresholds, ``censored`` those of them of which one was not
         reached. NaN where fewer than four were reached twice, or all thresholds of one are alike.
 
+        Over ``direction`` and ``resample``: ``correlation_drawn``, the same of each draw. For
+        several transformations the same pictures and categories are drawn, so that the draws of
+        their mean or median are the means or medians of these, see `bias_corrected`.
+
         Over ``category``: ``paired``, whether both were screened with the same pictures.
 
     Raises
@@ -93,6 +97,8 @@ def compare(
 
     Intervals are of one difference each: of many, one in twenty leaves out the true one. For
     *switch* it is a few more where two rivals are equally strong and curves are flat.
+
+    Blur is in pixels of what a network sees: where input sizes differ, only ranks compare.
 
     References
     ----------
@@ -149,18 +155,24 @@ def compare(
     found["paired"] = "category", paired
     found["pairs"] = "direction", pairs.sum(axis=0)
     found["censored"] = "direction", (pairs & np.isinf(outward).any(axis=0)).sum(axis=0)
-    correlations = [
-        _correlation(outward[:, own, side], drawn[:, own, side], np.random.default_rng(seed))
+    rho = [rank_correlations(outward[:, None, own, side])[0] for side, own in enumerate(pairs.T)]
+    again = [
+        np.full(resamples, np.nan)
+        if np.isnan(rho[side])
+        else _correlations(drawn[:, own, side], seed)
         for side, own in enumerate(pairs.T)
     ]
-    for name, each in zip(("", "_low", "_high"), np.transpose(correlations), strict=True):
-        found["correlation" + name] = "direction", each
+    ends = np.transpose([bias_corrected(*each) for each in zip(rho, again, strict=True)])
+    for name, each in zip(("", "_low", "_high"), (rho, *ends), strict=True):
+        found["correlation" + name] = "direction", np.asarray(each)
+    found["correlation_drawn"] = ("direction", "resample"), np.array(again)
     return found.assign_attrs(
         {which: each.attrs.get("network", "") for which, each in zip(WHICH, both, strict=True)},
         transformation=transformation.name,
         criterion=criterion,
         units=transformation.unit,
         difference_units="octaves" if transformation.logarithmic else transformation.unit,
+        **({} if margin is None else {"margin": float(margin)}),
     )
 
 
@@ -221,29 +233,43 @@ def _difference_interval(drawn: Numbers, limit: Numbers, few: Numbers) -> tuple[
     return low, -high
 
 
-def _correlation(
-    outward: Numbers, drawn: Numbers, rng: np.random.Generator
-) -> tuple[float, float, float]:
-    """Correlate thresholds [2, C] by their ranks, with the interval that [2, C, R] drawn give."""
-    if np.isfinite(outward).all(axis=0).sum() < FEWEST_REACHED:
-        return np.nan, np.nan, np.nan
-    rho = spearman(*outward[:, None])[0]
+def rank_correlations(outward: Numbers) -> Numbers:
+    """Correlate the thresholds of two networks by their ranks [2, ..., C], infinite ones last.
+
+    NaN where fewer than `FEWEST_REACHED` were reached by both, or those of one have no order.
+    """
+    enough = np.isfinite(outward).all(axis=0).sum(axis=-1) >= FEWEST_REACHED
+    rho = np.full(enough.shape, np.nan)
+    if enough.any():
+        rho[enough] = spearman(*outward[:, enough])
+    return rho
+
+
+def _correlations(drawn: Numbers, seed: int) -> Numbers:
+    """Draw the categories of [2, C, R] again, and correlate each resample by its ranks."""
     classes, resamples = drawn.shape[1:]
-    chosen = rng.integers(classes, size=(resamples, classes))
-    again = spearman(*np.take_along_axis(drawn.swapaxes(1, 2), chosen[None], axis=2))
-    again = again[~np.isnan(again)]
-    if not len(again) or np.isnan(rho):
-        return rho, np.nan, np.nan
-    below = ((again < rho).sum() + (again <= rho).sum()) / (2 * len(again))
-    bias = ndtri(np.clip(below, 1 / len(again), 1 - 1 / len(again)))
-    low, high = np.quantile(again, ndtr(2 * bias + ndtri([MISSED, 1 - MISSED])))
-    return rho, low, high
+    chosen = np.random.default_rng(seed).integers(classes, size=(resamples, classes))
+    return spearman(*np.take_along_axis(drawn.swapaxes(1, 2), chosen[None], axis=2))
+
+
+def bias_corrected(value: float, drawn: Numbers) -> tuple[float, float]:
+    """Return the 95 % interval of a value that draws give, its levels corrected for their bias.
+
+    Draws that are NaN do not count; of no others there is no interval.
+    """
+    drawn = drawn[~np.isnan(drawn)]
+    if not len(drawn) or np.isnan(value):
+        return np.nan, np.nan
+    below = ((drawn < value).sum() + (drawn <= value).sum()) / (2 * len(drawn))
+    bias = ndtri(np.clip(below, 1 / len(drawn), 1 - 1 / len(drawn)))
+    low, high = np.quantile(drawn, ndtr(2 * bias + ndtri([MISSED, 1 - MISSED])))
+    return float(low), float(high)
 
 
 def spearman(first: Numbers, second: Numbers) -> Numbers:
     """Return the rank correlation of each row; NaN where one has no order."""
-    ranks = [stats.rankdata(each, axis=1) for each in (first, second)]
-    one, other = (each - each.mean(axis=1, keepdims=True) for each in ranks)
+    ranks = [stats.rankdata(each, axis=-1) for each in (first, second)]
+    one, other = (each - each.mean(axis=-1, keepdims=True) for each in ranks)
     with np.errstate(invalid="ignore"):
-        rho = (one * other).sum(axis=1) / np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+        rho = (one * other).sum(-1) / np.sqrt((one**2).sum(-1) * (other**2).sum(-1))
     return np.asarray(np.round(rho, 12))  # the same order is 1

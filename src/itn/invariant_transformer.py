@@ -345,11 +345,12 @@ class InvariantTransformerNet(keras.Model):
             # Keras does this for models that compute in float16 themselves.
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         super().compile(optimizer, **kwargs)
+        # Otherwise its variables are made within the first step, which is then traced twice.
+        self.optimizer.build(self.trainable_variables)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Prepare for training as a model that was saved."""
         self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Train the transformers, after checking that this can work.

@@ -152,8 +152,19 @@ def crossings(
 ) -> Numbers:
     """Return how far from the identity each resample loses the prediction [direction, resample].
 
-    In octaves for factors. Infinity where it is not lost as far as was looked; NaN where there is
-    no interval, see `itn.thresholds`.
+    As `crossings_of`; NaN where there is no interval, see `itn.thresholds`.
+    """
+    pictures = int((screening.label.values == category).sum())
+    if pictures < 2:
+        return np.full((2, resamples), np.nan)
+    return crossings_of(screening, category, criterion, _draw(pictures, resamples, seed))
+
+
+def crossings_of(screening: xr.Dataset, category: int, criterion: str, counts: Numbers) -> Numbers:
+    """Return how far from the identity samples lose the prediction [direction, sample].
+
+    The samples [R, N + 2] count each picture of the category, and two imaginary ones. In octaves
+    for factors. Infinity where it is not lost as far as was looked; NaN where nothing tells.
     """
     transformation = find_transformation(screening.attrs["transformation"])
     members = np.flatnonzero(screening.label.values == category)
@@ -164,9 +175,8 @@ def crossings(
         margins = _half(screening, category, members, order[axis == transformation.identity])
     else:
         margins = _switch(screening, category, members)
-    if not margins or len(members) < 2 or transformation.identity not in axis:
-        return np.full((2, resamples), np.nan)
-    counts = _draw(len(members), resamples, seed)
+    if not margins or transformation.identity not in axis:
+        return np.full((2, len(counts)), np.nan)
     sums = np.min([counts[:, : len(each)] @ each[:, order] for each in margins], axis=0)
     position = np.log2(axis) if transformation.logarithmic else axis
     return np.array(

@@ -31,6 +31,7 @@ CHAPTERS = [
         "appendix",
         "appendix_photographs",
         "run_on_imagenet",
+        "speed",
         "references",
     ),
 ]

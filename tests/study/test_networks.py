@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 from known_screenings import screening
 
+from itn.comparison import compare
 from itn.messages import UsageError
 from itn.study import networks
+from itn.study.agreement import threshold_pairs
 from itn.study.networks import (
     seed_table,
     seed_texts,
@@ -17,7 +19,6 @@ from itn.study.networks import (
     training_table,
     training_texts,
 )
-from itn.study.photographs import threshold_pairs
 from itn.study.profiles import FigureParameters, load_profile, read_parameters
 from itn.zoo.catalog import WEIGHTS_FOLDER
 
@@ -64,10 +65,10 @@ def test_a_network_that_the_profile_did_not_train_has_no_card(monkeypatch):
 
 def test_seeds_are_told_apart_by_their_medians():
     first = screening({"a": (-0.8, 0.2), "b": (-0.5, 0.4), "c": (-0.3, 0.6), "d": (-0.2, 0.7)})
-    same = threshold_pairs(first, first).assign(seed=1)
+    same = threshold_pairs(compare(first, first, resamples=0)).assign(seed=1)
     # Upward in the opposite order; downward more than half are not reached.
     other = screening({"a": (-2, 0.6), "b": (-2, 0.5), "c": (-2, 0.3), "d": (-0.2, 0.1)})
-    pairs = pd.concat([same, threshold_pairs(first, other).assign(seed=2)])
+    pairs = pd.concat([same, threshold_pairs(compare(first, other, resamples=0)).assign(seed=2)])
     found = seed_table(pairs)
     # Thresholds upward are 0.25, 0.45, 0.65 and 0.75, and 0.65, 0.55, 0.35 and 0.15.
     up, down = found.loc[("brightness", "up")], found.loc[("brightness", "down")]

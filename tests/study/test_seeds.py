@@ -6,11 +6,12 @@ import pytest
 import xarray as xr
 from known_screenings import screening
 
+from itn.comparison import compare
 from itn.curves import load_screening
 from itn.messages import UsageError
 from itn.netcdf import write_netcdf
 from itn.study import seeds
-from itn.study.photographs import threshold_pairs
+from itn.study.agreement import threshold_pairs
 from itn.study.profiles import archive_file, project_folder, read_parameters
 from itn.study.seeds import as_dataset, read_seeds
 
@@ -20,7 +21,9 @@ def test_the_seeds_were_compared_with_the_archived_training():
     pairs, _ = read_seeds(parameters)
     for name, group in pairs.groupby("transformation"):
         archived = load_screening(archive_file("photos", "alexnet_photos", name))
-        own = threshold_pairs(archived, archived).set_index(["direction", "category"])
+        own = threshold_pairs(compare(archived, archived, resamples=0)).set_index(
+            ["direction", "category"]
+        )
         for seed, one in group.groupby("seed"):
             found = one.set_index(["direction", "category"])
             wanted = own.loc[found.index]
@@ -51,7 +54,9 @@ def test_further_seeds_are_read_with_their_accuracy():
 
 def test_pairs_of_several_trainings_are_one_result_and_come_back(tmp_path, monkeypatch):
     first = screening({"a": (-0.8, 0.2), "b": (-0.5, 0.4)})
-    tables = [threshold_pairs(first, first).assign(seed=seed) for seed in (1, 2)]
+    tables = [
+        threshold_pairs(compare(first, first, resamples=0)).assign(seed=seed) for seed in (1, 2)
+    ]
     pairs = pd.concat(tables, ignore_index=True)
     write_netcdf(as_dataset(pairs, [0.25, 0.75]), tmp_path / "seeds.nc")
     monkeypatch.setattr(seeds, "seeds_request", lambda parameters: None)

@@ -29,12 +29,26 @@ FILES = {"alexnet_64.json", "alexnet_64.weights.h5"}
 BUILDERS = dict(training.BUILDERS)
 
 
+def small_alexnet(class_count, seed=0, dropout=0.25):
+    """One convolution and two dense layers, behind the same dropout; files hold all the names."""
+    layers, seeded = keras.layers, keras.initializers.HeNormal
+    inputs = keras.Input((64, 64, 3), name="pictures")
+    x = layers.Conv2D(8, 7, 4, activation="relu", kernel_initializer=seeded(seed), name="1")(inputs)
+    x = layers.Flatten(name="flat")(layers.MaxPooling2D(4, name="pool")(x))
+    x = layers.Dropout(dropout, seed=seed, name="drop1")(x)
+    x = layers.Dense(16, "relu", kernel_initializer=seeded(seed + 1), name="2")(x)
+    x = layers.Dropout(dropout, seed=seed + 1, name="drop2")(x)
+    logits = layers.Dense(class_count, kernel_initializer=seeded(seed + 2), name="3")(x)
+    return keras.Model(inputs, logits, name="alexnet_64")
+
+
 @pytest.fixture(scope="module", autouse=True)
-def small_resnet():
+def small_networks():
     """How a training is stopped, resumed and written does not depend on the network's depth."""
-    small = functools.partial(BUILDERS["resnet_64"], units=(1,), depths=(4,))
+    small_resnet = functools.partial(BUILDERS["resnet_64"], units=(1,), depths=(4,))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(training.BUILDERS, "resnet_64", small)
+        patch.setitem(training.BUILDERS, "resnet_64", small_resnet)
+        patch.setitem(training.BUILDERS, "alexnet_64", small_alexnet)
         yield
 
 
@@ -449,7 +463,8 @@ def test_wrong_arguments_are_explained():
         build_network("resnet", 4)
 
 
-def test_it_trains_on_jax_and_resumes_there(tmp_path):
+def test_it_trains_on_jax_and_resumes_there(tmp_path, monkeypatch):
+    monkeypatch.setitem(training.BUILDERS, "alexnet_64", BUILDERS["alexnet_64"])  # as there
     if importlib.util.find_spec("jax") is None:
         pytest.skip("jax is not installed")
     done = subprocess.run(

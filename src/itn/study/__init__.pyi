@@ -1,3 +1,12 @@
+from .agreement import agreement_table as agreement_table
+from .agreement import agreement_texts as agreement_texts
+from .agreement import compare_networks as compare_networks
+from .agreement import correlation_texts as correlation_texts
+from .agreement import difference_table as difference_table
+from .agreement import screenings_of as screenings_of
+from .benchmarks import correlation_coverage as correlation_coverage
+from .benchmarks import coverage_summary as coverage_summary
+from .benchmarks import psychometric_table as psychometric_table
 from .calibration import calibrate as calibrate
 from .calibration import calibration_summary as calibration_summary
 from .calibration import calibration_table as calibration_table
@@ -10,6 +19,11 @@ from .claims import overview_table as overview_table
 from .claims import rule_table as rule_table
 from .class_differences import class_differences as class_differences
 from .class_differences import class_pairs as class_pairs
+from .class_differences import class_summary as class_summary
+from .class_differences import class_texts as class_texts
+from .class_differences import network_differences as network_differences
+from .class_differences import plot_survivals as plot_survivals
+from .class_differences import tolerance_table as tolerance_table
 from .costs import cost_conditions as cost_conditions
 from .costs import cost_table as cost_table
 from .costs import cost_texts as cost_texts
@@ -36,11 +50,8 @@ from .networks import training_texts as training_texts
 from .pages import glue_table as glue_table
 from .pages import save_table as save_table
 from .pages import show_figure as show_figure
-from .photographs import compare as compare
 from .photographs import plot_threshold_pairs as plot_threshold_pairs
-from .photographs import rank_correlations as rank_correlations
 from .photographs import sink_table as sink_table
-from .photographs import summarize_correlations as summarize_correlations
 from .profiles import TransformerParameters as TransformerParameters
 from .profiles import VariationParameters as VariationParameters
 from .profiles import load_profile as load_profile
@@ -53,6 +64,7 @@ from .symmetry import group_table as group_table
 from .symmetry import plot_turned_groups as plot_turned_groups
 from .symmetry import turned_groups as turned_groups
 from .tables import category_table as category_table
+from .tables import consistency_table as consistency_table
 from .tables import describe as describe
 from .tables import rotation_table as rotation_table
 from .tables import screening_summary as screening_summary

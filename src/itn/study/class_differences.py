@@ -6,7 +6,7 @@ lost are equal, and farther out than every number. A class into which everything
 too, see `itn.sinks`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -14,9 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
+from matplotlib.figure import Figure
 from scipy import stats
 
 from itn.adaptive_magnitudes import even
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, format_magnitude, panels, plot_survival
+from itn.study.pages import MISSING
+from itn.study.titles import title
 from itn.thresholds import DIRECTIONS, NOT_REACHED
 from itn.tolerances import tolerances
 from itn.transformations import find_transformation, sides
@@ -64,6 +68,80 @@ def class_pairs(screening: xr.Dataset) -> pd.DataFrame:
     all pairs and directions (Holm); ``different`` where that is below 5 %.
     """
     return _test_pairs(_distances(screening))
+
+
+def network_differences(screenings: Mapping[str, Sequence[xr.Dataset]]) -> dict[str, pd.DataFrame]:
+    """Test for each network, for itself, whether its classes differ, see `class_differences`."""
+    return {network: class_differences(own) for network, own in screenings.items()}
+
+
+def class_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Count the transformations and directions in which the classes of each network differ.
+
+    Of `class_differences`: ``rows``, and those that ``differ``; the ``pairs`` of classes, and those
+    that are ``different``.
+    """
+    rows = {
+        network: {
+            "rows": len(table),
+            "differ": int((table.p < LEVEL).sum()),
+            "pairs": int(table.pairs.sum()),
+            "different": int(table.different.sum()),
+        }
+        for network, table in tables.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("network")
+
+
+def class_texts(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Write, one column per network, how many pairs of classes differ, see `class_differences`."""
+    columns = {
+        network: table.different.astype(str) + " of " + table.pairs.astype(str)
+        for network, table in tables.items()
+    }
+    order = dict.fromkeys(row for table in tables.values() for row in table.index)
+    index = pd.MultiIndex.from_tuples(list(order), names=ROW)
+    return pd.DataFrame(columns).reindex(index).fillna(MISSING)
+
+
+def tolerance_table(
+    screenings: Mapping[str, Sequence[xr.Dataset]], name: str, direction: str = "up"
+) -> pd.DataFrame:
+    """Write the median tolerance of each class with its 95 % interval, one column per network."""
+    transformation = find_transformation(name)
+    columns = {}
+    for network, screening in _under(screenings, name).items():
+        found = tolerances(screening).sel(direction=direction)
+        ends = [found[f"median_tolerance{end}"].values for end in ("", "_low", "_high")]
+        texts = [
+            [format_magnitude(each, transformation) for each in three]
+            for three in zip(*ends, strict=True)
+        ]
+        columns[network] = pd.Series(
+            [f"{median} ({low} to {high})" for median, low, high in texts], found.category.values
+        )
+    order = dict.fromkeys(name for column in columns.values() for name in column.index)
+    return pd.DataFrame(columns).reindex(list(order)).fillna(MISSING).rename_axis("class")
+
+
+def plot_survivals(screenings: Mapping[str, Sequence[xr.Dataset]], name: str) -> Figure:
+    """Draw, one network below the other, how many pictures of each class survive how far."""
+    size = (2 * PANEL_WIDTH, PANEL_HEIGHT)
+    with panels(len(screenings), columns=1, size=size) as (figure, grid):
+        for axes, (network, screening) in zip(
+            grid[:, 0], _under(screenings, name).items(), strict=True
+        ):
+            plot_survival(screening, ax=axes)
+            axes.set_title(title(network))
+    return figure
+
+
+def _under(screenings: Mapping[str, Sequence[xr.Dataset]], name: str) -> dict[str, xr.Dataset]:
+    """Take each network's screening by one transformation."""
+    return {
+        network: next(each for each in own if each.attrs["transformation"] == name)
+        for network, own in screenings.items()
+    }
 
 
 def _test_pairs(by_direction: dict[str, dict[str, Numbers]]) -> pd.DataFrame:

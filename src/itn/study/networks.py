@@ -10,7 +10,7 @@ import pandas as pd
 
 from itn.messages import UsageError
 from itn.plots import format_magnitude
-from itn.study.photographs import KEYS, outward, rank_correlations
+from itn.study.agreement import KEYS, outward, pairs_correlation
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.splits import PARTS, read_split
 from itn.transformations import find_transformation
@@ -69,7 +69,7 @@ def seed_table(pairs: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for row, group in pairs.groupby(KEYS):
         seeds: dict[Any, pd.DataFrame] = dict(list(group.groupby("seed")))
-        found = [rank_correlations(one)["rank correlation"].iloc[0] for one in seeds.values()]
+        found = [pairs_correlation(one) for one in seeds.values()]
         rows[row] = {
             "ours": _median(next(iter(seeds.values())), "first"),
             **{f"seed {seed}": _median(one, "second") for seed, one in seeds.items()},

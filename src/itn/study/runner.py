@@ -366,6 +366,7 @@ def _content_hash(source: Path, parameters: Mapping[str, Any], inputs: Sequence[
     files = [
         folder / "requirements.lock",
         *(folder / "results").glob("[!.]*/[!.]*"),  # of all profiles: one is compared with another
+        *(folder / "benchmarks").glob("*.csv"),
     ]
     stored = hash_of_files(filter(Path.is_file, files), folder)
     weights = hash_of_files(filter(Path.is_file, WEIGHTS_FOLDER.glob("*/[!.]*")), WEIGHTS_FOLDER)

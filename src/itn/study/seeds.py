@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from itn.comparison import compare
 from itn.messages import UsageError
 from itn.netcdf import read_netcdf
 from itn.phantom.pictures import render_phantom
 from itn.picture_files import SHORTER_SIDE_PER_SIZE
 from itn.pictures import Pictures
+from itn.study.agreement import threshold_pairs
 from itn.study.archive import Recipe, Request, require_archived
 from itn.study.inputs import pictures_recipe
-from itn.study.photographs import threshold_pairs
 from itn.study.profiles import (
     FigureParameters,
     Profile,
@@ -99,9 +100,8 @@ def seeds_request(parameters: FigureParameters) -> Request:
                 accuracy.append(card["accuracy"])
             for name in TRANSFORMATIONS:
                 again = _screened(profile, network, folder, name)
-                tables.append(
-                    threshold_pairs(obtain_screening(plain, name), again).assign(seed=seed)
-                )
+                both = compare(obtain_screening(plain, name), again, resamples=0)
+                tables.append(threshold_pairs(both).assign(seed=seed))
         return as_dataset(pd.concat(tables, ignore_index=True), accuracy)
 
     return Request(

@@ -222,7 +222,8 @@ def _fit(
         keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=recipe["label_smoothing"]
         ),
-        metrics=["accuracy"],
+        # An object: a name would make its variables within the step, which is then traced twice.
+        metrics=[keras.metrics.CategoricalAccuracy("accuracy")],
         jit_compile=keras.backend.backend() == "jax",  # TensorFlow's takes long to compile
     )
     checkpoint = Checkpoint(network, network, state, recipe)
