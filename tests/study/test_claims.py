@@ -75,7 +75,10 @@ def test_every_claim_has_a_row_and_stands_once_in_the_overview(measured):
     for claim, (said, row) in zip(CLAIMS, ledger.iterrows(), strict=True):
         assert f"“{claim.quotation}”" in said
         assert row.verdict == f"**{MARKS[found[claim.key]]} {found[claim.key]}**"
-        assert row["what decides"].count("\n- ") == (measured.index.get_level_values(0) == claim.key).sum()
+        assert (
+            row["what decides"].count("\n- ")
+            == (measured.index.get_level_values(0) == claim.key).sum()
+        )
     listed = LINK.findall("\n".join(overview_table(measured).which))
     assert sorted(label for _, label in listed) == sorted(label_of(claim.key) for claim in CLAIMS)
 

@@ -14,15 +14,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy.special import ndtr, ndtri
 
 from itn.adaptive_magnitudes import even
-from itn.comparison import compare, spearman
+from itn.comparison import bias_corrected, compare, spearman
 from itn.curves import select_categories
 from itn.messages import UsageError
 from itn.study.class_differences import LEVEL, class_differences
 from itn.study.titles import title
-from itn.threshold_intervals import crossings
 from itn.thresholds import NOT_REACHED, is_correct, pictures_of, thresholds, value_at
 from itn.transformations import find_transformation, sides, unrolled
 
@@ -222,29 +220,28 @@ def alike(first: Screenings, second: Screenings) -> Measurement:
 def agreement(first: Screenings, second: Screenings) -> Measurement:
     """Return the rank correlation of two networks' thresholds *half* over the classes they share.
 
-    The median over all transformations and directions in which there is one, see `itn.compare`.
-    For the interval, classes are drawn again, and the pictures of each, the same classes under all
-    transformations; its ends are corrected for bias.
+    The median over all transformations and directions in which there is one, with its interval
+    over pictures and classes, see `itn.compare` and `itn.study.agreement`.
     """
-    rho, drawn, pictures = [], [], set()
-    for name, screening in first.items():
-        shared = [each for each in screening.category.values if each in second[name].category]
-        both = [select_categories(each, shared) for each in (screening, second[name])]
-        chosen = np.random.default_rng(0).integers(len(shared), size=(RESAMPLES, len(shared)))
-        pictures |= {path for each in both for path in each.image.values.tolist()}
-        lost = np.stack([_lost(each) for each in both])  # [2, direction, C, R]
-        for side, own in enumerate(compare(*both, resamples=0).correlation.values):
-            if not np.isnan(own):
-                rho.append(own)
-                again = np.take_along_axis(lost[:, side].swapaxes(1, 2), chosen[None], axis=2)
-                drawn.append(spearman(*again))
-    median, medians = np.median(rho), np.nanmedian(drawn, axis=0)
-    # Few pictures make thresholds less alike than they are, in a resample once more (Efron).
-    bias = ndtri((np.sum(medians < median) + np.sum(medians <= median)) / (2 * len(medians)))
-    low, high = np.quantile(medians, ndtr(2 * bias + ndtri(ENDS)))
+    found = [compare(screening, second[name]) for name, screening in first.items()]
+    defined = [
+        one
+        for each in found
+        for direction in each.direction.values
+        for one in [each.sel(direction=direction)]
+        if not np.isnan(one.correlation)
+    ]
+    median = float(np.median([one.correlation for one in defined]))
+    drawn = np.median([one.correlation_drawn for one in defined], axis=0)
+    shared = found[0].category.values
+    pictures = {
+        path
+        for each in (first["noise"], second["noise"])
+        for path in select_categories(each, shared.tolist()).image.values.tolist()
+    }
     of, remark = f"{_name(first)} and {_name(second)}", f"{len(shared)} classes"
-    ends = float(median), float(low), float(high)
-    return Measurement(of, "correlation", len(pictures), *ends, remark)
+    ends = bias_corrected(median, drawn)
+    return Measurement(of, "correlation", len(pictures), median, *ends, remark)
 
 
 def outward(screening: xr.Dataset) -> Iterator[tuple[str, Numbers, npt.NDArray[np.intp]]]:
@@ -291,17 +288,6 @@ def _draw(category: str, pictures: int) -> Numbers:
     rng = np.random.default_rng(zlib.crc32(category.encode()))
     drawn = rng.multinomial(pictures, np.full(pictures, 1 / pictures), RESAMPLES)
     return np.vstack([np.ones(pictures), drawn])
-
-
-def _lost(screening: xr.Dataset) -> Numbers:
-    """Return how far out each resample loses half of its accuracy [direction, category, R].
-
-    Of the same pictures, the same are drawn.
-    """
-    images = [screening.image.values[own].tolist() for own in pictures_of(screening)]
-    seeds = [zlib.crc32("\n".join(own).encode()) for own in images]
-    lost = [crossings(screening, at, "half", RESAMPLES, seed) for at, seed in enumerate(seeds)]
-    return np.stack(lost, axis=1)
 
 
 def _together(screening: xr.Dataset, means: Numbers) -> Numbers:

@@ -39,7 +39,7 @@ MARKS = {HOLDS: "●", LIMITS: "◐", DOES_NOT: "○", UNTESTABLE: "–"}
 
 LEVELS = {  # from which a measurement speaks for a claim: at all, and in full
     "share": (0.75, 0.9),
-    "correlation": (0.3, 0.5),  # medium and large, by Cohen's convention
+    "correlation": (0.0, 0.0),  # as in `itn.study.agreement`
     "chance": (
         0.05,
         0.05,
