@@ -106,7 +106,7 @@ def test_networks_are_compared_with_each_other_where_squeezenet_knows_none_of_th
     }  # fmt: skip
     table = agreement_table(found, own)
     assert table.classes.tolist() == [6, 0, 0]
-    assert agreement_texts(table).iloc[1].tolist()[1:5] == ["–", "0 of 0", "undecided", "–"]
+    assert agreement_texts(table).iloc[1].tolist()[1:5] == ["–", "0 of 0", "not testable here", "–"]
 
 
 def test_what_cannot_be_compared_is_said_in_one_line(networks):
@@ -164,7 +164,7 @@ def test_differences_are_counted_by_who_is_farther():
 def test_verdicts_follow_from_the_interval():
     intervals = ((0.1, 0.5), (-0.1, 0.5), (-0.5, -0.1), (np.nan, np.nan))
     assert [verdict(*each) for each in intervals] == [
-        "holds", "undecided", "does not hold", "undecided"
+        "holds", "not testable here", "does not hold", "not testable here"
     ]  # fmt: skip
 
 

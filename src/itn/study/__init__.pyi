@@ -13,6 +13,10 @@ from .calibration import calibration_table as calibration_table
 from .calibration import plot_calibration as plot_calibration
 from .calibration import plot_symmetry as plot_symmetry
 from .calibration import symmetry_table as symmetry_table
+from .claims import ledger_table as ledger_table
+from .claims import measure_claims as measure_claims
+from .claims import overview_table as overview_table
+from .claims import rule_table as rule_table
 from .class_differences import class_differences as class_differences
 from .class_differences import class_pairs as class_pairs
 from .class_differences import class_summary as class_summary

@@ -264,7 +264,7 @@ def verdict(low: float, high: float) -> str:
     """Say whether thresholds correlate, by the 95 % interval of their median correlation."""
     if low > 0:
         return "holds"
-    return "does not hold" if high <= 0 else "undecided"
+    return "does not hold" if high <= 0 else "not testable here"
 
 
 def agreement_texts(table: pd.DataFrame) -> pd.DataFrame:
