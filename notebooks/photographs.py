@@ -55,8 +55,8 @@ study.glue_table(settings.loc[[first]], ["epochs", "label_smoothing", "jitter"])
 # training.
 
 # %%
-pairs, accuracy = study.read_seeds(parameters)
-seeds = study.seed_table(pairs)
+others, accuracy = study.read_seeds(parameters)
+seeds = study.seed_table(others)
 study.save_table(study.seed_texts(seeds), "seeds", {"ρ": ".2f"})
 
 # %%
@@ -102,7 +102,10 @@ shares = dict.fromkeys(["reliability", "found"], ".2f")
 study.save_table(coverage, "correlation_coverage", percent | shares)
 
 # %%
-study.glue_table(study.coverage_summary(), prefix="coverage_")
+limits = study.coverage_summary()
+told = ["reliability", "lowest", "median lowest", "median false"]
+study.glue_table(limits, told, prefix="coverage_")
+study.glue_table(limits.iloc[:1], ["highest", "median highest", "power"], prefix="coverage_")
 
 # %% [markdown]
 # Where the thresholds of the profile's two networks differ, and where they are as good as equal:
@@ -139,6 +142,13 @@ study.save_table(study.class_texts(differences), "class_differences")
 
 # %%
 study.glue_table(study.class_summary(differences), prefix="classes_")
+
+# %% [markdown]
+# The first network under the last transformation: the pairs of classes that differ most clearly.
+
+# %%
+pairs = study.class_pairs(screenings[first][-1])
+pairs[pairs.different].sort_values("p").head(10)
 
 # %% [markdown]
 # How many pictures of each class survive how much noise, and the median of what they tolerate:

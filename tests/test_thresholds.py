@@ -9,6 +9,7 @@ from itn.messages import UsageError
 from itn.thresholds import (
     accuracy,
     accuracy_interval,
+    consistency,
     is_correct,
     margins,
     mean_over_sweep,
@@ -443,3 +444,50 @@ def test_the_median_counts_what_was_not_reached_as_farthest_out(direction, colum
     status, threshold = median_threshold(dataset)
     assert status == expected[0]
     assert threshold == pytest.approx(expected[1], nan_ok=True)
+
+
+# What keeps its prediction
+
+
+def test_consistency_is_counted_picture_by_picture_from_the_identity():
+    """The same share right with other pictures is as accurate, and not consistent."""
+    rng = np.random.default_rng(4)
+    predicted = rng.integers(0, 3, (12, 5))
+    label = np.repeat([0, 1], [8, 4])
+    screening = xr.Dataset(
+        {
+            "predicted": (("image", "magnitude"), predicted),
+            "target": ("category", [1, 2]),
+            "label": ("image", label),
+        },
+        coords={"category": ["a", "b"], "magnitude": [-1.0, -0.5, 0, 0.5, 1]},
+        attrs={"transformation": "brightness"},
+    )
+    same = np.zeros((2, 5))
+    for one, category in zip(predicted, label, strict=True):
+        for m in range(5):
+            same[category, m] += (one[m] == one[2]) / (8, 4)[category]
+    np.testing.assert_allclose(consistency(screening), same)
+    assert consistency(screening.isel(magnitude=[0, 1, 3])).isnull().all()
+    shuffled = screening.isel(magnitude=[4, 2, 0])
+    np.testing.assert_allclose(consistency(shuffled), same[:, [4, 2, 0]])
+    around = screening.assign_coords(magnitude=[0.0, 90, 360, 450, 720])
+    around = around.assign_attrs(transformation="rotation")
+    np.testing.assert_allclose(consistency(around)[:, 0], 1)  # the first of whole turns
+
+
+def test_consistency_is_not_known_where_a_category_was_not_looked_at():
+    screening = xr.Dataset(
+        {
+            "predicted": (
+                ("image", "magnitude"),
+                [[0, 1, 1], [0, 0, 0], [1, -1, 2], [2, -1, 2]],
+            ),
+            "target": ("category", [0, 1]),
+            "label": ("image", [0, 0, 1, 1]),
+            "screened": (("category", "magnitude"), [[True, True, True], [True, False, True]]),
+        },
+        coords={"category": ["a", "b"], "magnitude": [0, 1, 2]},
+        attrs={"transformation": "blur"},
+    )
+    np.testing.assert_array_equal(consistency(screening), [[1, 0.5, 0.5], [1, NAN, 0.5]])

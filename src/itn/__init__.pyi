@@ -15,7 +15,7 @@ from .plots import plot_softmax as plot_softmax
 from .plots import save_figure as save_figure
 from .screening import screen as screen
 from .thresholds import accuracy as accuracy
-from .thresholds import margins as margins
+from .thresholds import consistency as consistency
 from .thresholds import thresholds as thresholds
 from .tolerances import tolerances as tolerances
 from .transformations import TRANSFORMATIONS as TRANSFORMATIONS

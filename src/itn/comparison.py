@@ -241,7 +241,7 @@ def rank_correlations(outward: Numbers) -> Numbers:
     enough = np.isfinite(outward).all(axis=0).sum(axis=-1) >= FEWEST_REACHED
     rho = np.full(enough.shape, np.nan)
     if enough.any():
-        rho[enough] = _spearman(*outward[:, enough])
+        rho[enough] = spearman(*outward[:, enough])
     return rho
 
 
@@ -249,7 +249,7 @@ def _correlations(drawn: Numbers, seed: int) -> Numbers:
     """Draw the categories of [2, C, R] again, and correlate each resample by its ranks."""
     classes, resamples = drawn.shape[1:]
     chosen = np.random.default_rng(seed).integers(classes, size=(resamples, classes))
-    return _spearman(*np.take_along_axis(drawn.swapaxes(1, 2), chosen[None], axis=2))
+    return spearman(*np.take_along_axis(drawn.swapaxes(1, 2), chosen[None], axis=2))
 
 
 def bias_corrected(value: float, drawn: Numbers) -> tuple[float, float]:
@@ -266,7 +266,7 @@ def bias_corrected(value: float, drawn: Numbers) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _spearman(first: Numbers, second: Numbers) -> Numbers:
+def spearman(first: Numbers, second: Numbers) -> Numbers:
     """Return the rank correlation of each row; NaN where one has no order."""
     ranks = [stats.rankdata(each, axis=-1) for each in (first, second)]
     one, other = (each - each.mean(axis=-1, keepdims=True) for each in ranks)

@@ -61,13 +61,48 @@ def accuracy(screening: xr.Dataset) -> xr.DataArray:
     >>> accuracy(screening).values
     array([[1. , 0.5]])
     """
-    correct = is_correct(screening)
-    shares = [correct[members].mean(axis=0) for members in pictures_of(screening)]
-    return xr.DataArray(
-        np.where(was_screened(screening), shares, np.nan),
-        dims=("category", "magnitude"),
-        coords={name: screening[name] for name in ("category", "magnitude") if name in screening},
-    )
+    return _shares(screening, is_correct(screening))
+
+
+def consistency(screening: xr.Dataset) -> xr.DataArray:
+    """Return the consistency: the share of pictures that keep what they were taken for untouched.
+
+    Right or wrong: where as many pictures come right as go wrong, accuracy stays the same, and
+    consistency tells that it is not the same pictures.
+
+    Parameters
+    ----------
+    screening : xarray.Dataset
+        Result of `itn.screen`.
+
+    Returns
+    -------
+    xarray.DataArray (category, magnitude), float64
+        In [0, 1], and 1 at the identity; NaN where a category was not looked at, and everywhere
+        if the identity was not.
+
+    Raises
+    ------
+    UsageError
+        If a category has no pictures, or a softmax is not a number.
+
+    Examples
+    --------
+    >>> screening = xr.Dataset(
+    ...     {
+    ...         "predicted": (("image", "magnitude"), [[4, 7], [7, 4]]),
+    ...         "target": ("category", [4]),
+    ...         "label": ("image", [0, 0]),
+    ...     },
+    ...     coords={"category": ["lamp"], "magnitude": [0, 1]},
+    ...     attrs={"transformation": "blur"},
+    ... )
+    >>> accuracy(screening).values, consistency(screening).values
+    (array([[0.5, 0.5]]), array([[1., 0.]]))
+    """
+    shares = _shares(screening, is_consistent(screening))
+    identity = find_transformation(screening.attrs["transformation"]).identity
+    return shares.where(np.isfinite(value_at(screening, screening.magnitude.values, identity)))
 
 
 def pictures_of(screening: xr.Dataset) -> list[npt.NDArray[np.intp]]:
@@ -88,6 +123,17 @@ def is_correct(screening: xr.Dataset) -> npt.NDArray[np.bool_]:
     _refuse_nan(screening)
     target = screening.target.values[screening.label.values]
     return np.asarray(screening.predicted.values == target[:, None])
+
+
+def is_consistent(screening: xr.Dataset) -> npt.NDArray[np.bool_]:
+    """Tell of each picture at each magnitude whether it is taken for what it was untouched.
+
+    Nowhere if the identity was not looked at.
+    """
+    _refuse_nan(screening)
+    identity = find_transformation(screening.attrs["transformation"]).identity
+    untouched = value_at(screening, screening.predicted.values, identity)
+    return np.asarray(screening.predicted.values == untouched[:, None])
 
 
 def accuracy_interval(right: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -337,6 +383,16 @@ def safe_intervals(
             for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
         ]
     ).reshape(-1, 2)
+
+
+def _shares(screening: xr.Dataset, which: npt.NDArray[np.bool_]) -> xr.DataArray:
+    """Return the share of each category's pictures [N, M] for which something holds."""
+    shares = [which[own].mean(axis=0) for own in pictures_of(screening)]
+    return xr.DataArray(
+        np.where(was_screened(screening), shares, np.nan),
+        dims=("category", "magnitude"),
+        coords={name: screening[name] for name in ("category", "magnitude") if name in screening},
+    )
 
 
 def _refuse_nan(screening: xr.Dataset) -> None:

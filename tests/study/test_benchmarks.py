@@ -47,21 +47,21 @@ def test_what_was_not_run_is_said(monkeypatch, tmp_path):
 
 def test_simulated_screenings_have_the_correlation_they_should(benchmark):
     """With many classes and hardly any noise it is found."""
-    drawn = benchmark.draw(np.random.default_rng(0), 0.8, 1500, 0.02, False, ("noise", "blur"))
+    drawn = benchmark.draw(np.random.default_rng(0), 0.8, 500, 0.02, False, ("noise", "blur"))
     for first, second in drawn:
         ours = [
             thresholds(each, resamples=0).threshold.sel(criterion="half", direction="up")
             for each in (first, second)
         ]
         rho = stats.spearmanr(*ours).statistic
-        assert rho == pytest.approx(6 / np.pi * np.arcsin(0.4), abs=0.04)
+        assert rho == pytest.approx(6 / np.pi * np.arcsin(0.4), abs=0.07)
     assert not set(first.image.values) & set(second.image.values)
 
 
 def test_intervals_hold_the_correlation_as_often_as_the_file_says(benchmark):
     """Where pictures blur little, and where they blur much: counts as far off are rare."""
     for noise in (0.3, 1.0):
-        row = benchmark.coverage(0.8, 11, noise, True, 60, names=("noise",), resamples=200)
+        row = benchmark.coverage(0.8, 11, noise, True, 40, names=("noise",), resamples=200)
         (told,) = (
             each
             for each in rows_of("correlation_coverage")
@@ -69,8 +69,8 @@ def test_intervals_hold_the_correlation_as_often_as_the_file_says(benchmark):
             if each["pictures"] == "same" and float(each["ρ"]) > 0.7
         )
         share = np.clip(float(told["held"]) / 100, 0.01, 0.99)
-        few, many = stats.binom.ppf([1e-4, 1 - 1e-4], 60, share)
-        assert few <= round(row["held"] * 0.6) <= many
+        few, many = stats.binom.ppf([1e-4, 1 - 1e-4], 40, share)
+        assert few <= round(row["held"] * 0.4) <= many
         assert row["reliability"] == pytest.approx(float(told["reliability"]), abs=0.1)
 
 
@@ -78,12 +78,14 @@ def test_the_summary_of_coverage_is_of_its_rows():
     rows = rows_of("correlation_coverage")
     assert len(rows) == len(correlation_coverage()) == 24
     summary = coverage_summary()
-    for noise, found in summary.iterrows():
-        own = [row for row in rows if float(row["noise"]) == noise]
+    for name, noise in (("little", 0.3), ("much", 1)):
+        found, own = summary.loc[name], [row for row in rows if float(row["noise"]) == noise]
         held = [float(row["held"]) for row in own]
         assert (found.lowest, found.highest) == (min(held), max(held))
         none = [float(row["median above 0"]) for row in own if float(row["ρ"]) == 0]
         assert found["median false"] == max(none)
+        some = [row for row in own if row["classes"] == "11" and row["ρ"] == "0.483"]
+        assert found.power == min(float(row["median above 0"]) for row in some)
 
 
 # Psychometric functions

@@ -11,6 +11,7 @@ import itn
 from itn.study.profiles import FigureParameters
 from itn.study.tables import (
     category_table,
+    consistency_table,
     describe,
     rotation_table,
     screening_summary,
@@ -124,6 +125,24 @@ def test_the_overview_has_a_row_for_each_transformation(rotation, zoom):
         FigureParameters(profile="imagenet", classes=("soccer_ball",)),
     )
     assert alone.loc["zoom", "median, half"] == "3.17×"
+
+
+def test_who_keeps_the_prediction_is_counted_one_by_one(rotation, zoom):
+    """Of zoom, twelve and six transformed pictures, of which seven balls are lost."""
+    table = consistency_table([rotation, zoom])
+    assert table.loc["zoom"].tolist() == pytest.approx([1, 11 / 18, 7 / 18, 0, 11 / 18])
+    # Of rotation nine pictures, all but one lamp right upright, five times; lost are the piano
+    # five times and the drum four times.
+    turned = rotation.isel(magnitude=[*range(6), 0]).assign_coords(
+        magnitude=[0.0, 60, 120, 180, 240, 300, 360]
+    )
+    assert consistency_table([turned]).equals(table.loc[["rotation"]])
+    expected = [8 / 9, 31 / 45, 9 / 45, 0, 36 / 45]
+    assert table.loc["rotation"].tolist() == pytest.approx(expected)
+    swapped = rotation.assign(predicted=rotation.predicted.copy(deep=True))
+    swapped.predicted[7, 1:] = 3  # the lamp that was wrong comes right when it is turned
+    expected = [8 / 9, 36 / 45, 9 / 45, 5 / 45, 31 / 45]
+    assert consistency_table([swapped]).loc["rotation"].tolist() == pytest.approx(expected)
 
 
 def test_rotations_are_tabulated_upright_and_upside_down(rotation):

@@ -13,6 +13,10 @@ from .calibration import calibration_table as calibration_table
 from .calibration import plot_calibration as plot_calibration
 from .calibration import plot_symmetry as plot_symmetry
 from .calibration import symmetry_table as symmetry_table
+from .claims import ledger_table as ledger_table
+from .claims import measure_claims as measure_claims
+from .claims import overview_table as overview_table
+from .claims import rule_table as rule_table
 from .class_differences import class_differences as class_differences
 from .class_differences import class_pairs as class_pairs
 from .class_differences import class_summary as class_summary
@@ -60,6 +64,7 @@ from .symmetry import group_table as group_table
 from .symmetry import plot_turned_groups as plot_turned_groups
 from .symmetry import turned_groups as turned_groups
 from .tables import category_table as category_table
+from .tables import consistency_table as consistency_table
 from .tables import describe as describe
 from .tables import rotation_table as rotation_table
 from .tables import screening_summary as screening_summary

@@ -52,7 +52,7 @@ def screenings_of(parameters: FigureParameters) -> dict[str, list[xr.Dataset]]:
 
 
 def compare_networks(
-    screenings: Mapping[str, Sequence[xr.Dataset]],
+    screenings: Mapping[str, Sequence[xr.Dataset]], resamples: int = 1000
 ) -> dict[Networks, list[xr.Dataset]]:
     """Compare every two networks, transformation by transformation, see `itn.compare`.
 
@@ -63,7 +63,8 @@ def compare_networks(
         one, other = (set(screenings[name][0].category.values) for name in (first, second))
         pairs = zip(screenings[first], screenings[second], strict=True) if one & other else ()
         found[first, second] = [
-            compare(*both, criterion=CRITERION, margin=margin_of(both[0])) for both in pairs
+            compare(*both, criterion=CRITERION, margin=margin_of(both[0]), resamples=resamples)
+            for both in pairs
         ]
     if not any(found.values()):
         classes = [
@@ -229,7 +230,7 @@ def agreement_table(
         ]
         median = defined["ρ"].median()
         low, high = bias_corrected(median, np.median(drawn, axis=0) if drawn else np.empty(0))
-        outermost = defined.index.map(", ".join)
+        outermost = [", ".join(map(title, row)) for row in defined.index]
         rows[networks] = {
             "classes": comparisons[0].sizes["category"] if comparisons else 0,
             "pairs": table.pairs.sum(),
@@ -263,7 +264,7 @@ def verdict(low: float, high: float) -> str:
     """Say whether thresholds correlate, by the 95 % interval of their median correlation."""
     if low > 0:
         return "holds"
-    return "does not hold" if high <= 0 else "undecided"
+    return "does not hold" if high <= 0 else "not testable here"
 
 
 def agreement_texts(table: pd.DataFrame) -> pd.DataFrame:
@@ -329,7 +330,7 @@ def _names(networks: Networks) -> str:
 
 
 def _number(value: float) -> str:
-    return MISSING if np.isnan(value) else f"{value:.2f}".replace("-", "−")
+    return MISSING if np.isnan(value) else f"{value:z.2f}".replace("-", "−")
 
 
 def _some(names: npt.NDArray[Any]) -> str:

@@ -27,15 +27,19 @@ def correlation_coverage() -> pd.DataFrame:
 
 
 def coverage_summary() -> pd.DataFrame:
-    """Say within which bounds intervals hold the true correlation, one row for each noise.
+    """Say how often at least and at most intervals hold the true correlation, by noise.
 
     Of those of single correlations, and of their ``median``; ``false`` is the largest share that
-    is above 0 where the true one is 0.
+    is above 0 where the true one is 0, ``power`` the lowest of the median where there are few
+    classes and a moderate correlation. ``little`` noise is the least that was simulated, ``much``
+    the most.
     """
     table = read_benchmark("correlation_coverage")
     none = table[table["ρ"] == 0].groupby("noise")[["above 0", "median above 0"]].max()
+    few = table[(table["ρ"] > 0) & (table.classes == table.classes.min())]
+    moderate = few[few["ρ"] == few["ρ"].min()].groupby("noise")
     grouped = table.groupby("noise")
-    return pd.DataFrame(
+    summary = pd.DataFrame(
         {
             "reliability": grouped.reliability.mean(),
             "lowest": grouped.held.min(),
@@ -44,8 +48,10 @@ def coverage_summary() -> pd.DataFrame:
             "median highest": grouped["median held"].max(),
             "false": none["above 0"],
             "median false": none["median above 0"],
+            "power": moderate["median above 0"].min(),
         }
     )
+    return summary.iloc[[0, -1]].set_axis(["little", "much"], axis="index")
 
 
 def psychometric_table() -> pd.DataFrame:

@@ -17,6 +17,7 @@ from itn.thresholds import (
     NOT_SCREENED,
     REACHED,
     accuracy,
+    is_consistent,
     is_correct,
     median_threshold,
     thresholds,
@@ -131,6 +132,30 @@ def screening_summary(screening: xr.Dataset) -> pd.DataFrame:
     }
     index = pd.Index([screening.attrs["transformation"]], name="transformation")
     return pd.DataFrame([row], index=index)
+
+
+def consistency_table(screenings: Sequence[xr.Dataset]) -> pd.DataFrame:
+    """Tabulate how many pictures keep their prediction, one row for each transformation.
+
+    ``untouched`` is the accuracy of pictures as they are. The rest is of transformed ones, all
+    magnitudes together: their accuracy, the shares that ``go wrong`` and ``come right``, which
+    make up the difference, and the ``consistency``.
+    """
+    rows = {}
+    for screening in screenings:
+        transformation = find_transformation(screening.attrs["transformation"])
+        away = screening.magnitude.values - transformation.identity
+        moved = np.mod(away, transformation.period or np.inf) != 0
+        right, same = is_correct(screening), is_consistent(screening)[:, moved]
+        before, after = right[:, ~moved][:, :1], right[:, moved]
+        rows[screening.attrs["transformation"]] = {
+            "untouched": before.mean(),
+            "accuracy": after.mean(),
+            "go wrong": (before & ~after).mean(),
+            "come right": (~before & after).mean(),
+            "consistency": same.mean(),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("transformation")
 
 
 def describe(screening: xr.Dataset) -> str:

@@ -1,0 +1,186 @@
+"""What decides the claims of the paper's second strategy: measures of archived transformers.
+
+Of the first training of a study, and of the state that was kept. Shares of pictures have
+Clopper-Pearson intervals. Matrices are known exactly, so that shares of the surveyed members of a
+family, control values moved one at a time and all together, have none.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from itn.comparison import spearman
+from itn.displacement import color_displacement, spatial_displacement
+from itn.study.claim_measures import ENDS, RESAMPLES, Measurement
+from itn.study.learned import first_of
+from itn.study.learned_training import family_accuracy
+from itn.study.matrices import decompose_spatial
+from itn.study.titles import title
+from itn.thresholds import accuracy_interval, crossing
+
+FEW_DEGREES = 10
+STRONG_ZOOM = 1.25  # along either axis
+LOW_MAGNITUDE = 0.25  # mean displacement of the color cube's corners, full range = 1
+EXACT = "of the surveyed members of the family, whose matrices are known"
+
+
+def consistent_amid(study: xr.DataTree) -> Measurement:
+    """Return the share of held-out pictures that keep their class with all controls at one half."""
+    survey = first_of(study, "survey")
+    amid = (survey.value == 0.5) & (survey.slider == "alpha")
+    return _share_of_pictures(study, survey.consistent.values[amid], "all controls at one half")
+
+
+def consistent_at_worst(study: xr.DataTree) -> Measurement:
+    """Return the share that keep their class under the member that keeps fewest.
+
+    Along the lines on which all of α, or all of β, are moved together.
+    """
+    survey = first_of(study, "survey")
+    together = survey.consistent.where(survey.slider.isin(["alpha", "beta"]))
+    worst = int(np.nanargmin(together.values))
+    letter = {"alpha": "α", "beta": "β"}[survey.slider.values[worst]]
+    where = f"all of {letter} at {survey.value.values[worst]:g}"
+    return _share_of_pictures(study, survey.consistent.values[[worst]], where)
+
+
+def farther_than_random(study: xr.DataTree) -> Measurement:
+    """Return how many times as far the learned family goes as random matrices.
+
+    At the required accuracy. The interval goes from where the lower end of the accuracy's interval
+    meets it for the learned family and the upper end for the random one, to the other way round.
+    """
+    comparison = first_of(study, "comparison")
+    pictures = _held_out(study)
+    learned, random = (
+        [_factor(comparison, curve) for curve in family_accuracy(comparison, family, pictures)]
+        for family in ("learned", "random")
+    )  # each: estimate, at the lower end, at the upper end
+    as_learned, as_random = (
+        float(own.spatial_displacement + own.color_displacement)
+        for own in (comparison.sel(family=family, factor=1) for family in ("learned", "random"))
+    )
+    ratio = as_learned / as_random
+    estimate, low, high = (
+        ratio * learned[one] / random[other] for one, other in ((0, 0), (1, 2), (2, 1))
+    )
+    return Measurement(_name(study), "ratio", pictures, estimate, low, high, "random matrices = 1")
+
+
+def constant_cross_entropy(study: xr.DataTree) -> Measurement:
+    """Return the mean cross-entropy of the first and last third of the steps, smaller over larger.
+
+    For the interval, steps are drawn again.
+    """
+    thirds = np.array_split(first_of(study, "history").cross_entropy.values.astype(float), 3)
+    first, last = (_drawn_means(thirds[which], which) for which in (0, 2))
+    ratio = np.minimum(first, last) / np.maximum(first, last)
+    return _of_steps(study, "share", ratio, "cross-entropy")
+
+
+def falling_loss(study: xr.DataTree) -> Iterator[Measurement]:
+    """Correlate the losses of both transformers, their signs changed, with the step, by ranks.
+
+    For the interval, steps are drawn again.
+    """
+    history = first_of(study, "history")
+    for name in ("spatial_loss", "color_loss"):
+        loss = history[name].values
+        rows = np.random.default_rng(0).integers(len(loss), size=(RESAMPLES, len(loss)))
+        rows = np.vstack([np.arange(len(loss)), rows])
+        fallen = spearman(rows.astype(float), -loss[rows])
+        yield _of_steps(study, "correlation", fallen, name.replace("_", " "))
+
+
+def grows_with_alpha(study: xr.DataTree) -> Measurement:
+    """Return the share of steps of α, one value or all, that make the displacement larger."""
+    survey = first_of(study, "survey")
+    displaced = pd.Series(spatial_displacement(survey.spatial_matrix.values))
+    moved = survey.slider.to_series().str.startswith("alpha").to_numpy()
+    steps = displaced[moved].groupby(survey.slider.values[moved]).diff().dropna()
+    return _exact(study, (steps > 0).to_numpy(), "of the steps by which α is moved")
+
+
+def colors_change_with_beta(study: xr.DataTree) -> Measurement:
+    """Return the share of steps of β, one value or all, that change the colors."""
+    survey = first_of(study, "survey")
+    moved = survey.slider.to_series().str.startswith("beta").to_numpy()
+    matrices = survey.color_matrix.values[moved].reshape(moved.sum(), -1)
+    steps = pd.DataFrame(matrices).groupby(survey.slider.values[moved]).diff().dropna()
+    return _exact(study, steps.abs().max(axis=1).to_numpy() > 0, "of the steps by which β is moved")
+
+
+def gentle(study: xr.DataTree) -> Measurement:
+    """Return the share of members that turn by few degrees and do not zoom in strongly."""
+    parts = _parts(study)
+    turned = parts.rotation.abs() > FEW_DEGREES
+    enlarged = parts[["scale_x", "scale_y"]].max(axis=1) > STRONG_ZOOM
+    return _exact(study, ~(turned | enlarged).to_numpy())
+
+
+def zoomed_out(study: xr.DataTree) -> Measurement:
+    """Return the share of members that shrink the picture along both axes."""
+    return _exact(study, (_parts(study)[["scale_x", "scale_y"]].max(axis=1) < 1).to_numpy())
+
+
+def little_color(study: xr.DataTree) -> Measurement:
+    """Return the share of members that change colors by a low magnitude."""
+    moved = color_displacement(first_of(study, "survey").color_matrix.values)
+    return _exact(study, moved < LOW_MAGNITUDE)
+
+
+def _parts(study: xr.DataTree) -> pd.DataFrame:
+    return decompose_spatial(first_of(study, "survey").spatial_matrix.values)
+
+
+def _factor(comparison: xr.Dataset, accuracy: npt.NDArray[np.float64]) -> float:
+    """Return by which factor a family is stretched where a curve meets the required accuracy."""
+    margin = accuracy - comparison.attrs["required_accuracy"]
+    factor, (failed,) = comparison.factor.values, np.nonzero(margin < 0)
+    if not len(failed):
+        return float("inf")
+    return crossing(factor, margin, max(failed[0] - 1, 0), failed[0], logarithmic=True)
+
+
+def _drawn_means(values: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:
+    """Return the mean [resample], first of the values as they are."""
+    rows = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
+    return np.append(values.mean(), values[rows].mean(axis=1))
+
+
+def _share_of_pictures(
+    study: xr.DataTree, count: npt.NDArray[np.int64], remark: str
+) -> Measurement:
+    pictures = _held_out(study)
+    (low,), (high,) = accuracy_interval(count, pictures)
+    share = float(count[0] / pictures)
+    return Measurement(_name(study), "share", pictures, share, float(low), float(high), remark)
+
+
+def _of_steps(
+    study: xr.DataTree, kind: str, statistic: npt.NDArray[np.float64], remark: str
+) -> Measurement:
+    low, high = np.quantile(statistic[1:], ENDS)
+    ends = float(statistic[0]), float(low), float(high)
+    return Measurement(_name(study), kind, _learned_from(study), *ends, remark)
+
+
+def _exact(study: xr.DataTree, which: npt.NDArray[np.bool_], remark: str = EXACT) -> Measurement:
+    share, nan = float(which.mean()), float("nan")
+    remark = f"{which.sum()} of {len(which)} {remark}"
+    return Measurement(_name(study), "share", _learned_from(study), share, nan, nan, remark)
+
+
+def _learned_from(study: xr.DataTree) -> int:
+    return int(first_of(study, "history").attrs["pictures"])
+
+
+def _held_out(study: xr.DataTree) -> int:
+    return int(first_of(study, "history").attrs["held_out_pictures"])
+
+
+def _name(study: xr.DataTree) -> str:
+    return title(first_of(study, "history").attrs["network"])
