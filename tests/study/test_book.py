@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
 PHONE_WIDTH = 390  # CSS pixels
 CHAPTERS = [
-    *("index", "introduction", "related_work", "transformations", "networks_and_data"),
+    *("index", "ledger", "introduction", "related_work", "transformations", "networks_and_data"),
     *(
         "strategy_1",
         "strategy_2",

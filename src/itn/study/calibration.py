@@ -158,7 +158,7 @@ def symmetry_table(screenings: dict[str, xr.Dataset]) -> pd.DataFrame:
 
 
 def plot_calibration(screenings: dict[str, xr.Dataset]) -> Figure:
-    """Draw every critical pair's measured curves on top of the ideal observer's."""
+    """Draw every critical pair's measured curves over the ideal observer's."""
     size = (PANEL_WIDTH, 0.85 * PANEL_HEIGHT)
     with panels(len(PHANTOM_PAIRS), size=size) as (figure, grid):
         for name, axes in zip(PHANTOM_PAIRS, grid.flat, strict=False):
