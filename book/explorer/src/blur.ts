@@ -1,5 +1,7 @@
 /** Blur with a Gaussian, along each axis as a product with a matrix, as in `itn.transformations`. */
 
+import { matMul, reshape, tensor, tidy, transpose, type Tensor2D } from "@tensorflow/tfjs-core";
+
 import { CHANNELS, like, meanColor, type Picture } from "./pictures.ts";
 import type { Fill } from "./warp.ts";
 
@@ -8,45 +10,19 @@ export function blur(picture: Picture, sigma: number, fill: Fill): Picture {
   const { height, width } = picture;
   const rows = weightsOf(sigma, height, fill);
   const columns = weightsOf(sigma, width, fill);
-  const down = blurredDown(picture.pixels, rows, height, width * CHANNELS);
-  const across = transposed(
-    blurredDown(transposed(down, height, width), columns, width, height * CHANNELS), width, height,
-  );
-  if (fill === "mean") addOutside(across, rows, columns, meanColor(picture));
-  return like(picture, across);
+  const blurred = tidy(() => {
+    const pixels = tensor(picture.pixels, [height, width * CHANNELS]);
+    const down = matMul(matrixOf(rows, height), pixels as Tensor2D);
+    const turned = transpose(reshape(down, [height, width, CHANNELS]), [1, 0, 2]);
+    const across = matMul(matrixOf(columns, width), reshape(turned, [width, height * CHANNELS]));
+    return transpose(reshape(across, [width, height, CHANNELS]), [1, 0, 2]).dataSync<"float32">();
+  });
+  if (fill === "mean") addOutside(blurred, rows, columns, meanColor(picture));
+  return like(picture, blurred);
 }
 
-/** Multiply a matrix [size, size] of weights with the rows of an array [size, length]. */
-function blurredDown(
-  values: Float32Array, weights: Float64Array, size: number, length: number,
-): Float32Array {
-  const blurred = new Float32Array(values.length);
-  const sums = new Float64Array(length);
-  for (let target = 0; target < size; target++) {
-    sums.fill(0);
-    for (let source = 0; source < size; source++) {
-      const weight = weights[target * size + source];
-      if (weight < 1e-9) continue; // less than float32 can add
-      const start = source * length;
-      for (let i = 0; i < length; i++) sums[i] += weight * values[start + i];
-    }
-    blurred.set(sums, target * length);
-  }
-  return blurred;
-}
-
-/** Exchange rows and columns of pixels. */
-function transposed(values: Float32Array, height: number, width: number): Float32Array {
-  const result = new Float32Array(values.length);
-  for (let row = 0; row < height; row++) {
-    for (let column = 0; column < width; column++) {
-      const [from, to] = [(row * width + column) * CHANNELS, (column * height + row) * CHANNELS];
-      result[to] = values[from];
-      result[to + 1] = values[from + 1];
-      result[to + 2] = values[from + 2];
-    }
-  }
-  return result;
+function matrixOf(weights: Float64Array, size: number): Tensor2D {
+  return tensor(Float32Array.from(weights), [size, size]);
 }
 
 /** Add the mean color as far as the kernel reaches beyond the picture. */

@@ -1,8 +1,8 @@
 /** Networks as Keras describes them, computed by TensorFlow.js. */
 
 import {
-  add, concat, engine, env, exp, fused, log, matMul, maxPool, mean, mul, pad, relu, setBackend, square, tensor,
-  tidy, type Tensor, type Tensor2D, type Tensor4D,
+  add, concat, env, exp, fused, log, matMul, maxPool, mean, mul, pad, relu, reshape, setBackend,
+  square, tensor, tidy, type Rank, type Tensor, type Tensor4D,
 } from "@tensorflow/tfjs-core";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 
@@ -40,14 +40,18 @@ export async function startEngine(pack: Pack): Promise<void> {
   const address = URL.createObjectURL(module);
   // Threads would need headers that no file has.
   env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
-  setWasmPaths({ "tfjs-backend-wasm-simd.wasm": address }, true);
+  const modules = ["wasm", "simd.wasm", "threaded-simd.wasm"] as const;
+  const names = modules.map((ending) =>
+    ending === "wasm" ? "tfjs-backend-wasm.wasm" : (`tfjs-backend-wasm-${ending}` as const),
+  );
+  // All three have to be named; the one with SIMD is what runs.
+  setWasmPaths(Object.fromEntries(names.map((name) => [name, address])), true);
   if (!(await setBackend("wasm"))) throw new Error("this browser runs no WebAssembly with SIMD");
   URL.revokeObjectURL(address);
 }
 
 export class Network {
   private readonly layers: { name: string; inputs: readonly string[]; run: Layer }[];
-  /** After which layer what comes out of each is used no more. */
   private readonly preprocessed: Float32Array;
 
   constructor(
@@ -92,11 +96,6 @@ export class Network {
   }
 }
 
-/** Free what networks hold that are used no more. */
-export function tensorsHeld(): number {
-  return engine().memory().numTensors;
-}
-
 export function softmaxOf(logits: Float32Array): Float32Array {
   const highest = logits.reduce((one, other) => Math.max(one, other));
   const shares = logits.map((logit) => Math.exp(logit - highest));
@@ -137,7 +136,7 @@ function layerOf(layer: LayerDescription, pack: Pack): Layer {
     case "average":
       return ([x]) => mean(x, [1, 2], true);
     case "flat":
-      return ([x]) => x.reshape([1, -1]);
+      return ([x]) => reshape(x, [1, -1]);
   }
 }
 
@@ -148,7 +147,7 @@ function convolution(
   const values = weightsOf(layer, pack);
   const [height, width, inputs, outputs] = shape;
   const whole = layer.groups === 1 ? values : ungrouped(values, shape, layer.groups);
-  const filter = tensor(whole, [height, width, inputs * layer.groups, outputs]) as Tensor4D;
+  const filter = tensor<Rank.R4>(whole, [height, width, inputs * layer.groups, outputs]);
   const bias = tensor(pack.floats(layer.bias).slice());
   const activation = layer.relu ? "relu" : "linear";
   return ([x]) =>
@@ -158,29 +157,32 @@ function convolution(
 }
 
 function dense(layer: Extract<LayerDescription, { kind: "dense" }>, pack: Pack): Layer {
-  const b = tensor(weightsOf(layer, pack), pack.shape(layer.codes)) as Tensor2D;
+  const b = tensor<Rank.R2>(weightsOf(layer, pack), pack.shape(layer.codes) as [number, number]);
   const bias = tensor(pack.floats(layer.bias).slice());
   const activation = layer.relu ? "relu" : "linear";
-  return ([x]) => fused.matMul({ a: x as Tensor2D, b, bias, activation });
+  return ([x]) => fused.matMul({ a: x, b, bias, activation });
 }
 
 /** Divide each value by the energy of its neighbor channels. */
 function normalization(layer: Extract<LayerDescription, { kind: "normalization" }>): Layer {
   return ([x]) => {
-    const channels = x.shape[3] ?? 0;
-    const near = tensor(
+    const channels = x.shape[x.rank - 1];
+    const near = tensor<Rank.R2>(
       Float32Array.from({ length: channels ** 2 }, (_, i) =>
-        Math.abs(Math.floor(i / channels) - (i % channels)) <= layer.size / 2 ? layer.alpha / layer.size : 0,
+        Math.abs(Math.floor(i / channels) - (i % channels)) <= layer.size / 2
+          ? layer.alpha / layer.size
+          : 0,
       ),
       [channels, channels],
     );
-    const energy = matMul(square(x).reshape([-1, channels]), near as Tensor2D).reshape(x.shape);
+    const energy = reshape(matMul(reshape(square(x), [-1, channels]), near), x.shape);
     return mul(x, exp(mul(-layer.beta, log(add(layer.k, energy)))));
   };
 }
 
 function weightsOf(layer: Kernel, pack: Pack): Float32Array {
-  const [codes, table, scale] = [pack.bytes(layer.codes), pack.floats(layer.table), pack.floats(layer.scale)];
+  const codes = pack.bytes(layer.codes);
+  const [table, scale] = [pack.floats(layer.table), pack.floats(layer.scale)];
   return Float32Array.from(codes, (code, i) => table[code] * scale[i % scale.length]);
 }
 
