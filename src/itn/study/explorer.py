@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from itn.files import one_at_a_time, whole_file
 from itn.messages import UsageError
-from itn.plots import RIVAL_STYLES, panels, readable, save_figure
+from itn.plots import RIVAL_STYLES, panels, save_figure
 from itn.provenance import hash_of_files
 from itn.study.profiles import project_folder
 from itn.study.sources import code_hash
@@ -62,7 +62,7 @@ def build(target: Path | None = None) -> str:
     target = target or project_folder() / "_build" / "live" / "live"
     with one_at_a_time(target.parent / ".lock", "the scripts of the page"):
         fetched = fetch_packages()
-        ready = (sources() / MODULE).is_file() and _node() is not None
+        ready = can_bundle()
         state = json.dumps({"sources": _sources_hash(), "missing": "" if ready else fetched})
         stamp = target / "state.json"
         if stamp.is_file() and stamp.read_text() == state:
@@ -76,6 +76,11 @@ def build(target: Path | None = None) -> str:
                 path.write_text(_excuse(fetched), "utf-8")
         stamp.write_text(state)
     return "the page with the live network was made" if ready else f"no live network: {fetched}"
+
+
+def can_bundle() -> bool:
+    """Tell whether Node and the packages are there."""
+    return (sources() / MODULE).is_file() and _node() is not None
 
 
 def bundle(entry: str, target: Path) -> None:
@@ -125,7 +130,7 @@ def plot_view() -> Figure:
             row[0].set_axis_off()
             row[0].set_title(f"turned by {DEGREES}°" if magnitudes else "as it is")
             best = five_best(NETWORK, PICTURE, **magnitudes)[::-1]
-            row[1].barh(list(map(readable, best.index)), best, color=RIVAL_STYLES[1]["color"])
+            row[1].barh(best.index, best, color=RIVAL_STYLES[1]["color"])
             row[1].set_xlim(0, 1)
             row[1].set_xlabel("softmax")
     return figure
