@@ -28,11 +28,11 @@ class Browser:
         answers, told = os.pipe()
         os.set_inheritable(commands, True)
         os.set_inheritable(told, True)
-        # Chromium reads commands from descriptor 3 and answers to 4.
+        # Chromium reads commands from descriptor 3 and answers to 4; not every sh can move others.
         start = f'exec 3<&{commands} 4>&{told}; exec "$0" "$@"'
         self.process = subprocess.Popen(
             [
-                "sh", "-c", start, find_chromium(), "--headless", "--no-sandbox", "--disable-gpu",
+                "bash", "-c", start, find_chromium(), "--headless", "--no-sandbox", "--disable-gpu",
                 "--no-first-run", "--disable-background-networking", "--disable-sync",
                 "--disable-component-update", "--remote-debugging-pipe",
                 f"--user-data-dir={folder}", "about:blank",

@@ -122,14 +122,11 @@ def plot_view() -> Figure:
     image = example_picture(PICTURE, 64)
     turned = transform_all(image[None], {"rotation": DEGREES})[0]
     with panels(4, columns=2, size=(3, 2.2)) as (figure, grid):
-        for row, shown, magnitudes in (
-            (grid[0], image, {}),
-            (grid[1], turned, {"rotation": DEGREES}),
-        ):
+        for row, shown, degrees in ((grid[0], image, 0), (grid[1], turned, DEGREES)):
             row[0].imshow(np.clip(shown, 0, 1), interpolation="none")
             row[0].set_axis_off()
-            row[0].set_title(f"turned by {DEGREES}°" if magnitudes else "as it is")
-            best = five_best(NETWORK, PICTURE, **magnitudes)[::-1]
+            row[0].set_title(f"turned by {degrees}°" if degrees else "as it is")
+            best = five_best(NETWORK, PICTURE, rotation=degrees)[::-1]
             row[1].barh(best.index, best, color=RIVAL_STYLES[1]["color"])
             row[1].set_xlim(0, 1)
             row[1].set_xlabel("softmax")

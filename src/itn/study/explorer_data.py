@@ -87,7 +87,9 @@ def round_weights(network: keras.Model) -> None:
 def _coded(kernel: Array) -> tuple[Array, Array, Array]:
     """Return codes, their table, and a factor for each output: exact for at most 256 values."""
     outputs = kernel.shape[-1]
-    table = np.unique(kernel)
+    table: Array = np.unique(kernel)
+    codes: Array
+    scale: Array
     if len(table) <= CODES:
         codes, scale = np.searchsorted(table, kernel), np.ones(outputs)
         table = np.pad(table, (0, CODES - len(table)))

@@ -37,7 +37,7 @@ def example_picture(name: str, size: int) -> npt.NDArray[np.float32]:
     if name not in PHANTOM_CLASSES:
         raise unknown("picture", name, [*PHOTOGRAPHS, *PHANTOM_CLASSES])
     image = render_phantom([name], 1, size=size).images[0]
-    return np.round(255 * image) / np.float32(255)
+    return np.divide(np.round(255 * image), np.float32(255), dtype=np.float32)
 
 
 def transform_all(
