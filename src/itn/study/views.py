@@ -74,7 +74,7 @@ def transform_all(
     if (places := product(Motion)) is not None:
         result = affine_warp(result, places, fill)
     if (colors := product(Recoloring)) is not None:
-        result = recolor(result, colors[None])
+        result = recolor(result, colors[None].astype(images.dtype))
     for name in ("blur", "noise"):
         if name in magnitudes:
             result = transform(result, name, magnitudes[name], fill, seed)
