@@ -23,6 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 .PHONY: book setup test figures bench lock clean
 
 book: figures
+	$(VENV)/itn explorer
 	$(VENV)/jupyter-book build book -W -n --keep-going
 	@echo "The page is at $(CURDIR)/_build/html/index.html"
 
@@ -53,7 +54,7 @@ clean:
 	rm -rf _build book/results results/.cache
 
 # Debian's Python comes without what `venv` needs to install pip; its own pip can do it then.
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock pyproject.toml book/explorer/package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 	    echo "Python 3.11, 3.12 or 3.13 is needed, but $(PYTHON) is" \
 	        "$$($(PYTHON) --version 2>&1 || true). Name another: make PYTHON=python3.12" >&2; \
@@ -63,4 +64,5 @@ $(INSTALLED): requirements.lock pyproject.toml
 	    && $(PYTHON) -m pip --python $(VENV)/python install pip; }
 	$(VENV)/python -m pip install --quiet --requirement requirements.lock
 	$(VENV)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(VENV)/itn explorer --packages
 	@touch $@

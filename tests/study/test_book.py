@@ -18,7 +18,15 @@ ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
 PHONE_WIDTH = 390  # CSS pixels
 CHAPTERS = [
-    *("index", "ledger", "introduction", "related_work", "transformations", "networks_and_data"),
+    *(
+        "index",
+        "ledger",
+        "try_it_yourself",
+        "introduction",
+        "related_work",
+        "transformations",
+        "networks_and_data",
+    ),
     *(
         "strategy_1",
         "strategy_2",

@@ -74,3 +74,4 @@ from .tables import threshold_table as threshold_table
 from .taught import plot_taught as plot_taught
 from .taught import taught_screenings as taught_screenings
 from .taught import taught_table as taught_table
+from .views import five_best as five_best

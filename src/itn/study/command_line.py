@@ -176,6 +176,16 @@ def run_notebooks(
         raise UsageError(str(error)) from error
 
 
+@app.command("explorer")
+def build_explorer(
+    packages: Annotated[bool, typer.Option(help="Only fetch the packages it needs.")] = False,
+) -> None:
+    """Make the scripts of the page "Try it yourself", for the book; what is missing is said."""
+    from itn.study.explorer import build, fetch_packages
+
+    typer.echo(fetch_packages() if packages else build())
+
+
 @app.command("check")
 def check_installation() -> None:
     """Show what is installed, found and writable: what to paste into a report of a fault."""

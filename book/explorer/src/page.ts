@@ -1,0 +1,256 @@
+/** The page: what is chosen, what is shown of it, and what the network says. */
+
+import { fromAddress, toAddress, type View } from "./address.ts";
+import { choice, element, slider, type Slider } from "./controls.ts";
+import { Network } from "./networks.ts";
+import { openImage, readImage } from "./own_pictures.ts";
+import type { Pack } from "./pack.ts";
+import { fromBytes, toImageData, type Picture } from "./pictures.ts";
+import { transformed } from "./transformations.ts";
+import { FILLS, type Fill } from "./warp.ts";
+import { bestFew, bestOf, percent, pythonLine, verdict } from "./words.ts";
+
+const SHOWN = 5; // classes
+const OWN = "your own"; // what the choice of pictures calls it
+const QUIET = 400; // milliseconds without a move, after which a screen reader is told
+const FILL_TITLES: Record<Fill, string> = {
+  zeros: "black", edge: "the nearest pixel", reflect: "the mirror image", mean: "the mean color",
+};
+
+export class Page {
+  private view: View;
+  private own: { name: string; image: HTMLImageElement } | undefined;
+  private readonly networks = new Map<string, Network>();
+  private readonly untouched = new Map<string, Promise<Float32Array>>();
+  private sliders = new Map<string, Slider>();
+  private waiting = false;
+  private busy = false;
+  private told: ReturnType<typeof setTimeout> | undefined;
+
+  private readonly before = element("canvas", { role: "img", ariaLabel: "the picture as it is" });
+  private readonly after = element("canvas", { role: "img", ariaLabel: "the transformed picture" });
+  private readonly answers = element("ol");
+  private readonly sentence = element("p", { className: "verdict" });
+  private readonly live = element("p", { className: "visually-hidden", role: "status" });
+  private readonly refused = element("p", { className: "refused", role: "alert" });
+  private readonly code = element("code");
+  private readonly rounding = element("p");
+  private readonly sliderBox = element("div", { className: "sliders" });
+  private readonly network: ReturnType<typeof choice>;
+  private readonly picture: ReturnType<typeof choice>;
+  private readonly fill: ReturnType<typeof choice>;
+  private readonly clip = element("input", { type: "checkbox" });
+
+  constructor(
+    private readonly root: HTMLElement,
+    private readonly pack: Pack,
+  ) {
+    const { contents } = pack;
+    this.view = fromAddress(location.hash, contents);
+    this.network = choice(
+      "Network", contents.networks.map(({ name, title }) => [name, title]),
+      (network) => { this.chooseNetwork(network); },
+    );
+    this.picture = choice("Picture", [], (picture) => { this.choosePicture(picture); });
+    this.fill = choice(
+      "Outside the picture lies", FILLS.map((name) => [name, FILL_TITLES[name]]),
+      (fill) => { this.change({ fill: fill as Fill }); },
+    );
+    this.clip.addEventListener("change", () => { this.change({ clip: this.clip.checked }); });
+    this.lay();
+    this.follow();
+    addEventListener("hashchange", () => {
+      if (location.hash === toAddress(this.view)) return;
+      this.view = fromAddress(location.hash, contents);
+      this.follow();
+    });
+  }
+
+  /** Put all parts into the page. */
+  private lay(): void {
+    const file = element("input", { type: "file", accept: "image/*" });
+    file.addEventListener("change", () => { void this.take(file.files?.[0]); });
+    const reset = element("button", { type: "button" }, ["Back to the picture as it is"]);
+    reset.addEventListener("click", () => {
+      this.view = { ...this.view, magnitudes: {} };
+      this.follow();
+    });
+    const copy = element("button", { type: "button" }, ["Copy"]);
+    copy.addEventListener("click", () => { void navigator.clipboard.writeText(this.code.textContent); });
+    const captioned = (canvas: HTMLCanvasElement, caption: string): HTMLElement =>
+      element("figure", {}, [canvas, element("figcaption", {}, [caption])]);
+    const board = element("div", { className: "explorer-board" }, [
+      element("div", { className: "choices" }, [
+        this.network.box, this.picture.box,
+        element("label", { className: "choice" }, ["Your own picture; it stays in this page", file]),
+      ]),
+      this.refused,
+      element("div", { className: "pictures" }, [
+        captioned(this.before, "as it is"), captioned(this.after, "as the network sees it"),
+        element("div", { className: "answers" }, [
+          element("p", {}, ["The five classes that come highest, and their softmax:"]), this.answers,
+        ]),
+      ]),
+      this.sentence, this.live, this.sliderBox,
+      element("div", { className: "choices" }, [
+        this.fill.box,
+        element("label", { className: "check" }, [this.clip, "cut values off at black and white"]),
+        reset,
+      ]),
+      element("div", { className: "line" }, [this.code, copy]), this.rounding,
+    ]);
+    board.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      board.classList.add("dropping");
+    });
+    board.addEventListener("dragleave", () => { board.classList.remove("dropping"); });
+    board.addEventListener("drop", (event) => {
+      event.preventDefault();
+      board.classList.remove("dropping");
+      void this.take(event.dataTransfer?.files[0]);
+    });
+    this.root.append(board);
+  }
+
+  /** Show a view in all controls, and what comes of it. */
+  private follow(): void {
+    const { contents } = this.pack;
+    const { size, phantom } = this.description();
+    const pictures = contents.pictures.filter((picture) => picture.phantom === phantom);
+    const options = pictures.map(({ name, title }) => element("option", { value: name }, [title]));
+    if (this.own) options.push(element("option", { value: OWN }, [this.own.name]));
+    this.picture.select.replaceChildren(...options);
+    this.network.select.value = this.view.network;
+    this.picture.select.value = this.own ? OWN : this.view.picture;
+    this.fill.select.value = this.view.fill;
+    this.clip.checked = this.view.clip;
+    this.sliders = new Map(
+      contents.transformations.map((each) => [
+        each.name,
+        slider(each, contents.sweeps[size][each.name], (magnitude) => { this.move(each.name, magnitude); }),
+      ]),
+    );
+    for (const { name, identity } of contents.transformations) {
+      this.sliders.get(name)?.show(this.view.magnitudes[name] ?? identity);
+    }
+    this.sliderBox.replaceChildren(...Array.from(this.sliders.values(), ({ box }) => box));
+    this.update();
+  }
+
+  private chooseNetwork(network: string): void {
+    const { picture, ...view } = this.view;
+    // What does not fit the other network, a picture or a blur, is as usual.
+    this.view = fromAddress(toAddress({ ...view, network, picture }), this.pack.contents);
+    this.follow();
+  }
+
+  private choosePicture(picture: string): void {
+    if (picture === OWN) return;
+    this.own = undefined;
+    this.view = { ...this.view, picture };
+    this.follow();
+  }
+
+  private async take(file: Blob | undefined): Promise<void> {
+    if (!file) return;
+    this.refused.textContent = "";
+    try {
+      const image = await openImage(file);
+      readImage(image, this.description().size);
+      this.own = { name: file instanceof File ? file.name : OWN, image };
+      for (const key of this.untouched.keys()) if (key.endsWith(OWN)) this.untouched.delete(key);
+      this.follow();
+    } catch (error) {
+      this.refused.textContent = `Not read: ${error instanceof Error ? error.message : String(error)}.`;
+    }
+  }
+
+  private move(name: string, magnitude: number): void {
+    const rest = Object.entries(this.view.magnitudes).filter(([other]) => other !== name);
+    const each = this.pack.contents.transformations.find((one) => one.name === name);
+    if (magnitude !== each?.identity) rest.push([name, magnitude]);
+    this.change({ magnitudes: Object.fromEntries(rest) });
+  }
+
+  private change(part: Partial<View>): void {
+    this.view = { ...this.view, ...part };
+    this.update();
+  }
+
+  private description(): Network["description"] {
+    const found = this.pack.contents.networks.find(({ name }) => name === this.view.network);
+    if (!found) throw new Error(`no network ${this.view.network}`);
+    return found;
+  }
+
+  /** Show what is asked for last; what was asked for meanwhile is passed over. */
+  private update(): void {
+    this.waiting = true;
+    if (this.busy) return;
+    this.busy = true;
+    void (async () => {
+      while (this.waiting) {
+        this.waiting = false;
+        await this.show();
+      }
+      this.busy = false;
+    })();
+  }
+
+  private async show(): Promise<void> {
+    const { view } = this;
+    const description = this.description();
+    const network = this.networks.get(view.network) ?? new Network(description, this.pack);
+    this.networks.set(view.network, network);
+    const picture = this.chosen(description.size);
+    const { grayWeights } = this.pack.contents;
+    const shown = transformed(picture, view.magnitudes, { ...view, seeds: [0, 0], grayWeights });
+    draw(this.before, picture);
+    draw(this.after, shown);
+    const key = `${view.network}/${this.own ? OWN : view.picture}`;
+    const untouched = this.untouched.get(key) ?? network.softmax(picture);
+    this.untouched.set(key, untouched);
+    const before = await untouched;
+    const now = await network.softmax(shown);
+    this.answer(before, now);
+    history.replaceState(null, "", toAddress(view));
+    this.code.textContent = pythonLine(view, this.own?.name);
+    this.rounding.textContent = description.deviation === 0
+      ? "The weights are those that were published."
+      : `By its rounded weights the softmax of the photographs changes by ${description.deviation.toFixed(3)} at most.`;
+    this.root.dataset.shown = toAddress(view);
+  }
+
+  private chosen(size: number): Picture {
+    if (this.own) return readImage(this.own.image, size);
+    const sample = this.pack.contents.pictures.find(({ name }) => name === this.view.picture);
+    if (!sample) throw new Error(`no picture ${this.view.picture}`);
+    return fromBytes(this.pack.bytes(sample.pixels[size]), size, size);
+  }
+
+  private answer(before: Float32Array, now: Float32Array): void {
+    const { classes } = this.description();
+    const first = bestOf(before);
+    this.answers.replaceChildren(
+      ...bestFew(now, SHOWN).map((index) => {
+        const bar = element("div", { className: "bar" });
+        bar.style.width = `${100 * now[index]}%`;
+        const name = element("div", { className: "name" }, [
+          element("span", {}, [classes[index]]), element("span", {}, [percent(now[index])]),
+        ]);
+        return element("li", { className: index === first ? "before" : "" }, [name, bar]);
+      }),
+    );
+    const moved = Object.keys(this.view.magnitudes).length > 0 || this.view.clip;
+    const text = verdict(classes, before, now, moved);
+    this.sentence.textContent = text;
+    this.sentence.classList.toggle("changed", bestOf(now) !== first);
+    clearTimeout(this.told);
+    this.told = setTimeout(() => { this.live.textContent = text; }, QUIET);
+  }
+}
+
+function draw(canvas: HTMLCanvasElement, picture: Picture): void {
+  [canvas.width, canvas.height] = [picture.width, picture.height];
+  canvas.getContext("2d")?.putImageData(toImageData(picture), 0, 0);
+}

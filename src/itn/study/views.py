@@ -1,0 +1,103 @@
+"""One picture under several transformations at once, and what a network says of it.
+
+It is what the page "Try it yourself" shows; the line of Python that it offers calls `five_best`.
+"""
+
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import skimage.data
+
+from itn import ops
+from itn.classifiers import load_classifier
+from itn.messages import unknown
+from itn.phantom.objects import PHANTOM_CLASSES
+from itn.phantom.pictures import render_phantom
+from itn.picture_files import read_picture
+from itn.plots import readable
+from itn.transformations import TRANSFORMATIONS, Motion, Recoloring, find_transformation, transform
+from itn.warp import affine_warp, recolor
+
+PHOTOGRAPHS = {  # scikit-image's own that show one thing, and what that is
+    "astronaut": "astronaut.png",
+    "cat": "chelsea.png",
+    "coffee": "coffee.png",
+    "motorcycle": "motorcycle_left.png",
+    "rocket": "rocket.jpg",
+}
+
+
+def example_picture(name: str, size: int) -> npt.NDArray[np.float32]:
+    """Return one of scikit-image's photographs or of the rendered objects, in 8 bits a value."""
+    if name in PHOTOGRAPHS:
+        return read_picture(Path(skimage.data.__file__).with_name(PHOTOGRAPHS[name]), size)
+    if name not in PHANTOM_CLASSES:
+        raise unknown("picture", name, [*PHOTOGRAPHS, *PHANTOM_CLASSES])
+    image = render_phantom([name], 1, size=size).images[0]
+    rounded: npt.NDArray[np.float32] = np.round(255 * image) / np.float32(255)
+    return rounded
+
+
+def transform_all(
+    images: npt.NDArray[np.float32],
+    magnitudes: dict[str, float],
+    fill: str = "zeros",
+    seed: int = 0,
+    clip: bool = False,
+) -> npt.NDArray[np.float32]:
+    """Transform pictures by several transformations, in the order of `TRANSFORMATIONS`.
+
+    What moves pixels is one product of matrices, so that pixels are read once; what changes colors
+    is another. Then come blur and noise, whatever the order in which they are given.
+    """
+    for name in magnitudes:
+        find_transformation(name)
+    asked = [each for each in TRANSFORMATIONS.values() if each.name in magnitudes]
+
+    def product(kind: type) -> npt.NDArray[np.float32] | None:
+        size = images.shape[1:3]
+        matrices = [
+            np.asarray(each.matrix(_column(each.checked(magnitudes[each.name])), *size))[0]
+            for each in asked
+            if isinstance(each, kind)
+        ]
+        if not matrices:
+            return None
+        # The first to be done reads last; of colors it is the first that is multiplied.
+        squares = [np.vstack([m, np.eye(m.shape[1])[-1:]]) for m in matrices]
+        whole = reduce(np.matmul, squares if kind is Motion else squares[::-1])
+        return np.asarray(whole[:-1], np.float32)
+
+    result = ops.convert_to_tensor(images)
+    if (places := product(Motion)) is not None:
+        result = affine_warp(result, places, fill)
+    if (colors := product(Recoloring)) is not None:
+        result = recolor(result, colors[None].astype(images.dtype))
+    for name in ("blur", "noise"):
+        if name in magnitudes:
+            result = transform(result, name, magnitudes[name], fill, seed)
+    return np.asarray(ops.clip(result, 0, 1) if clip else result)
+
+
+def five_best(
+    network: str, picture: str | Path, fill: str = "zeros", clip: bool = False, **magnitudes: float
+) -> pd.Series:
+    """Tell the five classes that a network finds most likely, with their softmax.
+
+    ``picture`` is the name of an example or a file; ``magnitudes`` as in ``rotation=30``.
+    """
+    classifier = load_classifier(network)
+    known = picture in PHOTOGRAPHS or picture in PHANTOM_CLASSES
+    size = classifier.input_size
+    image = example_picture(str(picture), size) if known else read_picture(picture, size)
+    softmax = classifier.predict(transform_all(image[None], magnitudes, fill, clip=clip))[0]
+    best = np.argsort(-softmax, kind="stable")[:5]
+    names = [readable(classifier.class_names[each]) for each in best]
+    return pd.Series(softmax[best], index=names, name="softmax")
+
+
+def _column(magnitude: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    return np.asarray(magnitude, np.float32).reshape(1, 1, 1, 1)
