@@ -37,8 +37,7 @@ def example_picture(name: str, size: int) -> npt.NDArray[np.float32]:
     if name not in PHANTOM_CLASSES:
         raise unknown("picture", name, [*PHOTOGRAPHS, *PHANTOM_CLASSES])
     image = render_phantom([name], 1, size=size).images[0]
-    rounded: npt.NDArray[np.float32] = np.round(255 * image) / np.float32(255)
-    return rounded
+    return (np.round(255 * image) / 255).astype(np.float32)
 
 
 def transform_all(
