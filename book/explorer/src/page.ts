@@ -217,7 +217,7 @@ export class Page {
     this.code.textContent = pythonLine(view, this.own?.name);
     this.rounding.textContent = description.deviation === 0
       ? "The weights are those that were published."
-      : `By its rounded weights the softmax of the photographs changes by ${description.deviation.toFixed(3)} at most.`;
+      : `Its weights are rounded, which changes the softmax of these photographs by at most ${description.deviation.toFixed(3)}.`;
     this.root.dataset.shown = toAddress(view);
   }
 

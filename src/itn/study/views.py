@@ -22,10 +22,10 @@ from itn.transformations import TRANSFORMATIONS, Motion, Recoloring, find_transf
 from itn.warp import affine_warp, recolor
 
 PHOTOGRAPHS = {  # scikit-image's own that show one thing, and what that is
+    "motorcycle": "motorcycle_left.png",  # first, as every network knows what it is
     "astronaut": "astronaut.png",
     "cat": "chelsea.png",
     "coffee": "coffee.png",
-    "motorcycle": "motorcycle_left.png",
     "rocket": "rocket.jpg",
 }
 
