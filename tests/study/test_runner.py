@@ -61,8 +61,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with one profile and one notebook; the working directory is inside it."""
     (tmp_path / "profiles").mkdir()
     lines = PROFILE.read_text().splitlines(keepends=True)
-    of_all_notebooks = "".join(line for line in lines if not line.startswith("notebooks:"))
-    (tmp_path / "profiles" / "demo.yaml").write_text(of_all_notebooks)
+    which = ("notebooks:", "more_networks:")  # those of the demo are its tests' choice
+    kept = "".join(line for line in lines if not line.startswith(which))
+    kept = kept.replace("[squeezenet, efficientnet_lite0]", "[squeezenet]")
+    (tmp_path / "profiles" / "demo.yaml").write_text(kept)
     (tmp_path / "results" / "demo").mkdir(parents=True)
     (tmp_path / "results" / "demo" / "squeezenet_blur.nc").write_bytes(b"archived")
     (tmp_path / "requirements.lock").write_text("numpy==2.0.0\n")
@@ -303,6 +305,21 @@ def test_a_profile_may_run_notebooks_for_each_of_its_networks(
             shown or folder,
             '<svg fill="blue"/>',
         )
+
+
+def test_a_profile_may_run_some_notebooks_for_more_networks(
+    project: Path, executions: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_notebook(project / "notebooks" / "circle.ipynb", BODY)
+    profile = project / "profiles" / "demo.yaml"
+    text = profile.read_text().replace("[squeezenet]", "[squeezenet, alexnet_phantom]")
+    profile.write_text(f"{text}more_networks: {{alexnet_phantom: [circle]}}\n")
+    run_profile("demo")
+    assert sorted(capsys.readouterr().out.splitlines()) == [
+        "demo/alexnet_phantom/circle: executed",
+        "demo/circle: executed",
+        "demo/square: executed",
+    ]
 
 
 def test_run_profile_names_what_is_unknown(project: Path) -> None:

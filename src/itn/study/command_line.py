@@ -64,6 +64,13 @@ def screen_profile(
     network: Annotated[
         list[str] | None, typer.Option(help="Which to screen; may be repeated. Default: all.")
     ] = None,
+    category: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Which to add, for a profile that is screened category by category; may be "
+            "repeated. Default: all."
+        ),
+    ] = None,
     arithmetic: Annotated[
         str | None,
         typer.Option(help="bfloat16 or float16, where the device is faster in them."),
@@ -83,12 +90,19 @@ def screen_profile(
 ) -> None:
     """Screen a profile's networks and archive the results under results/<profile>/."""
     import itn
-    from itn.study.archive import Request, archive
+    from itn.study.archive import Request
+    from itn.study.growing import archive_categories
     from itn.study.profiles import load_profile, read_parameters
-    from itn.study.screenings import screening_request
 
+    by_category = load_profile(profile).by_category
+    if category and (scheduler or not by_category):
+        what = (
+            "a scheduler's workers screen" if by_category else f"profile {profile} is screened in"
+        )
+        raise UsageError(f"no --category here: {what} all categories at once")
     how = {
         "profile": profile,
+        "classes": category or None,
         "arithmetic": arithmetic,
         "magnitudes": "adaptive" if adaptive else None,
         "precision": precision,
@@ -100,8 +114,7 @@ def screen_profile(
     ]
     archived: Iterable[tuple[Request, bool]]
     if scheduler is None:
-        requests = (screening_request(*one) for one in wanted)
-        archived = ((request, archive(request, force)) for request in requests)
+        archived = (archive_categories(*one, force) for one in wanted)
     else:
         from itn.study.workers import archive_on_workers
 

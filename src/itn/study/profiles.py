@@ -88,6 +88,7 @@ class Transformers(_Strict):
     # Data sets beside the profile's own, and for each the file in profiles/ that lists which
     # pictures of it, as the part "training", see `itn.study.splits`.
     more_pictures: dict[str, str] = {}
+    learn_from: Names | None = None  # classes of the profile; None: all
     epochs: Annotated[int, pydantic.Field(ge=1)]
     batch_size: Annotated[int, pydantic.Field(ge=1)] = 32
     color_weight: Annotated[float, pydantic.Field(ge=0)]
@@ -114,6 +115,9 @@ class Profile(_Strict):
     transformers: Transformers | None = None  # of Invariant Transformer Nets
     notebooks: Names | None = None  # that `itn figures` runs for it; None: all that apply
     each_network: bool = False  # notebooks that take a network run for each, not for the first
+    more_networks: dict[str, Names] = {}  # beside the first, and which notebooks run for each
+    # Its screenings are archived category by category, and figures show those that are there.
+    by_category: bool = False
     untaught: str | None = None  # profile whose networks saw the same, but none turned or zoomed
     groups: dict[str, Names] = {}  # classes that are compared, see `itn.study.symmetry`
 
@@ -209,7 +213,13 @@ def load_profile(name: str) -> Profile:
     for kind, chosen, possible in (
         ("fill", (profile.fill,), FILLS),
         ("highlight", profile.highlights, profile.classes),
+        ("network", tuple(profile.more_networks), profile.networks),
         *(("class", members, profile.classes) for members in profile.groups.values()),
+        (
+            "class",
+            (profile.transformers and profile.transformers.learn_from) or (),
+            profile.classes,
+        ),
     ):
         for given in chosen:
             if given not in possible:
