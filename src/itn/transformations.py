@@ -19,7 +19,7 @@ import numpy as np
 
 from itn import ops
 from itn.messages import UsageError, shown, unknown
-from itn.warp import Tensor, affine_warp, check_fill
+from itn.warp import Tensor, affine_warp, check_fill, known_values
 
 Sweep = Callable[[int], np.ndarray]
 
@@ -281,9 +281,8 @@ def check_pictures(images: Any, names: Sequence[str] = ()) -> None:
         )
     if not (isinstance(images, np.ndarray) or ops.is_tensor(images)) or 0 in images.shape:
         return
-    try:
-        values = np.asarray(images)
-    except (TypeError, ValueError, NotImplementedError):  # symbolic; each library has its own
+    values = known_values(images)
+    if values is None:
         return
     smallest, largest = values.min(), values.max()  # not a number if one is not
     if not np.isfinite([smallest, largest]).all():

@@ -10,7 +10,6 @@ coordinates and the origin of the matrix is the picture's center ``((W - 1)/2, (
 The matrix is in pixels and maps where a pixel *is written* to where it *is read*.
 """
 
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -122,6 +121,14 @@ def check_fill(fill: str) -> None:
         raise unknown("fill", fill, FILLS)
 
 
+def known_values(tensor: Tensor) -> np.ndarray | None:
+    """Return the numbers of a tensor; None where it is symbolic and has none yet."""
+    try:
+        return np.asarray(tensor)
+    except (TypeError, ValueError, NotImplementedError, RuntimeError):  # each library has its own
+        return None
+
+
 def _checked_pictures(given: Tensor) -> Tensor:
     """Return pictures as a tensor, or refuse what are none."""
     images = _as_tensor(given, "pictures")
@@ -147,10 +154,8 @@ def _checked_matrix(given: Tensor, count: int | None, dtype: Any) -> Tensor:
         )
     if not known.startswith(("float", "bfloat", "int", "uint")):
         raise UsageError(f"matrices must be of real numbers, got {known}")
-    values = np.zeros(0)
-    with suppress(TypeError, ValueError, NotImplementedError):  # symbolic: see `check_pictures`
-        values = np.asarray(matrix, np.float64)
-    if not (np.abs(values) <= LARGEST_ENTRY).all():
+    values = known_values(matrix)
+    if values is not None and not (np.abs(values) <= LARGEST_ENTRY).all():
         raise UsageError(
             f"matrices must be of finite numbers up to {LARGEST_ENTRY:g}, got {shown(values)}"
         )

@@ -52,6 +52,7 @@ def test_parameters_are_taken_and_the_rest_of_a_notebook_is_passed_over(project)
         "pictures": None,
         "classes": ("blue", "red"),
         "magnitudes": (0, 0.5),
+        "precision": None,
         "fill": None,
         "seed": 3,
         "limit": None,
