@@ -30,7 +30,7 @@ from itn.study.claim_measures import Measurement, Screenings
 from itn.study.learned import transformers_request
 from itn.study.pages import MISSING
 from itn.study.profiles import FigureParameters, TransformerParameters, load_profile
-from itn.study.screenings import archived_screening
+from itn.study.screenings import archived_screening, screening_request
 from itn.transformations import TRANSFORMATIONS
 
 HOLDS, LIMITS = "holds", "holds with limits"
@@ -412,10 +412,12 @@ CLAIMS = (
 def read_evidence(parameters: FigureParameters) -> Evidence:
     """Read the archived results that claims are tested on."""
     profile = load_profile(parameters.profile)
-    ours, others = (
-        [_screenings(name, network) for network in load_profile(name).networks]
-        for name in (parameters.profile, IMAGENET)
-    )
+    ours = [_screenings(parameters.profile, network) for network in profile.networks]
+    others = [
+        _screenings(IMAGENET, network)
+        for network in load_profile(IMAGENET).networks
+        if _is_screened(IMAGENET, network)
+    ]
     study = transformers_request(TransformerParameters(profile=IMAGENET))
     return Evidence(
         ours, others, profile.groups[AXISYMMETRIC], read_netcdf(require_archived(study))
@@ -425,6 +427,12 @@ def read_evidence(parameters: FigureParameters) -> Evidence:
 def _screenings(profile: str, network: str) -> dict[str, xr.Dataset]:
     asked = FigureParameters(profile=profile, network=network)
     return {name: archived_screening(asked, name) for name in TRANSFORMATIONS}
+
+
+def _is_screened(profile: str, network: str) -> bool:
+    """Tell whether a network is screened under every transformation, and not only some yet."""
+    asked = FigureParameters(profile=profile, network=network)
+    return all(screening_request(asked, name).archive.is_file() for name in TRANSFORMATIONS)
 
 
 def measure_claims(parameters: FigureParameters) -> pd.DataFrame:
