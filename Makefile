@@ -54,7 +54,7 @@ clean:
 	rm -rf _build book/results results/.cache
 
 # Debian's Python comes without what `venv` needs to install pip; its own pip can do it then.
-$(INSTALLED): requirements.lock pyproject.toml book/explorer/package-lock.json
+$(INSTALLED): requirements.lock pyproject.toml $(wildcard book/explorer/package-lock.json)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 	    echo "Python 3.11, 3.12 or 3.13 is needed, but $(PYTHON) is" \
 	        "$$($(PYTHON) --version 2>&1 || true). Name another: make PYTHON=python3.12" >&2; \
