@@ -156,6 +156,12 @@ def test_nothing_is_loaded_from_elsewhere(built):
         assert [source for source in parser.loaded if remote.match(source)] == [], page.name
 
 
+def test_no_directive_is_shown_as_text(built):
+    """As one is whose first line holds a backtick: Sphinx says nothing of it."""
+    shown = [page.name for page in built.glob("*.html") if "```{" in page.read_text("utf-8")]
+    assert shown == []
+
+
 def test_figures_are_numbered_in_order(built):
     numbers: list[int] = []
     for chapter in CHAPTERS:
