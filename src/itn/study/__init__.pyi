@@ -4,6 +4,10 @@ from .calibration import calibration_table as calibration_table
 from .calibration import plot_calibration as plot_calibration
 from .calibration import plot_symmetry as plot_symmetry
 from .calibration import symmetry_table as symmetry_table
+from .controls import control_summary as control_summary
+from .controls import control_table as control_table
+from .controls import obtain_controls as obtain_controls
+from .controls import plot_controls as plot_controls
 from .costs import cost_conditions as cost_conditions
 from .costs import cost_table as cost_table
 from .costs import cost_texts as cost_texts
