@@ -262,7 +262,7 @@ def obtain_controls(parameters: FigureParameters) -> dict[str, xr.Dataset]:
     wanted = np.isin(of_image["category"][1], names)
     found = {}
     for name in request.recipe["transformations"]:
-        part = xr.Dataset(tree[name].dataset).assign_coords(image=about.image)
+        part = tree[name].dataset.copy().assign_coords(image=about.image)
         whole = obtain_screening(parameters.model_copy(update={"limit": None}), name)
         screened = whole.predicted.sel(image=part.image, magnitude=part.magnitude)
         both = xr.concat(
