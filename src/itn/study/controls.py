@@ -369,7 +369,7 @@ def control_summary(table: pd.DataFrame) -> pd.DataFrame:
 
 def plot_controls(controls: dict[str, xr.Dataset]) -> Figure:
     """Draw the accuracy of the screening, with its interval, and of each control as a thin line."""
-    size = (2.4, 2.2)
+    size = (2.9, 2.4)
     with panels(len(controls), 3, size, sharey=True) as (figure, grid):
         handles: dict[str, Any] = {}
         for axes, (name, of) in zip(grid.flat, controls.items(), strict=False):
