@@ -69,7 +69,12 @@ def test_looks_at_the_phantom_unless_told_otherwise(path: Path) -> None:
         found = read_parameters(namespace, TransformerParameters)
     else:
         found = read_parameters(namespace)
-    elsewhere = {"costs": "imagenet", "photographs": "photos", "taught": "photos_taught"}
+    elsewhere = {
+        "costs": "imagenet",
+        "many_classes": "imagenet",
+        "photographs": "photos",
+        "taught": "photos_taught",
+    }
     assert found.profile == elsewhere.get(path.stem, "phantom")
 
 

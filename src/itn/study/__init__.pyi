@@ -22,6 +22,11 @@ from .learned_training import transformer_table as transformer_table
 from .learned_variations import plot_variations as plot_variations
 from .learned_variations import variation_table as variation_table
 from .learned_variations import vary_transformers as vary_transformers
+from .many_classes import coverage_table as coverage_table
+from .many_classes import halving_table as halving_table
+from .many_classes import plot_many_classes as plot_many_classes
+from .many_classes import read_accuracy as read_accuracy
+from .many_classes import untouched_table as untouched_table
 from .networks import seed_table as seed_table
 from .networks import seed_texts as seed_texts
 from .networks import training_settings as training_settings

@@ -18,6 +18,7 @@ from itn.messages import Progress, UsageError
 # What a command has finished stays; `itn` says so when it is stopped.
 KEPT = {
     "screen": "a screening is kept as far as its last pass",
+    "accuracy": "a screening is kept as far as its last pass",
     "transformers": "a training is kept as far as its last epoch",
     "train": "a training is kept as far as its last epoch",
     "figures": "the notebooks that were executed are kept",
@@ -64,6 +65,13 @@ def screen_profile(
     network: Annotated[
         list[str] | None, typer.Option(help="Which to screen; may be repeated. Default: all.")
     ] = None,
+    category: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Which to add, for a profile that is screened category by category; may be "
+            "repeated. Default: all."
+        ),
+    ] = None,
     arithmetic: Annotated[
         str | None,
         typer.Option(help="bfloat16 or float16, where the device is faster in them."),
@@ -76,27 +84,49 @@ def screen_profile(
 ) -> None:
     """Screen a profile's networks and archive the results under results/<profile>/."""
     import itn
-    from itn.study.archive import Request, archive
+    from itn.study.archive import Request
+    from itn.study.growing import archive_categories
     from itn.study.profiles import load_profile, read_parameters
-    from itn.study.screenings import screening_request
 
-    wanted = [
-        (
-            read_parameters({"profile": profile, "network": each, "arithmetic": arithmetic}),
-            name,
+    by_category = load_profile(profile).by_category
+    if category and (scheduler or not by_category):
+        what = (
+            "a scheduler's workers screen" if by_category else f"profile {profile} is screened in"
         )
+        raise UsageError(f"no --category here: {what} all categories at once")
+    common = {"profile": profile, "classes": category or None, "arithmetic": arithmetic}
+    wanted = [
+        (read_parameters(common | {"network": each}), name)
         for each in network or load_profile(profile).networks
         for name in transformation or itn.TRANSFORMATIONS
     ]
     archived: Iterable[tuple[Request, bool]]
     if scheduler is None:
-        requests = (screening_request(*one) for one in wanted)
-        archived = ((request, archive(request, force)) for request in requests)
+        archived = (archive_categories(*one, force) for one in wanted)
     else:
         from itn.study.workers import archive_on_workers
 
         archived = archive_on_workers(scheduler, wanted, force)
     for request, written in archived:
+        Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
+
+
+@app.command("accuracy")
+def look_at_many_classes(
+    profile: ProfileOption = "imagenet",
+    network: Annotated[
+        list[str] | None, typer.Option(help="Which to look with; may be repeated. Default: all.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Also what is archived already.")] = False,
+) -> None:
+    """Archive the accuracy of a profile's networks over many classes; resumes if stopped."""
+    from itn.study.archive import archive
+    from itn.study.many_classes import accuracy_request
+    from itn.study.profiles import load_profile, read_parameters
+
+    for each in network or load_profile(profile).networks:
+        request = accuracy_request(read_parameters({"profile": profile, "network": each}))
+        written = archive(request, force)
         Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
 
 

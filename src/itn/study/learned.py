@@ -65,7 +65,7 @@ def _chosen(parameters: TransformerParameters) -> _Chosen:
     sources: list[dict[str, Any]] = [
         {
             "source": profile.pictures,
-            "classes": parameters.classes or profile.classes,
+            "classes": parameters.classes or how.learn_from or profile.classes,
             "limit": limit,
         }
     ]

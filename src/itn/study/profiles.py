@@ -79,11 +79,20 @@ class Transformers(_Strict):
     # Data sets beside the profile's own, and for each the file in profiles/ that lists which
     # pictures of it, as the part "training", see `itn.study.splits`.
     more_pictures: dict[str, str] = {}
+    learn_from: Names | None = None  # classes of the profile; None: all
     epochs: Annotated[int, pydantic.Field(ge=1)]
     batch_size: Annotated[int, pydantic.Field(ge=1)] = 32
     color_weight: Annotated[float, pydantic.Field(ge=0)]
     gate_margin: Annotated[float, pydantic.Field(ge=0)] = 0.0
     seeds: Annotated[tuple[int, ...], pydantic.Field(min_length=1)] = (0,)  # one training each
+
+
+class ManyClasses(_Strict):
+    """Pictures of many classes, over which accuracy is taken, see `itn.study.many_classes`."""
+
+    pictures: str  # data set or folder for `itn.load_images`
+    split: str  # file in profiles/ that lists which pictures of it, as the part "training"
+    every: Annotated[int, pydantic.Field(ge=1)] = 1  # so many steps of a sweep from one to the next
 
 
 class Profile(_Strict):
@@ -105,6 +114,10 @@ class Profile(_Strict):
     transformers: Transformers | None = None  # of Invariant Transformer Nets
     notebooks: Names | None = None  # that `itn figures` runs for it; None: all that apply
     each_network: bool = False  # notebooks that take a network run for each, not for the first
+    more_networks: dict[str, Names] = {}  # beside the first, and which notebooks run for each
+    # Its screenings are archived category by category, and figures show those that are there.
+    by_category: bool = False
+    many_classes: ManyClasses | None = None
     untaught: str | None = None  # profile whose networks saw the same, but none turned or zoomed
     groups: dict[str, Names] = {}  # classes that are compared, see `itn.study.symmetry`
 
@@ -199,7 +212,13 @@ def load_profile(name: str) -> Profile:
     for kind, chosen, possible in (
         ("fill", (profile.fill,), FILLS),
         ("highlight", profile.highlights, profile.classes),
+        ("network", tuple(profile.more_networks), profile.networks),
         *(("class", members, profile.classes) for members in profile.groups.values()),
+        (
+            "class",
+            (profile.transformers and profile.transformers.learn_from) or (),
+            profile.classes,
+        ),
     ):
         for given in chosen:
             if given not in possible:

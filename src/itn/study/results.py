@@ -28,7 +28,7 @@ from itn.study.profiles import (
     load_profile,
     project_folder,
 )
-from itn.study.screenings import pictures_of, screening_request
+from itn.study.screenings import as_archived, pictures_of, screening_request
 from itn.study.seeds import seeds_request
 
 TOLERANCE = 5e-4  # of a softmax that was rounded to 16 bits, on another machine
@@ -171,7 +171,7 @@ def _figure_parameters(path: Path, recipe: Recipe) -> FigureParameters:
     """Return the parameters of a stored screening: the profile's, or what its name says else."""
     plain = FigureParameters(profile=path.parent.name, network=_network_of(path, recipe))
     if screening_request(plain, recipe["transformation"]).archive == path:
-        return plain
+        return as_archived(plain, recipe["transformation"])
     given = recipe["magnitudes"]
     return plain.model_copy(
         update={

@@ -90,9 +90,7 @@ def _runs(folder: Path, profile: str, only: str | None) -> Iterator[Run]:
         if lacking and settings.notebooks is None:
             Progress.write(f"{profile}/{name}: passed over, needs {lacking}")
             continue
-        takes_network = re.search(r"^network\b", cell.source, re.MULTILINE)
-        each = settings.networks if settings.each_network and takes_network else [""]
-        for network in each:
+        for network in _networks(settings, name, cell):
             path = Path(network, name)
             yield Run(
                 Path(profile, path).as_posix(),
@@ -101,6 +99,13 @@ def _runs(folder: Path, profile: str, only: str | None) -> Iterator[Run]:
                 {"profile": profile} | ({"network": network} if network else {}),
                 inputs,
             )
+
+
+def _networks(settings: Profile, name: str, cell: Any) -> Sequence[str]:
+    """List the networks that a notebook runs for; "" stands for the first of the profile."""
+    if settings.each_network and re.search(r"^network\b", cell.source, re.MULTILINE):
+        return settings.networks
+    return ["", *(network for network, own in settings.more_networks.items() if name in own)]
 
 
 def _is_paired(script: Path) -> bool:

@@ -16,9 +16,11 @@ from itn.study.archive import (
     UNKNOWN,
     Recipe,
     Request,
+    differences,
     digest_of,
     make,
     obtain,
+    recipe_of,
     require_archived,
 )
 from itn.study.inputs import (
@@ -57,14 +59,34 @@ def obtain_screening(parameters: FigureParameters, transformation: str) -> xr.Da
     What serves has the same recipe, see `itn.study.archive`; fewer classes or magnitudes are a
     selection from more. Every class is looked at under all of its magnitudes: none are adaptive.
     """
-    return _selected(screening_request(parameters, transformation))
+    return _selected(screening_request(as_archived(parameters, transformation), transformation))
 
 
 def archived_screening(parameters: FigureParameters, transformation: str) -> xr.Dataset:
     """Take a screening from the archive, where it would take too long to compute it."""
-    request = screening_request(parameters, transformation)
+    request = screening_request(as_archived(parameters, transformation), transformation)
     require_archived(request)
     return _selected(request)
+
+
+def as_archived(parameters: FigureParameters, transformation: str) -> FigureParameters:
+    """Ask for those of a profile's classes that are archived, where the others are still to come.
+
+    That is so where the profile says that it is screened category by category.
+    """
+    profile = load_profile(parameters.profile)
+    if not profile.by_category or parameters.classes is not None:
+        return parameters
+    request = screening_request(parameters, transformation)
+    if not request.own or not request.archive.is_file():
+        return parameters
+    there = recipe_of(request.archive)["classes"]
+    classes = {name: of for name, of in request.recipe["classes"].items() if name in there}
+    if not classes or differences(
+        recipe_of(request.archive), request.recipe | {"classes": classes}
+    ):
+        return parameters
+    return parameters.model_copy(update={"classes": tuple(classes)})
 
 
 def _selected(request: Request) -> xr.Dataset:

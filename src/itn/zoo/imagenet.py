@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from itn.messages import UsageError, shown
 from itn.zoo.catalog import imagenet_class, imagenet_classes, is_imagenet_name, read_table
 
 
@@ -22,4 +23,7 @@ def class_called(given: str | int, targets: Mapping[str, str], every: bool) -> s
     if not targets or not (every or is_imagenet_name(given)):
         return None
     wnid = imagenet_class(given).wnid
-    return next((name for name, known in targets.items() if known == wnid), None)
+    found = [name for name, known in targets.items() if known == wnid]
+    if len(found) > 1:
+        raise UsageError(f"'{shown(str(given))}' is {' and '.join(found)} here: say which")
+    return found[0] if found else None
