@@ -231,7 +231,8 @@ def test_ctrl_c_says_what_is_kept(project: Path, arguments: list[str], kept: str
     endless.cells[0].metadata["tags"] = ["parameters"]
     nbformat.write(endless, project / "notebooks" / "endless.ipynb")
     with run_itn(*arguments, start_new_session=True) as run:
-        while run.poll() is None and not (arguments == ["screen"] or Path("begun").exists()):
+        sign = Path("results" if arguments == ["screen"] else "begun")  # that it is at work
+        while run.poll() is None and not sign.exists():
             time.sleep(0.1)
         time.sleep(2)
         os.killpg(run.pid, signal.SIGINT)  # as a terminal does

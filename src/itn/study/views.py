@@ -12,7 +12,6 @@ import pandas as pd
 import skimage.data
 
 from itn import ops
-from itn.classifiers import load_classifier
 from itn.messages import unknown
 from itn.phantom.objects import PHANTOM_CLASSES
 from itn.phantom.pictures import render_phantom
@@ -88,6 +87,8 @@ def five_best(
 
     ``picture`` is the name of an example or a file; ``magnitudes`` as in ``rotation=30``.
     """
+    from itn.classifiers import load_classifier  # which loads a backend
+
     classifier = load_classifier(network)
     known = picture in PHOTOGRAPHS or picture in PHANTOM_CLASSES
     size = classifier.input_size
