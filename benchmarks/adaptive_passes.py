@@ -15,14 +15,13 @@ import xarray as xr
 from itn.adaptive_magnitudes import (
     check_precision,
     coarse_magnitudes,
-    even,
     magnitude_grid,
     next_magnitudes,
 )
 from itn.curves import load_screening, select_categories
 from itn.messages import Progress
 from itn.thresholds import NOT_SCREENED, REACHED, thresholds
-from itn.transformations import find_transformation
+from itn.transformations import even, find_transformation
 
 ROOT = Path(__file__).parents[1]
 PROFILES = ("imagenet", "photos")

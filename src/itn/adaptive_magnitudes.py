@@ -12,7 +12,7 @@ import xarray as xr
 
 from itn.messages import UsageError, shown
 from itn.thresholds import thresholds
-from itn.transformations import Transformation, find_transformation, unrolled
+from itn.transformations import Transformation, even, find_transformation, unrolled
 
 ADAPTIVE = "adaptive"  # given instead of magnitudes
 # Of each side of the sweep, beside the identity. What has a period may come back: half-way, too.
@@ -95,12 +95,6 @@ def next_magnitudes(
         if not np.isnan(span).all():
             wanted.update(_between(at, looked, np.nanmin(span), np.nanmax(span), precision))
     return np.unique(grid[order[sorted(wanted)]])
-
-
-def even(magnitudes: npt.ArrayLike, transformation: Transformation) -> npt.NDArray[np.float64]:
-    """Lay magnitudes out so that the steps of a sweep are even: factors by octaves."""
-    at = np.asarray(magnitudes, np.float64)
-    return np.log2(at) if transformation.logarithmic else at
 
 
 def _between(

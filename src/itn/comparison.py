@@ -8,12 +8,11 @@ import xarray as xr
 from scipy import stats
 from scipy.special import ndtr, ndtri, stdtrit
 
-from itn.adaptive_magnitudes import even
 from itn.curves import select_categories
 from itn.messages import UsageError, shown, unknown
 from itn.threshold_intervals import MISSED, crossings
 from itn.thresholds import CRITERIA, NOT_REACHED, check_draws, pictures_of, thresholds
-from itn.transformations import find_transformation
+from itn.transformations import even, find_transformation
 
 Numbers = npt.NDArray[np.float64]
 

@@ -32,7 +32,7 @@ import xarray as xr
 from scipy.special import ndtr, ndtri, stdtrit
 
 from itn.curves import was_screened
-from itn.transformations import find_transformation, sides, unrolled
+from itn.transformations import even, find_transformation, sides, unrolled
 
 Numbers = npt.NDArray[np.float64]
 
@@ -178,7 +178,7 @@ def crossings_of(screening: xr.Dataset, category: int, criterion: str, counts: N
     if not margins or transformation.identity not in axis:
         return np.full((2, len(counts)), np.nan)
     sums = np.min([counts[:, : len(each)] @ each[:, order] for each in margins], axis=0)
-    position = np.log2(axis) if transformation.logarithmic else axis
+    position = even(axis, transformation)
     return np.array(
         [
             _crossing(sums[:, side], np.abs(position[side] - position[side[0]]))

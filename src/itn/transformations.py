@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from itn import ops
 from itn.messages import UsageError, shown, unknown
@@ -224,6 +225,12 @@ def find_transformation(name: str) -> Transformation:
     if not isinstance(name, str) or name not in TRANSFORMATIONS:
         raise unknown("transformation", name, TRANSFORMATIONS)
     return TRANSFORMATIONS[name]
+
+
+def even(magnitudes: npt.ArrayLike, transformation: Transformation) -> npt.NDArray[np.float64]:
+    """Lay magnitudes out so that the steps of a sweep are even: factors by octaves."""
+    at = np.asarray(magnitudes, np.float64)
+    return np.log2(at) if transformation.logarithmic else at
 
 
 def unrolled(

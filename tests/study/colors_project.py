@@ -1,6 +1,7 @@
 """A project with a network of the user's own, pictures of noise, and a profile."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,14 @@ def make_project():
     for seed, name in enumerate(("red/1", "red/2", "green/1", "green/2")):
         write_picture(Path("pictures", f"{name}.png"), seed)
     write_profile()
+
+
+def enter_project(folder, monkeypatch):
+    """Make a project in a folder, and work there as a process of its own would."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    sys.modules.pop("networks", None)
+    make_project()
 
 
 def shown(**given):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
-from colors_project import NETWORK, make_project, shown, write_picture, write_profile
+from colors_project import NETWORK, enter_project, shown, write_picture, write_profile
 
 from itn import screening
 from itn.messages import UsageError
@@ -28,10 +28,7 @@ def compiled_elsewhere(without_xla):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    sys.modules.pop("networks", None)
-    make_project()
+    enter_project(tmp_path, monkeypatch)
     return tmp_path
 
 

@@ -8,11 +8,11 @@ import html.parser
 import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from chromium import find_chromium
 
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
@@ -85,11 +85,7 @@ def built() -> Path:
 @pytest.fixture(scope="module")
 def seen(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     """What chromium sees of every chapter, and under ``console`` what it complains about."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        if os.environ.get("ITN_REQUIRE_BOOK"):
-            pytest.fail("chromium is not installed")
-        pytest.skip("chromium is not installed")
+    chromium = find_chromium()
     folder = tmp_path_factory.mktemp("browser")
     pages = json.dumps([(built / f"{chapter}.html").as_uri() for chapter in CHAPTERS])
     harness = folder / "harness.html"

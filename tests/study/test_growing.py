@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
-from colors_project import make_project, write_picture, write_profile
+from colors_project import enter_project, write_picture, write_profile
 
 from itn import screening
 from itn.curves import select_categories
@@ -16,7 +16,7 @@ from itn.netcdf import read_netcdf, write_netcdf
 from itn.study import archive as store
 from itn.study.archive import archive, find_archived, recipe_of
 from itn.study.command_line import main
-from itn.study.growing import archive_categories, joined
+from itn.study.growing import archive_categories, put_together
 from itn.study.profiles import read_parameters
 from itn.study.results import list_results, request_of, verify_result
 from itn.study.screenings import archived_screening, obtain_screening, screening_request
@@ -33,10 +33,7 @@ def compiled_elsewhere(without_xla):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    sys.modules.pop("networks", None)
-    make_project()
+    enter_project(tmp_path, monkeypatch)
     for number in range(3):
         write_picture(Path("pictures", "blue", f"{number}.png"), 7 + number)
     write_profile(classes=ALL, highlights=["red"], by_category=True)
@@ -151,7 +148,7 @@ def test_categories_screened_in_different_ways_are_not_put_together(project):
         for name, fill in (("red", "zeros"), ("blue", "edge"))
     ]
     with pytest.raises(UsageError, match=r"in different ways: fill \(edge there, zeros now\)"):
-        joined(parts, ["red", "blue"])
+        put_together(parts, ["red", "blue"])
 
 
 def test_magnitudes_that_only_one_category_has_are_not_screened_for_the_other(project):
@@ -159,7 +156,7 @@ def test_magnitudes_that_only_one_category_has_are_not_screened_for_the_other(pr
         screening_request(asked(name, magnitudes=[1, *more]), "contrast").compute(project)
         for name, more in (("red", [2, 4]), ("blue", [4]))
     )
-    found = joined([blue, red], ["red", "blue"])
+    found = put_together([blue, red], ["red", "blue"])
     assert found.magnitude.values.tolist() == [1, 2, 4]
     assert found.screened.values.tolist() == [[True, True, True], [True, False, True]]
     for part, name in ((red, "red"), (blue, "blue")):

@@ -4,14 +4,13 @@ import dataclasses
 import functools
 import json
 import re
-import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
-from colors_project import make_project, shown, write_profile
+from colors_project import enter_project, shown, write_profile
 
 from itn.classifiers import load_classifier
 from itn.curves import load_screening
@@ -73,10 +72,7 @@ test_pictures.__test__ = False
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    sys.modules.pop("networks", None)
-    make_project()
+    enter_project(tmp_path, monkeypatch)
     return tmp_path
 
 

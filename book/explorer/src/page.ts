@@ -189,11 +189,16 @@ export class Page {
     if (this.busy) return;
     this.busy = true;
     void (async () => {
-      while (this.waiting) {
-        this.waiting = false;
-        await this.show();
+      try {
+        while (this.waiting) {
+          this.waiting = false;
+          await this.show();
+        }
+      } catch (error) {
+        this.refused.textContent = `Not computed: ${error instanceof Error ? error.message : String(error)}.`;
+      } finally {
+        this.busy = false;
       }
-      this.busy = false;
     })();
   }
 
@@ -212,7 +217,7 @@ export class Page {
     this.untouched.set(key, untouched);
     const before = await untouched;
     const now = await network.softmax(shown);
-    this.answer(before, now);
+    this.answer(view, description.classes, before, now);
     history.replaceState(null, "", toAddress(view));
     this.code.textContent = pythonLine(view, this.own?.name);
     this.rounding.textContent = description.deviation === 0
@@ -228,8 +233,10 @@ export class Page {
     return fromBytes(this.pack.bytes(sample.pixels[size]), size, size);
   }
 
-  private answer(before: Float32Array, now: Float32Array): void {
-    const { classes } = this.description();
+  /** Show what was said of a view; meanwhile another one may have been chosen. */
+  private answer(
+    view: View, classes: readonly string[], before: Float32Array, now: Float32Array,
+  ): void {
     const first = bestOf(before);
     this.answers.replaceChildren(
       ...bestFew(now, SHOWN).map((index) => {
@@ -241,7 +248,7 @@ export class Page {
         return element("li", { className: index === first ? "before" : "" }, [name, bar]);
       }),
     );
-    const moved = Object.keys(this.view.magnitudes).length > 0 || this.view.clip;
+    const moved = Object.keys(view.magnitudes).length > 0 || view.clip;
     const text = verdict(classes, before, now, moved);
     this.sentence.textContent = text;
     this.sentence.classList.toggle("changed", bestOf(now) !== first);

@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from itn.adaptive_magnitudes import even
 from itn.comparison import WHICH, bias_corrected, compare, rank_correlations
 from itn.curves import select_categories
 from itn.messages import UsageError
@@ -17,9 +16,10 @@ from itn.study.pages import MISSING
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import archived_screening, obtain_screening
 from itn.study.titles import title
+from itn.study.verdicts import judge
 from itn.threshold_intervals import crossings_of
 from itn.thresholds import DIRECTIONS, NOT_REACHED, REACHED, pictures_of
-from itn.transformations import TRANSFORMATIONS, find_transformation, sides, unrolled
+from itn.transformations import TRANSFORMATIONS, even, find_transformation, sides, unrolled
 
 Numbers = npt.NDArray[np.float64]
 Networks = tuple[str, str]
@@ -223,13 +223,7 @@ def agreement_table(
     for networks, comparisons in found.items():
         table = correlation_table(comparisons)
         defined = table.dropna(subset="ρ").sort_values("ρ")
-        drawn = [
-            one.correlation_drawn.values
-            for _, _, one in _with_pairs(comparisons)
-            if not np.isnan(one.correlation)
-        ]
-        median = defined["ρ"].median()
-        low, high = bias_corrected(median, np.median(drawn, axis=0) if drawn else np.empty(0))
+        median, low, high = median_correlation(comparisons)
         outermost = [", ".join(map(title, row)) for row in defined.index]
         rows[networks] = {
             "classes": comparisons[0].sizes["category"] if comparisons else 0,
@@ -260,11 +254,19 @@ def agreement_table(
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(list(WHICH))
 
 
+def median_correlation(comparisons: Iterable[xr.Dataset]) -> tuple[float, float, float]:
+    """Return the median rank correlation of those that there are, and its 95 % interval."""
+    defined = [one for _, _, one in _with_pairs(comparisons) if not np.isnan(one.correlation)]
+    if not defined:
+        return np.nan, np.nan, np.nan
+    median = float(np.median([one.correlation for one in defined]))
+    drawn = np.median([one.correlation_drawn for one in defined], axis=0)
+    return median, *bias_corrected(median, drawn)
+
+
 def verdict(low: float, high: float) -> str:
     """Say whether thresholds correlate, by the 95 % interval of their median correlation."""
-    if low > 0:
-        return "holds"
-    return "does not hold" if high <= 0 else "not testable here"
+    return judge("correlation", low, low, high)
 
 
 def agreement_texts(table: pd.DataFrame) -> pd.DataFrame:

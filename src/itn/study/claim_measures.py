@@ -15,14 +15,21 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from itn.adaptive_magnitudes import even
-from itn.comparison import bias_corrected, compare, spearman
+from itn.comparison import compare, spearman
 from itn.curves import select_categories
 from itn.messages import UsageError
+from itn.study.agreement import median_correlation
 from itn.study.class_differences import LEVEL, class_differences
 from itn.study.titles import title
-from itn.thresholds import NOT_REACHED, is_correct, pictures_of, thresholds, value_at
-from itn.transformations import find_transformation, sides, unrolled
+from itn.thresholds import (
+    NOT_REACHED,
+    is_consistent,
+    is_correct,
+    pictures_of,
+    thresholds,
+    value_at,
+)
+from itn.transformations import even, find_transformation, sides, unrolled
 
 Numbers = npt.NDArray[np.float64]
 Screenings = Mapping[str, xr.Dataset]  # of one network, by transformations
@@ -36,7 +43,7 @@ class Measurement(NamedTuple):
     """One number of the ledger."""
 
     of: str  # which network, or networks
-    kind: str  # a key of `itn.study.claims.LEVELS`
+    kind: str  # a key of `itn.study.verdicts.LEVELS`
     pictures: int
     estimate: float
     low: float  # NaN where there is no interval, and `remark` says why
@@ -96,15 +103,14 @@ def kept_halfway(screenings: Screenings) -> Measurement:
     for screening in screenings.values():
         transformation = find_transformation(screening.attrs["transformation"])
         identity = even(transformation.identity, transformation)
-        said = screening.predicted.values
-        same = said == value_at(screening, said, transformation.identity)[:, None]
+        same = is_consistent(screening)
         limits = thresholds(screening, resamples=0).sel(criterion="half").threshold
         for direction, distance, columns in outward(screening):
             limit = limits.sel(direction=direction).values[screening.label.values]
             halfway = np.abs(even(limit, transformation) - identity) / 2  # [N], NaN if not reached
             after = np.clip(np.searchsorted(distance, halfway), 1, len(distance) - 1)
             step = (halfway - distance[after - 1]) / (distance[after] - distance[after - 1])
-            rows = np.arange(len(said))
+            rows = np.arange(len(same))
             before, behind = (same[rows, columns[at]] for at in (after - 1, after))
             kept.append((1 - step) * before + step * behind)
     some = ~np.isnan(kept).all(axis=0)  # of a class, all or none
@@ -224,15 +230,6 @@ def agreement(first: Screenings, second: Screenings) -> Measurement:
     over pictures and classes, see `itn.compare` and `itn.study.agreement`.
     """
     found = [compare(screening, second[name]) for name, screening in first.items()]
-    defined = [
-        one
-        for each in found
-        for direction in each.direction.values
-        for one in [each.sel(direction=direction)]
-        if not np.isnan(one.correlation)
-    ]
-    median = float(np.median([one.correlation for one in defined]))
-    drawn = np.median([one.correlation_drawn for one in defined], axis=0)
     shared = found[0].category.values
     pictures = {
         path
@@ -240,8 +237,7 @@ def agreement(first: Screenings, second: Screenings) -> Measurement:
         for path in select_categories(each, shared.tolist()).image.values.tolist()
     }
     of, remark = f"{_name(first)} and {_name(second)}", f"{len(shared)} classes"
-    ends = bias_corrected(median, drawn)
-    return Measurement(of, "correlation", len(pictures), median, *ends, remark)
+    return Measurement(of, "correlation", len(pictures), *median_correlation(found), remark)
 
 
 def outward(screening: xr.Dataset) -> Iterator[tuple[str, Numbers, npt.NDArray[np.intp]]]:

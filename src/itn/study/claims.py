@@ -1,14 +1,8 @@
 """The ledger: every claim of the paper, what decides it here, and the verdict.
 
-A measurement is compared with two levels of its kind, see `LEVELS`:
-
-- *holds*: its interval lies at the upper level or above;
-- *does not hold*: it is below the lower level, and its interval below the upper one;
-- *not testable here*: its interval leaves both open, from below the lower to above the upper level;
-- *holds with limits*: otherwise.
-
-What has no interval is compared as it is. A claim has the verdict of its measurements where they
-agree. Where they do not, it holds with limits if it does so for one of them, else it does not hold.
+Measurements are judged by the rule of `itn.study.verdicts`. A claim has the verdict of its
+measurements where they agree. Where they do not, it holds with limits if it does so for one of
+them, else it does not hold.
 """
 
 import re
@@ -31,21 +25,11 @@ from itn.study.learned import transformers_request
 from itn.study.pages import MISSING
 from itn.study.profiles import FigureParameters, TransformerParameters, load_profile
 from itn.study.screenings import archived_screening, screening_request
+from itn.study.verdicts import DOES_NOT, HOLDS, LEVELS, LIMITS, UNTESTABLE, judge
 from itn.transformations import TRANSFORMATIONS
 
-HOLDS, LIMITS = "holds", "holds with limits"
-DOES_NOT, UNTESTABLE = "does not hold", "not testable here"
 MARKS = {HOLDS: "●", LIMITS: "◐", DOES_NOT: "○", UNTESTABLE: "–"}
 
-LEVELS = {  # from which a measurement speaks for a claim: at all, and in full
-    "share": (0.75, 0.9),
-    "correlation": (0.0, 0.0),  # as in `itn.study.agreement`
-    "chance": (
-        0.05,
-        0.05,
-    ),  # of 95 % intervals do not touch by chance, at most
-    "ratio": (1.0, 1.0),  # to what does as well without having learned
-}
 TEXTS = {  # how a number of a kind is written, and what it is
     "share": (".0%", "share"),
     "correlation": (".2f", "rank correlation"),
@@ -446,15 +430,8 @@ def measure_claims(parameters: FigureParameters) -> pd.DataFrame:
 
 
 def verdict_of(measurement: Measurement) -> str:
-    """Compare a measurement with the levels of its kind, see above."""
-    least, full = LEVELS[measurement.kind]
-    estimate = measurement.estimate
-    low, high = (estimate if np.isnan(end) else end for end in (measurement.low, measurement.high))
-    if low >= full:
-        return HOLDS
-    if estimate < least and high < full:
-        return DOES_NOT
-    return UNTESTABLE if low < least and high >= full else LIMITS
+    """Judge one measurement."""
+    return judge(measurement.kind, measurement.estimate, measurement.low, measurement.high)
 
 
 def verdict(single: Iterable[str]) -> str:

@@ -17,13 +17,12 @@ import xarray as xr
 from matplotlib.figure import Figure
 from scipy import stats
 
-from itn.adaptive_magnitudes import even
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, format_magnitude, panels, plot_survival
 from itn.study.pages import MISSING
 from itn.study.titles import title
 from itn.thresholds import DIRECTIONS, NOT_REACHED
 from itn.tolerances import tolerances
-from itn.transformations import find_transformation, sides
+from itn.transformations import even, find_transformation, sides
 
 Numbers = npt.NDArray[np.float64]
 

@@ -360,6 +360,13 @@ def _stoppable() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, GRACE)
         usual(number, frame)
 
+    def told(swallowed: "sys.UnraisableHookArgs") -> None:
+        """Be told what a callback has swallowed, as those of garbage collections do."""
+        if issubclass(swallowed.exc_type, KeyboardInterrupt):
+            _leave()
+        tell(swallowed)
+
+    tell, sys.unraisablehook = sys.unraisablehook, told
     signal.signal(signal.SIGINT, stop)
     before = signal.signal(signal.SIGALRM, lambda number, frame: _leave())
     try:
@@ -368,6 +375,7 @@ def _stoppable() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
         signal.signal(signal.SIGINT, usual)
+        sys.unraisablehook = tell
 
 
 def _leave() -> NoReturn:

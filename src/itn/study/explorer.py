@@ -157,5 +157,6 @@ def _sources_hash() -> str:
     files = [path for path in (folder / "src").iterdir() if path.is_file()]
     weights = [path for path in WEIGHTS_FOLDER.rglob("*") if path.suffix in (".h5", ".net")]
     code = code_hash("itn.study.explorer", "itn.study.explorer_data")
-    page = hash_of_files([*files, folder / "package-lock.json"], folder)
+    locks = [folder / "package-lock.json", project_folder() / "requirements.lock"]
+    page = hash_of_files([*files, *locks], project_folder())
     return f"{code} {page} {hash_of_files(weights, WEIGHTS_FOLDER)}"

@@ -9,18 +9,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
-from itn.curves import join_categories, select_categories
-from itn.messages import UsageError
 from itn.netcdf import read_netcdf
 from itn.provenance import environment
-from itn.study.archive import Request, archive, differences, keep
+from itn.study.archive import Request, archive, keep
 from itn.study.inputs import inputs_of
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import as_archived, screening_request
-from itn.study.shards import OF_THE_WHOLE, outline
+from itn.study.shards import OF_THE_WHOLE, joined, outline
 
 
 def archive_categories(
@@ -50,34 +47,18 @@ def _grown(
     """Put what is archived together with what is missing, which is kept when it is computed."""
     parts = [read_netcdf(path).to_dataset() for path in (request.archive, keep(more))]
     whole = outline(inputs_of(parameters, request.recipe))["attributes"]
-    return joined(parts, list(request.recipe["classes"])).assign_attrs(whole)
+    return put_together(parts, list(request.recipe["classes"])).assign_attrs(whole)
 
 
-def joined(parts: Sequence[xr.Dataset], categories: Sequence[str]) -> xr.Dataset:
-    """Put screenings of different categories together, in an order of categories.
+def put_together(parts: Sequence[xr.Dataset], categories: Sequence[str]) -> xr.Dataset:
+    """Put screenings of different categories together that were computed at different times.
 
     Of what computed them, every answer is noted where they differ.
     """
-    circumstances = (*OF_THE_WHOLE, *environment(), "recipe", "archive")
-    settings = [
-        {key: value for key, value in part.attrs.items() if key not in circumstances}
-        for part in parts
-    ]
-    for each in settings:
-        if found := differences(each, settings[0]):
-            raise UsageError(f"categories were screened in different ways: {', '.join(found)}")
-    source = {name: part for part in parts for name in part.category.values.tolist()}
-    own = [select_categories(source[name], [name]) for name in categories]
-    label = np.repeat(np.arange(len(own), dtype=np.int32), [one.sizes["image"] for one in own])
-    names = {
-        "image": np.concatenate([one.image.values for one in own]).tolist(),
-        "category": list(categories),
-        "class": own[0]["class"].values.tolist(),
-    }
-    whole = join_categories(own, label, names)
-    whole.magnitude.attrs.update(parts[0].magnitude.attrs)
+    circumstances = tuple(environment())
+    whole = joined(parts, categories, (*OF_THE_WHOLE, *circumstances, "recipe", "archive"))
     made = {
         key: "; ".join(dict.fromkeys(str(part.attrs[key]) for part in parts))
-        for key in environment()
+        for key in circumstances
     }
-    return whole.assign_attrs(parts[0].attrs | made)
+    return whole.assign_attrs(made)

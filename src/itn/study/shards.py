@@ -5,7 +5,7 @@ names network and pictures, with the hashes that their files must have where it 
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -143,22 +143,30 @@ def screen_shard(shard: Plan, state: Path | None = None, progress: bool = False)
 
 def merge(parts: Sequence[xr.Dataset], whole: Plan) -> xr.Dataset:
     """Put the shards of a screening together: what screening all at once would have given."""
-    attributes = [
-        {key: value for key, value in part.attrs.items() if key not in OF_THE_WHOLE}
-        for part in parts
+    return joined(parts, list(whole["counts"]), OF_THE_WHOLE).assign_attrs(whole["attributes"])
+
+
+def joined(
+    parts: Sequence[xr.Dataset], categories: Sequence[str], may_differ: Collection[str]
+) -> xr.Dataset:
+    """Put screenings of different categories together, in an order of categories.
+
+    All else that they say of themselves has to be the same.
+    """
+    settings = [
+        {key: value for key, value in part.attrs.items() if key not in may_differ} for part in parts
     ]
-    for each in attributes:
-        if found := differences(each, attributes[0]):
-            raise UsageError(f"shards were computed in different ways: {', '.join(found)}")
-    names = list(whole["counts"])
-    of = {name: part for part in parts for name in part.category.values.tolist()}
-    categories = [select_categories(of[name], [name]) for name in names]
-    coordinates = {
-        "image": [path for each in categories for path in each.image.values.tolist()],
-        "category": names,
-        "class": parts[0]["class"].values.tolist(),
+    for each in settings:
+        if found := differences(each, settings[0]):
+            raise UsageError(f"parts were screened in different ways: {', '.join(found)}")
+    source = {name: part for part in parts for name in part.category.values.tolist()}
+    own = [select_categories(source[name], [name]) for name in categories]
+    label = np.repeat(np.arange(len(own), dtype=np.int32), [one.sizes["image"] for one in own])
+    names = {
+        "image": np.concatenate([one.image.values for one in own]).tolist(),
+        "category": list(categories),
+        "class": own[0]["class"].values.tolist(),
     }
-    labels = np.repeat(np.arange(len(names), dtype=np.int32), list(whole["counts"].values()))
-    joined = join_categories(categories, labels, coordinates)
-    joined.magnitude.attrs = parts[0].magnitude.attrs
-    return joined.assign_attrs(parts[0].attrs | whole["attributes"])
+    whole = join_categories(own, label, names)
+    whole.magnitude.attrs = parts[0].magnitude.attrs
+    return whole.assign_attrs(parts[0].attrs)
