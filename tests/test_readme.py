@@ -4,10 +4,12 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 import typer.testing
+import yaml
 
 from itn.study.command_line import app
 
@@ -92,3 +94,21 @@ def test_lock_file_names_no_place() -> None:
     names = {line.split("==")[0] for line in lines}
     assert {"keras", "tensorflow-cpu", "tensorflow", "jax", "jupyter-book", "setuptools"} <= names
     assert "jupyter-book==1.0.4.post1" in lines
+
+
+def test_what_to_cite_is_this_version() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {"cff-version", "message", "title", "authors"} <= cited.keys()
+    assert cited["version"] == project["version"]
+    assert " AND ".join(cited["license"]) == project["license"]
+    page = (ROOT / "book" / "cite.md").read_text(encoding="utf-8")
+    for name, value in (
+        ("title", cited["title"]),
+        ("version", cited["version"]),
+        ("date", cited["date-released"].isoformat()),
+        ("license", project["license"]),
+    ):
+        assert re.search(rf"{name} += {{{re.escape(value)}}}", page), name
+    papers = [re.search(r"@misc.*?^}", text, re.DOTALL | re.MULTILINE) for text in (page, README)]
+    assert papers[0] and papers[1] and papers[0].group() == papers[1].group()

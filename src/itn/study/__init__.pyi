@@ -17,6 +17,7 @@ from .claims import ledger_table as ledger_table
 from .claims import measure_claims as measure_claims
 from .claims import overview_table as overview_table
 from .claims import rule_table as rule_table
+from .claims import verdict_counts as verdict_counts
 from .class_differences import class_differences as class_differences
 from .class_differences import class_pairs as class_pairs
 from .class_differences import class_summary as class_summary

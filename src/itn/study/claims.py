@@ -448,6 +448,13 @@ def verdicts(measured: pd.DataFrame) -> dict[str, str]:
     return {claim.key: verdict(by_claim.get(claim.key, ())) for claim in CLAIMS}
 
 
+def verdict_counts(measured: pd.DataFrame) -> pd.DataFrame:
+    """Count the claims of each verdict, and all."""
+    found = list(verdicts(measured).values())
+    counts = {each: found.count(each) for each in MARKS} | {"all": len(found)}
+    return pd.DataFrame({"claims": counts}).rename_axis("verdict")
+
+
 def overview_table(measured: pd.DataFrame) -> pd.DataFrame:
     """Tabulate which claims have each verdict, in the markup of the book."""
     found = verdicts(measured)
