@@ -313,7 +313,8 @@ def networks_correlate(first, second):
                 if category in other:
                     right = [each[category]["right"].mean(axis=0)[columns] for each in (one, other)]
                     limits.append([crossing(each - each[0] / 2, distance) for each in right])
-            pairs = np.array([pair for pair in limits if not np.isnan(pair).any()])
+            # Equal ones may come out of logarithms with other last digits.
+            pairs = np.array([pair for pair in np.round(limits, 9) if not np.isnan(pair).any()])
             if np.isfinite(pairs).all(axis=1).sum() < 4:
                 continue
             ranks = [stats.rankdata(column) for column in pairs.T]
