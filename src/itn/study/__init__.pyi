@@ -24,6 +24,10 @@ from .class_differences import class_texts as class_texts
 from .class_differences import network_differences as network_differences
 from .class_differences import plot_survivals as plot_survivals
 from .class_differences import tolerance_table as tolerance_table
+from .controls import control_summary as control_summary
+from .controls import control_table as control_table
+from .controls import obtain_controls as obtain_controls
+from .controls import plot_controls as plot_controls
 from .costs import cost_conditions as cost_conditions
 from .costs import cost_table as cost_table
 from .costs import cost_texts as cost_texts

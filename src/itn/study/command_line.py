@@ -18,6 +18,7 @@ from itn.messages import Progress, UsageError
 # What a command has finished stays; `itn` says so when it is stopped.
 KEPT = {
     "screen": "a screening is kept as far as its last pass",
+    "controls": "what is finished of a network is kept",
     "transformers": "a training is kept as far as its last epoch",
     "train": "a training is kept as far as its last epoch",
     "figures": "the notebooks that were executed are kept",
@@ -120,6 +121,25 @@ def screen_profile(
 
         archived = archive_on_workers(scheduler, wanted, force)
     for request, written in archived:
+        Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
+
+
+@app.command("controls")
+def control_profile(
+    profile: ProfileOption = "photos",
+    network: Annotated[
+        list[str] | None, typer.Option(help="Which to control; may be repeated. Default: all.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Also what is archived already.")] = False,
+) -> None:
+    """Archive what stands beside the screenings of a profile: what the procedure does to them."""
+    from itn.study.archive import archive
+    from itn.study.controls import controls_request
+    from itn.study.profiles import load_profile, read_parameters
+
+    for each in network or load_profile(profile).networks:
+        request = controls_request(read_parameters({"profile": profile, "network": each}))
+        written = archive(request, force)
         Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
 
 

@@ -22,6 +22,7 @@ from itn.study.archive import (
     recipe_of,
     tell_differences,
 )
+from itn.study.controls import controls_request
 from itn.study.learned import samples_request, transformer_pictures, transformers_request
 from itn.study.profiles import (
     FigureParameters,
@@ -89,7 +90,7 @@ def verify_result(path: Path) -> str:
         raise UsageError(differs)
     if UNKNOWN in _values(request.recipe):
         return "not compared: its pictures are not here, see itn data list"
-    if request.recipe["kind"] in ("trainings from other seeds", "samples"):
+    if request.recipe["kind"] in ("controls", "trainings from other seeds", "samples"):
         return f"not compared: no part of it is quicker than the whole; {request.command}"
     random = np.random.default_rng(zlib.crc32(path.name.encode()))
     if request.recipe["kind"] == "screening":
@@ -159,6 +160,9 @@ def request_of(path: Path) -> Request:
     recipe = recipe_of(path)
     if recipe["kind"] == "trainings from other seeds":
         return seeds_request(FigureParameters(profile=path.parent.name))
+    if recipe["kind"] == "controls":
+        network = _network_of(path, recipe)
+        return controls_request(FigureParameters(profile=path.parent.name, network=network))
     if recipe["kind"] == "samples":
         return samples_request(_transformer_parameters(path, recipe["study"]))
     if recipe["kind"] == "transformers":
