@@ -1,23 +1,34 @@
-"""Controls: what is done to pictures, against scipy; thresholds that are known on paper."""
+"""Controls: what is done to pictures, against scipy; computed, stored, resumed, made once more."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
-import xarray as xr
+from colors_project import enter_project, write_profile
 from scipy import ndimage
 
+from itn.classifiers import load_classifier
+from itn.messages import UsageError
+from itn.netcdf import read_netcdf, write_netcdf
+from itn.pictures import load_images
+from itn.study import controls
+from itn.study.archive import archive, find_archived, recipe_of
+from itn.study.command_line import main
 from itn.study.controls import (
     CLIPPED,
     SCREENED,
     THERE_AND_BACK,
+    as_controlled,
     canvas_of,
     control_change,
-    control_summary,
-    control_table,
-    half_thresholds,
-    plot_controls,
+    controls_request,
+    obtain_controls,
     there_and_back,
 )
-from itn.transformations import find_transformation, transform
+from itn.study.growing import archive_categories
+from itn.study.profiles import read_parameters
+from itn.study.results import list_results, request_of, verify_result
+from itn.transformations import TRANSFORMATIONS, find_transformation, transform
 
 SIZE = 12
 
@@ -99,63 +110,136 @@ def test_a_fill_and_clipping_are_those_of_the_transformation(images):
         )
 
 
-def right_up_to(limits, axis):
-    return np.abs(axis) <= np.asarray(limits)[:, None] + 1e-9
+# What is computed and stored
 
 
-def test_half_of_all_pictures_is_lost_where_that_is_known():
-    axis = np.linspace(0, 1, 11)
-    brightness = find_transformation("brightness")
-    # From six right of eight, at 0.3, to two, at 0.4: half of eight is in the middle.
-    limits = [0.1, 0.1, 0.3, 0.3, 0.3, 0.3, 2, 2]
-    found = half_thresholds(right_up_to(limits, axis), axis, brightness)
-    assert found[0] == pytest.approx(0.35)
-    never = half_thresholds(right_up_to([2] * 8, axis), axis, brightness)
-    assert np.isinf(never).all()
-    factors = 2.0 ** -np.arange(3)
-    halved = half_thresholds(
-        np.array([[1, 1, 0], [1, 1, 0]], bool), factors, find_transformation("zoom")
-    )
-    assert halved[0] == pytest.approx(1.5 * np.log(2))
+@pytest.fixture(scope="module", autouse=True)
+def compiled_elsewhere(without_xla):
+    with without_xla():
+        yield
 
 
 @pytest.fixture
-def known():
-    """Clipped, all twenty pictures hold a fifth of the range farther than as screened."""
-    axis = np.linspace(-1, 1, 21)
-    rng = np.random.default_rng(1)
-    limits = rng.uniform(0.2, 0.5, 20)
-    up = np.stack([right_up_to(limits + more, axis) for more in (0, 0.2)])
-    moved = np.stack([right_up_to(limits, axis)] * 2 + [right_up_to([2] * 20, axis)])
-    coords = {"true": ("image", np.ones(20, int)), "magnitude": axis}
-    dims = ("control", "image", "magnitude")
-    return {
-        "brightness": xr.Dataset(
-            {"predicted": (dims, up.astype(int))}, {"control": [SCREENED, CLIPPED], **coords}
-        ),
-        "translation_x": xr.Dataset(
-            {"predicted": (dims, moved.astype(int))},
-            {"control": [SCREENED, "edge", THERE_AND_BACK], **coords},
-        ),
-    }
+def project(tmp_path, monkeypatch):
+    enter_project(tmp_path, monkeypatch)
+    # Three of the nine transformations, and of these few magnitudes.
+    some = {name: TRANSFORMATIONS[name] for name in ("rotation", "zoom", "noise")}
+    monkeypatch.setattr(controls, "TRANSFORMATIONS", some)
+    monkeypatch.setattr(controls, "STEPS", {"rotation": 18, "zoom": 8, "noise": 10})
+    return tmp_path
 
 
-def test_what_is_farther_out_for_every_picture_is_marked_and_what_is_equal_is_not(known):
-    table = control_table(known)
-    assert table.index.tolist() == [
-        (name, direction) for name in known for direction in ("down", "up")
+def asked(**given):
+    return read_parameters({"profile": "toy", **given})
+
+
+def test_controls_are_those_of_pictures_that_are_transformed_by_other_means(project):
+    found = obtain_controls(asked())
+    assert list(found) == ["rotation", "zoom", "noise"]
+    classifier = load_classifier("networks:colors")
+    pictures = load_images("pictures", classes=["red", "green"], size=8)
+    for name, control, options in (
+        ("rotation", SCREENED, {}),
+        ("rotation", "edge", {"fill": "edge"}),
+        ("zoom", "reflect", {"fill": "reflect"}),
+        ("noise", CLIPPED, {"clip": True}),
+    ):
+        of = found[name].sel(control=control).transpose("image", "magnitude")
+        assert of.image.values.tolist() == list(pictures.paths)
+        for magnitude in of.magnitude.values:
+            if name == "noise" and magnitude:
+                continue  # whose field goes by the path of a picture, not by its number
+            changed = transform(pictures.images, name, magnitude, **options)
+            said = classifier.predict(np.asarray(changed)).argmax(axis=1)
+            assert of.predicted.sel(magnitude=magnitude).values.tolist() == said.tolist()
+    assert found["rotation"].control.values.tolist() == [
+        SCREENED,
+        "edge",
+        "reflect",
+        THERE_AND_BACK,
     ]
-    assert table.loc["brightness", CLIPPED].str.endswith(" ▲").all()
-    assert not table.loc["brightness", SCREENED].str.contains("[▲▼]").any()
-    assert (table.loc["translation_x", "edge"] == table.loc["translation_x", SCREENED]).all()
-    assert table.loc["translation_x", THERE_AND_BACK].tolist() == ["100%"] * 2
-    assert control_summary(table).T.to_dict("list") == {CLIPPED: [2, 2, 0], "edge": [2, 0, 0]}
+    assert found["noise"].control.values.tolist() == [SCREENED, CLIPPED]
+    # Of one class alone, from the same result.
+    (of,) = obtain_controls(asked(classes=["green"]), ["zoom"]).values()
+    assert {path.partition("/")[0] for path in of.image.values} == {"green"}
 
 
-def test_the_figure_shows_each_control_as_its_mean(known):
-    axes = plot_controls(known).axes
-    for one, (name, of) in zip(axes, known.items(), strict=False):
-        drawn = {line.get_label(): line.get_ydata() for line in one.lines}
-        assert list(drawn) == of.control.values.tolist(), name
-        for control, curve in drawn.items():
-            np.testing.assert_allclose(curve, of.predicted.sel(control=control).mean("image"))
+def test_the_control_of_a_fill_is_every_other_fill(project):
+    for fill, others in (("edge", ["zeros", "reflect"]), ("mean", ["zeros", "edge", "reflect"])):
+        wanted = controls_request(asked(fill=fill)).recipe["transformations"]
+        assert wanted["zoom"]["controls"] == [*others, THERE_AND_BACK]
+
+
+def test_every_control_looks_at_the_identity_and_both_ends():
+    request = controls_request(read_parameters({"profile": "photos"}))
+    for name, how in request.recipe["transformations"].items():
+        transformation, looked = find_transformation(name), how["magnitudes"]
+        assert transformation.identity in looked
+        assert {*transformation.sweep(64)[[0, -1]]} <= {*looked}, name
+
+
+def test_a_stopped_computation_goes_on_where_it_was(project, monkeypatch):
+    request, computed, compute = controls_request(asked()), [], controls.predictions
+
+    def stopped(classifier, pictures, name, *arguments):
+        if name == "noise" and "noise" not in computed:
+            computed.append(name)
+            raise KeyboardInterrupt
+        computed.append(name)
+        return compute(classifier, pictures, name, *arguments)
+
+    monkeypatch.setattr(controls, "predictions", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        archive(request)
+    assert not request.archive.is_file()
+    archive(request)
+    # Three controls of each motion, and one of noise, which was begun twice.
+    assert computed == [*["rotation"] * 3, *["zoom"] * 3, *["noise"] * 2]
+    assert verify_result(request.archive).startswith("comes out again: ")
+
+
+def test_what_is_stored_is_compared_and_listed(project):
+    request = controls_request(asked())
+    archive(request)
+    assert find_archived(controls_request(asked(classes=["red"]))) == request.archive
+    assert verify_result(request.archive).startswith("comes out again: ")
+    (listed,) = [line for line in list_results() if "controls" in line]
+    assert listed.endswith("; as its profile asks for")
+    tree = read_netcdf(request.archive)
+    for name in tree.children:
+        tree[name]["predicted"] = 1 - tree[name].predicted % 2
+    write_netcdf(tree, request.archive)
+    with pytest.raises(UsageError, match="does not come out again"):
+        verify_result(request.archive)
+    write_profile(controlled=1)
+    with pytest.raises(UsageError, match="limit"):
+        verify_result(request.archive)
+
+
+def test_what_deviates_from_a_profile_is_known_again(project):
+    request = controls_request(asked(fill="edge", limit=1))
+    archive(request)
+    assert request_of(request.archive).archive == request.archive
+    assert verify_result(request.archive).startswith("comes out again: ")
+
+
+def test_controls_are_of_the_classes_that_are_screened(project, capsys, monkeypatch):
+    write_profile(by_category=True)
+    monkeypatch.setattr("sys.argv", ["itn", "controls", "--profile", "toy"])
+    with pytest.raises(SystemExit, match="none of networks:colors by rotation: itn screen"):
+        main()
+    for name in ("rotation", "zoom", "noise"):
+        archive_categories(asked(classes=["green"]), name)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (
+        ended.value.code == 0 and "networks_colors_controls.nc written" in capsys.readouterr().out
+    )
+    stored = Path("results/toy/networks_colors_controls.nc")
+    assert list(recipe_of(stored)["classes"]) == ["green"]
+    # More that are screened since then do not make it outdated, but can be asked for.
+    for name in ("rotation", "zoom", "noise"):
+        archive_categories(asked(), name)
+    assert as_controlled(asked()).classes == ("green",)
+    assert as_controlled(asked(), anew=True).classes == ("red", "green")
+    assert request_of(stored).recipe == recipe_of(stored)

@@ -18,7 +18,7 @@ from itn.messages import Progress, UsageError
 # What a command has finished stays; `itn` says so when it is stopped.
 KEPT = {
     "screen": "a screening is kept as far as its last pass",
-    "controls": "what is finished of a network is kept",
+    "controls": "the transformations that are finished are kept",
     "transformers": "a training is kept as far as its last epoch",
     "train": "a training is kept as far as its last epoch",
     "figures": "the notebooks that were executed are kept",
@@ -132,13 +132,17 @@ def control_profile(
     ] = None,
     force: Annotated[bool, typer.Option(help="Also what is archived already.")] = False,
 ) -> None:
-    """Archive what stands beside the screenings of a profile: what the procedure does to them."""
+    """Compute the controls of a profile's screenings and archive them; resumes if stopped.
+
+    Some of the pictures once more, with another fill, clipped, or moved there and back.
+    """
     from itn.study.archive import archive
-    from itn.study.controls import controls_request
+    from itn.study.controls import as_controlled, controls_request
     from itn.study.profiles import load_profile, read_parameters
 
     for each in network or load_profile(profile).networks:
-        request = controls_request(read_parameters({"profile": profile, "network": each}))
+        parameters = read_parameters({"profile": profile, "network": each})
+        request = controls_request(as_controlled(parameters, force))
         written = archive(request, force)
         Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
 

@@ -5,23 +5,28 @@ whether values are clipped, or, of what moves pixels, that each picture is moved
 that nothing but the interpolation is left.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import xarray as xr
-from matplotlib.figure import Figure
 
 from itn import ops
-from itn.messages import Progress
+from itn.messages import Progress, UsageError
 from itn.netcdf import read_netcdf, write_netcdf
 from itn.pictures import Pictures
-from itn.plots import RIVAL_STYLES, TRUE_STYLE, draw_axes, draw_share, format_magnitude, panels
-from itn.study.archive import UNKNOWN, Recipe, Request, digest_of, is_whole, obtain
+from itn.study.archive import (
+    UNKNOWN,
+    Recipe,
+    Request,
+    digest_of,
+    find_archived,
+    is_whole,
+    obtain,
+)
 from itn.study.inputs import (
     chosen_pictures,
     inputs_of,
@@ -30,37 +35,24 @@ from itn.study.inputs import (
     planned_pictures,
 )
 from itn.study.profiles import FigureParameters, chosen_network, load_profile, project_folder
-from itn.study.screenings import file_name, obtain_screening
-from itn.study.titles import title
-from itn.thresholds import NOT_REACHED, accuracy_interval
-from itn.transformations import (
-    TRANSFORMATIONS,
-    Motion,
-    Transformation,
-    find_transformation,
-    sides,
-    unrolled,
+from itn.study.screenings import (
+    DEVIATIONS,
+    as_archived,
+    file_name,
+    obtain_screening,
+    of_archived_classes,
+    screening_request,
 )
+from itn.transformations import TRANSFORMATIONS, Motion, Transformation, find_transformation
 from itn.warp import Tensor, affine_warp
 from itn.zoo.recipes import network_recipe
 
 PROTOCOL = 1  # raised when the numbers change on purpose
-PICTURES = 10  # the first of each class
 BATCH_SIZE = 8  # pictures at once; canvases are large
 SCREENED, CLIPPED, THERE_AND_BACK = "as screened", "clipped", "there and back"
 FILLS = ("zeros", "edge", "reflect")
 LEAVE_RANGE = ("brightness", "contrast", "noise")  # what may lead out of [0, 1]
 STEPS = {"rotation": 3}  # of the sweep, else every second magnitude
-RESAMPLES, SEED = 2000, 0
-MISSED = 0.025  # on either side, of a 95 % interval
-FARTHER, NEARER = " ▲", " ▼"
-STYLES: dict[str, dict[str, Any]] = {
-    "zeros": {"color": "#E69F00", "linestyle": (0, (4, 1, 1, 1, 1, 1))},
-    "edge": RIVAL_STYLES[0],
-    "reflect": RIVAL_STYLES[1],
-    THERE_AND_BACK: RIVAL_STYLES[2],
-    CLIPPED: {"color": "#CC79A7", "linestyle": (0, (5, 1.5))},
-}
 Change = Callable[..., Tensor]
 
 
@@ -68,12 +60,8 @@ def controls_request(parameters: FigureParameters) -> Request:
     """Say what decides the controls of a network, and how they are computed."""
     profile = load_profile(parameters.profile)
     network, weights = chosen_network(parameters)
-    own = all(
-        getattr(parameters, name) is None
-        for name in ("pictures", "classes", "fill", "seed", "limit", "arithmetic")
-    )
-    limited = {"limit": parameters.limit or profile.limit or PICTURES, "magnitudes": None}
-    parameters = parameters.model_copy(update=limited)
+    own = all(getattr(parameters, name) is None for name in DEVIATIONS)
+    parameters = parameters.model_copy(update={"limit": _limit(parameters), "magnitudes": None})
     fill = parameters.fill or profile.fill
     recipe: Recipe = {
         "kind": "controls",
@@ -105,6 +93,32 @@ def controls_request(parameters: FigureParameters) -> Request:
         own,
         f"itn controls --profile {parameters.profile} --network {network} archives it",
     )
+
+
+def as_controlled(parameters: FigureParameters, anew: bool = False) -> FigureParameters:
+    """Ask for the classes whose controls are archived; if none are, for those that are screened.
+
+    That is so where the profile says that it is screened category by category.
+    """
+    found = parameters if anew else of_archived_classes(parameters, controls_request)
+    if found.classes is not None or not load_profile(found.profile).by_category:
+        return found
+    shared = None
+    for name in controls_request(found).recipe["transformations"]:
+        screened = as_archived(found, name).classes
+        if screened is None:
+            network, _ = chosen_network(found)
+            raise UsageError(
+                f"controls stand beside screenings, and there is none of {network} by {name}: "
+                f"{screening_request(found, name).command}"
+            )
+        shared = [each for each in screened if shared is None or each in shared]
+    return found.model_copy(update={"classes": tuple(shared or ())})
+
+
+def _limit(parameters: FigureParameters) -> int:
+    profile = load_profile(parameters.profile)
+    return parameters.limit or min(profile.controlled, profile.limit or profile.controlled)
 
 
 def _magnitudes(name: str) -> npt.NDArray[np.float64]:
@@ -205,9 +219,10 @@ def _compute(classifier: Any, pictures: Pictures, recipe: Recipe, state: Path) -
                     change = control_change(transformation, control, recipe["fill"], size)
                     predicted.append(
                         predictions(
-                            classifier, pictures, name, change, magnitudes, recipe["seed"], bar
+                            classifier, pictures, name, change, magnitudes, recipe["seed"],
+                            bar.update,
                         )
-                    )
+                    )  # fmt: skip
                 part = xr.Dataset(
                     {"predicted": (("control", "image", "magnitude"), np.array(predicted))},
                     coords={"control": how["controls"], "magnitude": magnitudes},
@@ -225,7 +240,7 @@ def predictions(
     change: Change,
     magnitudes: npt.NDArray[np.float64],
     seed: int,
-    bar: Any,
+    told: Callable[[int], object] = lambda passes: None,
 ) -> npt.NDArray[np.int16]:
     """Return what pictures are taken for [N, M] when they are changed, as by a transformation."""
     from itn.looks import full_batches  # which loads a backend
@@ -238,161 +253,52 @@ def predictions(
         for column, magnitude in enumerate(magnitudes):
             at = {"magnitude": np.full((1, 1, 1, 1), magnitude, np.float32)}
             softmax = look.softmax(inputs | at)[:number]
+            if not np.isfinite(softmax).all():
+                wrong = rows[np.flatnonzero(~np.isfinite(softmax).all(axis=1))[0]]
+                raise UsageError(
+                    f"{classifier.name} gives no number for {pictures.paths[wrong]}, {name} by "
+                    f"{magnitude:g}"
+                )
             found[rows[:number], column] = softmax.argmax(axis=1)
-            bar.update(number)
+            told(number)
     return found
 
 
-def obtain_controls(parameters: FigureParameters) -> dict[str, xr.Dataset]:
+def obtain_controls(
+    parameters: FigureParameters, transformations: Collection[str] = tuple(TRANSFORMATIONS)
+) -> dict[str, xr.Dataset]:
     """Take the controls of a network where they are there, beside what was screened of the same.
 
     Of each transformation ``predicted`` over ``control``, of which the first is the screening
-    itself, ``image`` and ``magnitude``; of each image the ``true`` class, as an index, and the
-    ``category``.
+    itself, ``image`` and ``magnitude``; of each image the ``true`` class, as an index.
     """
+    parameters = as_controlled(parameters)
     request = controls_request(parameters)
     tree = obtain(request)
-    about = tree.to_dataset()
-    of_image = {
-        "true": ("image", about.target.values[about.label.values]),
-        "category": ("image", about.category.values[about.label.values]),
-    }
-    classes = request.recipe["classes"]
+    about, classes = tree.to_dataset(), request.recipe["classes"]
     names = about.category.values if classes == UNKNOWN else list(classes)
-    wanted = np.isin(of_image["category"][1], names)
+    category = about.category.values[about.label.values]
     found = {}
-    for name in request.recipe["transformations"]:
+    for name in filter(transformations.__contains__, request.recipe["transformations"]):
         part = tree[name].dataset.copy().assign_coords(image=about.image)
-        whole = obtain_screening(parameters.model_copy(update={"limit": None}), name)
-        screened = whole.predicted.sel(image=part.image, magnitude=part.magnitude)
-        both = xr.concat(
-            [screened.astype(np.int16).assign_coords(control=SCREENED), part.predicted], "control"
-        )
+        screened = _screened(parameters, name).predicted
+        of_the_same = screened.sel(image=part.image, magnitude=part.magnitude)
+        both = [of_the_same.astype(np.int16).assign_coords(control=SCREENED), part.predicted]
         found[name] = xr.Dataset(
-            {"predicted": both},
-            coords={**of_image, "class": about["class"].values},
-            attrs=part.attrs | {"fill": request.recipe["fill"]},
-        ).isel(image=wanted)
+            {"predicted": xr.concat(both, "control")},
+            coords={
+                "true": ("image", about.target.values[about.label.values]),
+                "class": about["class"].values,
+            },
+            attrs=part.attrs | {key: request.recipe[key] for key in ("network", "fill")},
+        ).isel(image=np.isin(category, names))
     return found
 
 
-def control_table(controls: dict[str, xr.Dataset]) -> pd.DataFrame:
-    """Tabulate the magnitude at which half of the accuracy is lost, with each control.
-
-    Of all pictures together, one row for each transformation and direction. A control that is ▲
-    farther out than the screening, or ▼ nearer, is so in 97.5 % of the resamples of the pictures,
-    the same ones for both. Of what is moved ``there and back`` the lowest accuracy on the way is
-    given, as a share of that at the identity.
-    """
-    rows: dict[tuple[str, str], dict[str, str]] = {}
-    for name, of in controls.items():
-        transformation = find_transformation(name)
-        right = (of.predicted == of.true).transpose("control", "image", "magnitude").values
-        axis, order = unrolled(of.magnitude.values, transformation)
-        for direction, side in sides(axis, transformation).items():
-            if len(side) < 2:
-                continue
-            outward = right[:, :, order[side]]
-            row = rows[name, direction] = {}
-            drawn = {
-                str(control): half_thresholds(one, axis[side], transformation)
-                for control, one in zip(of.control.values, outward, strict=True)
-            }
-            for control, one in zip(drawn, outward, strict=True):
-                if control == THERE_AND_BACK:
-                    curve = one.mean(axis=0)
-                    row[control] = f"{curve.min() / curve[0]:.0%}"
-                else:
-                    mark = _mark(drawn[control], drawn[SCREENED])
-                    row[control] = _text(drawn[control][0], transformation, direction) + mark
-    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-    return table.rename_axis(["transformation", "direction"])
-
-
-def half_thresholds(
-    right: npt.NDArray[np.bool_], axis: npt.NDArray[np.float64], transformation: Transformation
-) -> npt.NDArray[np.float64]:
-    """Return how far out half of the accuracy is lost: of all pictures, then of each resample.
-
-    `right` [N, M] goes outward from the identity. The distance is that of the logarithm where
-    the magnitude is a factor; infinite where it is not reached.
-    """
-    counts = np.random.default_rng(SEED).multinomial(
-        len(right), np.full(len(right), 1 / len(right)), RESAMPLES
-    )
-    sums = np.vstack([np.ones(len(right), int), counts]) @ right.astype(float)
-    margin = sums - sums[:, :1] / 2
-    lost = margin < 0
-    first = lost.argmax(axis=1)
-    rows = np.arange(len(sums))
-    position = np.log(axis) if transformation.logarithmic else axis
-    outward = np.abs(position - position[0])
-    before, after = margin[rows, first - 1], margin[rows, first]
-    share = before / np.where(before > after, before - after, 1)
-    at = outward[first - 1] + share * (outward[first] - outward[first - 1])
-    return np.where(lost.any(axis=1), at, np.inf)
-
-
-def _mark(controlled: npt.NDArray[np.float64], screened: npt.NDArray[np.float64]) -> str:
-    """Mark what is farther out, or nearer, in all but few of the resamples."""
-    for mark, beyond in (
-        (FARTHER, controlled[1:] > screened[1:]),
-        (NEARER, controlled[1:] < screened[1:]),
-    ):
-        if beyond.mean() >= 1 - MISSED:
-            return mark
-    return ""
-
-
-def _text(outward: float, transformation: Transformation, direction: str) -> str:
-    if not np.isfinite(outward):
-        return NOT_REACHED
-    signed = outward if direction == "up" else -outward
-    if transformation.logarithmic:
-        return format_magnitude(transformation.identity * np.exp(signed), transformation)
-    return format_magnitude(transformation.identity + signed, transformation)
-
-
-def control_summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Count for each control how many thresholds there are, and how many are ▲ and ▼."""
-    rows = {
-        control: {
-            "thresholds": int(texts.count()),
-            "farther": int(texts.str.endswith(FARTHER).sum()),
-            "nearer": int(texts.str.endswith(NEARER).sum()),
-        }
-        for control, texts in table.drop(columns=[SCREENED, THERE_AND_BACK]).items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("control")
-
-
-def plot_controls(controls: dict[str, xr.Dataset]) -> Figure:
-    """Draw the accuracy of the screening, with its interval, and of each control as a thin line."""
-    size = (2.9, 2.4)
-    with panels(len(controls), 3, size, sharey=True) as (figure, grid):
-        handles: dict[str, Any] = {}
-        for axes, (name, of) in zip(grid.flat, controls.items(), strict=False):
-            right = (of.predicted == of.true).transpose("control", "image", "magnitude")
-            magnitude, count = of.magnitude.values, of.sizes["image"]
-            for control, one in zip(right.control.values, right.values, strict=True):
-                if control == SCREENED:
-                    interval = accuracy_interval(one.sum(axis=0), count)
-                    draw_share(
-                        axes, magnitude, one.mean(axis=0), interval, 0.15,
-                        label=control, **TRUE_STYLE,
-                    )  # fmt: skip
-                else:
-                    axes.plot(
-                        magnitude, one.mean(axis=0), label=control, linewidth=1.1, **STYLES[control]
-                    )
-            draw_axes(axes, find_transformation(name), magnitude)
-            axes.set_title(title(name))
-            drawn, labels = axes.get_legend_handles_labels()
-            handles |= dict(zip(labels, drawn, strict=True))
-        for axes in grid[:, 0]:
-            axes.set_ylabel("accuracy")
-        figure.legend(
-            handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles)
-        )
-    return figure
+def _screened(parameters: FigureParameters, name: str) -> xr.Dataset:
+    """Obtain a screening of at least the pictures and magnitudes that are controlled."""
+    whole = parameters.model_copy(update={"limit": None, "magnitudes": None})
+    if find_archived(screening_request(whole, name)) is None:
+        few = {"limit": _limit(parameters), "magnitudes": tuple(_magnitudes(name))}
+        whole = parameters.model_copy(update=few)
+    return obtain_screening(whole, name)
