@@ -58,13 +58,13 @@ def known():
         "translation_x": as_controls(
             "translation_x", axis, as_screened=own, edge=own, there_and_back=back
         ),
-        "noise": as_controls(
-            "noise",
-            axis[10:],
-            as_screened=own[:, 10:],
-            clipped=right_up_to(limits - 0.2, axis[10:]),
-        ),
+        "noise": as_controls("noise", axis[10:], as_screened=own[:, 10:], clipped=nearer),
     }
+
+
+@pytest.fixture(scope="module")
+def table(known):
+    return control_table(known)
 
 
 def test_half_of_all_pictures_is_lost_where_that_is_known():
@@ -92,8 +92,7 @@ def test_what_is_not_reached_is_no_number_and_what_is_open_says_from_where():
         assert control_table({"noise": of}).half.item().startswith(text)
 
 
-def test_what_is_farther_out_for_every_picture_is_marked_and_what_is_equal_is_not(known):
-    table = control_table(known)
+def test_what_is_farther_out_for_every_picture_is_marked_and_what_is_equal_is_not(table):
     texts = control_texts(table)
     assert texts.index.tolist() == [
         *(
@@ -112,15 +111,15 @@ def test_what_is_farther_out_for_every_picture_is_marked_and_what_is_equal_is_no
     assert summary.loc["edge", ["thresholds", "farther", "nearer"]].tolist() == [2, 0, 0]
 
 
-def test_what_is_left_there_and_back_is_a_mean_with_its_interval(known):
-    there = control_table(known).loc[("translation_x", slice(None), THERE_AND_BACK), :]
+def test_what_is_left_there_and_back_is_a_mean_with_its_interval(table):
+    there = table.loc[("translation_x", slice(None), THERE_AND_BACK), :]
     down, up = there.droplevel(["transformation", "control"]).loc[["down", "up"]].itertuples()
     assert (up.kept, up.kept_low, up.kept_high, up.lowest) == (1, 1, 1, 1)
     assert down.kept == down.lowest == 0.75
     # Of the binomial distribution of ten of forty.
     assert down.kept_low == pytest.approx(0.75 - 1.96 * np.sqrt(0.75 * 0.25 / 40), abs=0.03)
     assert down.kept_high == pytest.approx(0.75 + 1.96 * np.sqrt(0.75 * 0.25 / 40), abs=0.03)
-    texts = control_texts(control_table(known))
+    texts = control_texts(table)
     assert texts.loc[("translation_x", "down"), [THERE_AND_BACK, "lowest"]].str[:3].tolist() == [
         "75%", "75%"
     ]  # fmt: skip

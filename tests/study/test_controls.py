@@ -144,7 +144,7 @@ def test_controls_are_those_of_pictures_that_are_transformed_by_other_means(proj
         ("zoom", "reflect", {"fill": "reflect"}),
         ("noise", CLIPPED, {"clip": True}),
     ):
-        of = found[name].sel(control=control).transpose("image", "magnitude")
+        of = found[name].sel(control=control)
         assert of.image.values.tolist() == list(pictures.paths)
         for magnitude in of.magnitude.values:
             if name == "noise" and magnitude:
@@ -203,7 +203,7 @@ def test_what_is_stored_is_compared_and_listed(project):
     archive(request)
     assert find_archived(controls_request(asked(classes=["red"]))) == request.archive
     assert verify_result(request.archive).startswith("comes out again: ")
-    (listed,) = [line for line in list_results() if "controls" in line]
+    (listed,) = list_results("toy")
     assert listed.endswith("; as its profile asks for")
     tree = read_netcdf(request.archive)
     for name in tree.children:
