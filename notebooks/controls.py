@@ -23,7 +23,8 @@
 # %% tags=["parameters"]
 profile: str = "photos"  # a file in profiles/
 network: str = None  # name of a classifier; None: the profile's first
-limit: int = None  # the first so many pictures of each class; None: ten
+classes: list[str] = None  # None: all of the profile's that are screened
+limit: int = None  # the first so many pictures of each class; None: as the profile says
 
 # %%
 from itn import study
@@ -38,13 +39,25 @@ controls = study.obtain_controls(parameters)
 study.show_figure(study.plot_controls(controls), "controls")
 
 # %% [markdown]
-# The magnitude at which half of the accuracy is lost. ▲: farther out than as screened, ▼: nearer,
-# in 97.5 % of the resamples of the pictures. There and back: the lowest accuracy on the way, as a
-# share of that untouched.
+# The magnitude at which half of the accuracy is lost, with its 95 % interval over pictures.
+# ▲: farther out than as screened, ▼: nearer. There and back: the accuracy that is left, as a share
+# of that untouched, on average over all magnitudes, and the lowest.
 
 # %%
 table = study.control_table(controls)
-study.save_table(table, "controls")
+study.save_table(study.control_texts(table), "controls")
+
+# %% [markdown]
+# How many of the thresholds are farther out, and nearer, and what is kept at least:
 
 # %%
-study.control_summary(table)
+summary = study.control_summary(table)
+summary
+
+# %%
+halves = ["rotation_up_as_screened", "rotation_up_edge", "rotation_up_reflect"]
+halves += ["zoom_down_as_screened", "zoom_down_edge", "zoom_up_as_screened"]
+halves += ["brightness_down_clipped", "brightness_up_clipped"]
+study.glue_table(table, ["half"], rows=halves)
+study.glue_table(summary, ["pictures", "thresholds", "farther"], rows=["edge"])
+study.glue_table(summary, ["kept", "lowest"], rows=["there_and_back"])

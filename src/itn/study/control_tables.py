@@ -72,6 +72,7 @@ def together(of: xr.Dataset, control: str) -> xr.Dataset:
 def control_table(controls: dict[str, xr.Dataset]) -> pd.DataFrame:
     """Tabulate what is lost in each control, one row for each transformation, direction, control.
 
+    - ``pictures``: how many were looked at;
     - ``half``: the magnitude at which half of the accuracy over all pictures is lost, with its 95 %
       interval, which is open where it is written *from*;
     - ``farther``, ``nearer``: whether the interval of the difference to the screening, of the same
@@ -95,6 +96,7 @@ def control_table(controls: dict[str, xr.Dataset]) -> pd.DataFrame:
                 kept = share.mean(axis=1)
                 low, high = np.quantile(kept[1:], ENDS)
                 rows[name, direction, control] = {
+                    "pictures": len(of.image),
                     "half": _text(at, find_transformation(name)),
                     "farther": bool(difference.difference_low > 0),
                     "nearer": bool(difference.difference_high < 0),
@@ -141,11 +143,11 @@ def control_texts(table: pd.DataFrame) -> pd.DataFrame:
 def control_summary(table: pd.DataFrame) -> pd.DataFrame:
     """Count for each control how many thresholds there are, and how many are farther and nearer.
 
-    With the least that it keeps of the accuracy, on average over a direction.
+    With the least that is ``kept`` of the accuracy on average over a direction, and the ``lowest``.
     """
     grouped = table.drop(SCREENED, level="control").groupby("control", sort=False)
-    counts = grouped[["farther", "nearer"]].sum()
-    return counts.assign(thresholds=grouped.size(), kept=grouped.kept.min())
+    counts = grouped[["farther", "nearer"]].sum().assign(thresholds=grouped.size())
+    return counts.join(grouped[["pictures", "kept", "lowest"]].min())
 
 
 def plot_controls(controls: dict[str, xr.Dataset]) -> Figure:
@@ -184,9 +186,9 @@ def taken_table(
 
     One row per network and fill: ``accuracy`` of all turned pictures, and the share of the
     ``pictures`` of other classes that are taken for one of the marked ones, ``taken`` turned, with
-    its 95 % Clopper-Pearson interval, and ``taken_upright``.
+    its 95 % Clopper-Pearson ``interval``, and ``taken_upright``.
     """
-    rows: dict[tuple[str, str], dict[str, float]] = {}
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
     upright = find_transformation("rotation").identity
     for network in load_profile(parameters.profile).networks:
         asked = parameters.model_copy(update={"network": network})
@@ -202,13 +204,12 @@ def taken_table(
             predicted = of.predicted.sel(control=control).transpose("image", "magnitude").values
             right = (predicted == of.true.values[:, None]).mean(axis=0)
             taken = np.isin(names[predicted[others]], marked).sum(axis=0)
-            low, high = accuracy_interval(taken, others.sum())
+            ends = (value_at(of, end, angle) for end in accuracy_interval(taken, others.sum()))
             rows[network, of.attrs["fill"] if control == SCREENED else control] = {
                 "pictures": int(others.sum()),
                 "accuracy": float(value_at(of, right, angle)),
                 "taken": float(value_at(of, taken / others.sum(), angle)),
-                "taken_low": float(value_at(of, low, angle)),
-                "taken_high": float(value_at(of, high, angle)),
+                "interval": " to ".join(f"{end:.0%}" for end in ends),
                 "taken_upright": float(value_at(of, taken / others.sum(), upright)),
             }
     table = pd.DataFrame.from_dict(rows, orient="index")
