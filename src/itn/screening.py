@@ -95,7 +95,7 @@ def screen(
     seed : int, default 0
         Seed of the noise, not negative.
     clip : bool, default False
-        Whether to clip transformed pictures to [0, 1]. The paper clips nothing.
+        Whether to clip transformed pictures to [0, 1]. The paper does not say.
     rivals : int, default 12
         At most how many rivals are kept for each category: the classes, other than the true
         one, whose mean softmax rises highest anywhere in the sweep. Figures draw three of them;
