@@ -212,9 +212,7 @@ percent = dict.fromkeys(["accuracy", "taken", "upright"], ".0%")
 study.save_table(shown, "corners", percent)
 
 # %%
-study.glue_table(taken, ["taken"], rows=[f"{each}_zeros" for each in (first, second)])
-study.glue_table(taken, ["taken"], rows=[f"{each}_edge" for each in (first, second)])
-study.glue_table(taken.query("fill != 'reflect'"), ["accuracy"])
+study.glue_table(taken.query("fill != 'reflect'"), ["accuracy", "taken"])
 
 # %% [markdown]
 # Our thresholds beside those of psychometric functions that psignifit has fitted:

@@ -127,13 +127,14 @@ def control_texts(table: pd.DataFrame) -> pd.DataFrame:
     is moved there and back the accuracy that is left is told instead, and the lowest of it.
     """
     rows: dict[tuple[str, str], dict[str, str]] = {}
-    for (name, direction, control), of in table.iterrows():
+    index = table.index.to_list()
+    for (name, direction, control), of in zip(index, table.itertuples(), strict=True):
         row = rows.setdefault((name, direction), {})
         if control == THERE_AND_BACK:
             row[control] = f"{of.kept:.0%} ({of.kept_low:.0%} to {of.kept_high:.0%})"
             row["lowest"] = f"{of.lowest:.0%}"
         else:
-            row[control] = of.half + (FARTHER if of.farther else NEARER if of.nearer else "")
+            row[control] = f"{of.half}{FARTHER if of.farther else NEARER if of.nearer else ''}"
     there = {column for row in rows.values() for column in row}
     columns = [column for column in (*LABELS, "lowest") if column in there]
     texts = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
