@@ -22,6 +22,8 @@ from itn.study.screenings import load_part
 from itn.thresholds import accuracy, thresholds
 from itn.transformations import transform
 
+MARKED = ["accordion", "trilobite"]  # whose pictures have black corners
+
 
 def right_up_to(limits, axis):
     return np.abs(axis) <= np.asarray(limits)[:, None] + 1e-9
@@ -173,25 +175,27 @@ def test_what_pictures_are_taken_for_is_read_at_its_angle_whichever_way_it_turns
 # What is archived
 
 
-def test_black_corners_are_what_turns_pictures_into_those_that_have_them():
-    table = taken_table(FigureParameters(profile="photos"), ["accordion", "trilobite"])
-    assert (table.taken_upright < 0.1).all()
+@pytest.fixture(scope="module")
+def corners():
+    return taken_table(FigureParameters(profile="photos"), MARKED)
+
+
+def test_black_corners_are_what_turns_pictures_into_those_that_have_them(corners):
+    assert (corners.taken_upright < 0.1).all()
     for network in load_profile("photos").networks:
-        black, edge = table.loc[network, "zeros"], table.loc[network, "edge"]
+        black, edge = corners.loc[network, "zeros"], corners.loc[network, "edge"]
         assert black.taken > 2 * edge.taken
         assert black.accuracy < edge.accuracy
 
 
 @pytest.mark.data
-def test_archived_controls_are_counted_again_from_predictions_for_pictures():
-    marked = ["accordion", "trilobite"]
-    table = taken_table(FigureParameters(profile="photos"), marked)
+def test_archived_controls_are_counted_again_from_predictions_for_pictures(corners):
     classifier = load_classifier("alexnet_photos")
     pictures = load_part(load_profile("photos"), "test", size=64, limit=10)
     turned = np.asarray(transform(pictures.images[:], "rotation", 45.0, fill="edge"))
     said = np.array(classifier.class_names)[classifier.predict(turned).argmax(axis=1)]
     true = np.array(pictures.class_names)[pictures.labels]
-    edge = table.loc["alexnet_photos", "edge"]
+    edge = corners.loc["alexnet_photos", "edge"]
     assert edge.accuracy == pytest.approx((said == true).mean(), abs=1.5 / len(true))
-    others = ~np.isin(true, marked)
-    assert edge.taken == pytest.approx(np.isin(said[others], marked).mean(), abs=1.5 / others.sum())
+    others = ~np.isin(true, MARKED)
+    assert edge.taken == pytest.approx(np.isin(said[others], MARKED).mean(), abs=1.5 / others.sum())

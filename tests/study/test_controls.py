@@ -128,10 +128,10 @@ def compiled_elsewhere(without_xla):
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     enter_project(tmp_path, monkeypatch)
-    # Three of the nine transformations, and of these few magnitudes.
-    some = {name: TRANSFORMATIONS[name] for name in ("rotation", "zoom", "noise")}
+    # Two of the nine transformations, and of these few magnitudes.
+    some = {name: TRANSFORMATIONS[name] for name in ("zoom", "noise")}
     monkeypatch.setattr(controls, "TRANSFORMATIONS", some)
-    monkeypatch.setattr(controls, "STEPS", {"rotation": 24, "zoom": 16, "noise": 20})
+    monkeypatch.setattr(controls, "STEPS", {"zoom": 16, "noise": 20})
     return tmp_path
 
 
@@ -141,12 +141,12 @@ def asked(**given):
 
 def test_controls_are_those_of_pictures_that_are_transformed_by_other_means(project):
     found = obtain_controls(asked())
-    assert list(found) == ["rotation", "zoom", "noise"]
+    assert list(found) == ["zoom", "noise"]
     classifier = load_classifier("networks:colors")
     pictures = load_images("pictures", classes=["red", "green"], size=8)
     for name, control, options in (
-        ("rotation", SCREENED, {}),
-        ("rotation", "edge", {"fill": "edge"}),
+        ("zoom", SCREENED, {}),
+        ("zoom", "edge", {"fill": "edge"}),
         ("zoom", "reflect", {"fill": "reflect"}),
         ("noise", CLIPPED, {}),
     ):
@@ -201,8 +201,8 @@ def test_a_stopped_computation_goes_on_where_it_was(project, monkeypatch):
         archive(request)
     assert not request.archive.is_file()
     archive(request)
-    # Three controls of each motion, and one of noise, which was begun twice.
-    assert computed == [*["rotation"] * 3, *["zoom"] * 3, *["noise"] * 2]
+    # Three controls of a motion, and one of noise, which was begun twice.
+    assert computed == [*["zoom"] * 3, *["noise"] * 2]
     assert verify_result(request.archive).startswith("comes out again: ")
 
 
