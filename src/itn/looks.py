@@ -68,11 +68,11 @@ class MatrixLook:
             yield softmax
 
 
-def full_batches(count: int) -> Iterator[tuple[np.ndarray, int]]:
+def full_batches(count: int, size: int = BATCH_SIZE) -> Iterator[tuple[np.ndarray, int]]:
     """Split rows into batches of one size, so that nothing is compiled twice.
 
     With each comes how many of its rows count: the last batch is filled up with some twice.
     """
-    size = min(BATCH_SIZE, count)
+    size = min(size, count)
     for start, stop in batches(count, size):
         yield np.resize(np.arange(start, stop), size), stop - start

@@ -95,7 +95,7 @@ def screen(
     seed : int, default 0
         Seed of the noise, not negative.
     clip : bool, default False
-        Whether to clip transformed pictures to [0, 1]. The paper clips nothing.
+        Whether to clip transformed pictures to [0, 1]. The paper does not say.
     rivals : int, default 12
         At most how many rivals are kept for each category: the classes, other than the true
         one, whose mean softmax rises highest anywhere in the sweep. Figures draw three of them;
@@ -214,6 +214,18 @@ class Look:
         """Return the softmax [N, K] of one batch."""
         softmax: npt.NDArray[np.float32] = self.network.predict_on_batch(self.prepare(inputs))
         return softmax
+
+
+def batch_inputs(pictures: Pictures, rows: np.ndarray, name: str, seed: int) -> dict[str, Tensor]:
+    """Bring some pictures to where they are transformed, with the noise that belongs to each."""
+    paths = [pictures.paths[row] for row in rows]
+    images = np.asarray(pictures.images[rows])
+    check_pictures(images, paths)
+    inputs = {"images": on_device(images)}
+    if name == "noise":
+        fields = noise_fields([seed_of(seed, path) for path in paths], images.shape[1:])
+        inputs["noise"] = on_device(fields)
+    return inputs
 
 
 @dataclass(frozen=True)
@@ -366,17 +378,14 @@ class _Sweep:
         # A last batch that is not full is filled up, so that nothing is compiled twice.
         full = np.resize(batch, self.batch_size)
         paths = [self.pictures.paths[index] for index in full]
-        images = np.asarray(self.pictures.images[full])
-        check_pictures(images, paths)
-        inputs = {"images": on_device(images)}  # once, not for every magnitude
+        # Once, not for every magnitude.
+        inputs = batch_inputs(self.pictures, full, self.transformation.name, self.seed)
         identity = np.flatnonzero(magnitudes == self.transformation.identity)  # none, later
         if self.untouched is not None:
             untouched = self.untouched[batch]
         elif len(identity):
-            untouched = self.look.softmax(inputs)[: len(batch)]
-        if self.transformation.name == "noise":
-            fields = noise_fields([seed_of(self.seed, path) for path in paths], images.shape[1:])
-            inputs["noise"] = on_device(fields)
+            as_they_are = {"images": inputs["images"]}
+            untouched = self.look.softmax(as_they_are)[: len(batch)]
         if first and identity[0] not in missing:
             self._check_kept(said[:, identity[0]], untouched)
         for index in missing:

@@ -71,6 +71,7 @@ def test_looks_at_the_phantom_unless_told_otherwise(path: Path) -> None:
         found = read_parameters(namespace)
     elsewhere = {
         "claims": "photos",
+        "controls": "photos",
         "costs": "imagenet",
         "photographs": "photos",
         "taught": "photos_taught",

@@ -25,6 +25,12 @@ from .class_differences import class_texts as class_texts
 from .class_differences import network_differences as network_differences
 from .class_differences import plot_survivals as plot_survivals
 from .class_differences import tolerance_table as tolerance_table
+from .control_tables import control_summary as control_summary
+from .control_tables import control_table as control_table
+from .control_tables import control_texts as control_texts
+from .control_tables import plot_controls as plot_controls
+from .control_tables import taken_table as taken_table
+from .controls import obtain_controls as obtain_controls
 from .costs import cost_conditions as cost_conditions
 from .costs import cost_table as cost_table
 from .costs import cost_texts as cost_texts
@@ -60,7 +66,6 @@ from .profiles import read_parameters as read_parameters
 from .screenings import highlighted as highlighted
 from .screenings import obtain_screening as obtain_screening
 from .seeds import read_seeds as read_seeds
-from .symmetry import fill_control as fill_control
 from .symmetry import group_table as group_table
 from .symmetry import plot_turned_groups as plot_turned_groups
 from .symmetry import turned_groups as turned_groups

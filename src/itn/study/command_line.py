@@ -18,6 +18,7 @@ from itn.messages import Progress, UsageError
 # What a command has finished stays; `itn` says so when it is stopped.
 KEPT = {
     "screen": "a screening is kept as far as its last pass",
+    "controls": "the transformations that are finished are kept",
     "transformers": "a training is kept as far as its last epoch",
     "train": "a training is kept as far as its last epoch",
     "figures": "the notebooks that were executed are kept",
@@ -120,6 +121,29 @@ def screen_profile(
 
         archived = archive_on_workers(scheduler, wanted, force)
     for request, written in archived:
+        Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
+
+
+@app.command("controls")
+def control_profile(
+    profile: ProfileOption = "photos",
+    network: Annotated[
+        list[str] | None, typer.Option(help="Which to control; may be repeated. Default: all.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Also what is archived already.")] = False,
+) -> None:
+    """Compute the controls of a profile's screenings and archive them; resumes if stopped.
+
+    Some of the pictures once more, with another fill, clipped, or moved there and back.
+    """
+    from itn.study.archive import archive
+    from itn.study.controls import as_controlled, controls_request
+    from itn.study.profiles import load_profile, read_parameters
+
+    for each in network or load_profile(profile).networks:
+        parameters = read_parameters({"profile": profile, "network": each})
+        request = controls_request(as_controlled(parameters, force))
+        written = archive(request, force)
         Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
 
 

@@ -110,6 +110,9 @@ class Profile(_Strict):
     fill: str = "zeros"  # outside a picture, see `itn.warp.affine_warp`
     seed: Annotated[int, pydantic.Field(ge=0)] = 0  # of the noise
     limit: Annotated[int, pydantic.Field(ge=1)] | None = None  # pictures per class; None: all
+    # Pictures per class, the first, on which controls stand beside screenings, see
+    # `itn.study.controls`.
+    controlled: Annotated[int, pydantic.Field(ge=1)] = 10
     weights: dict[str, str] = {}  # files, where they are not the published ones
     training: Training | None = None  # of networks of its own
     transformers: Transformers | None = None  # of Invariant Transformer Nets
