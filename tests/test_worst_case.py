@@ -52,13 +52,13 @@ def test_the_worst_place_of_a_blob_is_found_between_the_points_of_the_grid(place
     )  # fmt: skip
     turned = np.array([10, -20, 40, 40, 40])  # or -40, for the blob on the right
     least = RADIUS * np.cos(np.radians(angles + turned)) - 2 - 1
-    np.testing.assert_allclose(found.margin.sel(stage="local"), least, atol=0.01)
+    np.testing.assert_allclose(found.margin.sel(stage="local"), least, atol=0.03)  # bilinear
     turn, shift = found.magnitude.sel(stage="local").values.T
-    np.testing.assert_allclose(np.abs(turn[[0, 1, 2, 4]]), np.abs(turned[[0, 1, 2, 4]]), atol=1.5)
+    np.testing.assert_allclose(np.abs(turn[[0, 1, 2, 4]]), np.abs(turned[[0, 1, 2, 4]]), atol=5)
     np.testing.assert_allclose(shift, -1 / 12)
     # The grid, 20° wide, has no point for the first; it has for the second.
     assert abs(found.margin.sel(stage="grid") - least)[0] > 0.05
-    assert abs(found.margin.sel(stage="grid") - least)[1] < 0.01
+    assert abs(found.margin.sel(stage="grid") - least)[1] < 0.03
     untouched = RADIUS * np.cos(np.radians(angles)) - 1
     np.testing.assert_allclose(found.margin.sel(stage="untouched"), untouched, atol=0.01)
     assert found.right.sel(stage="untouched").values.tolist() == (untouched > 0).tolist()
