@@ -36,7 +36,7 @@ found = study.obtain_worst_cases(parameters)
 study.show_figure(study.plot_worst_case(found), "worst_case")
 
 # %% [markdown]
-# One row for each search. *mean*: accuracy over the grid. *worst*: accuracy when each picture is
+# One row for each search. *mean*: accuracy over the ranges. *worst*: accuracy when each picture is
 # changed by what it stands worst; *grid*: by the worst of this search's grid alone.
 
 # %%
@@ -47,4 +47,11 @@ table
 study.save_table(study.worst_case_texts(table), "worst_case")
 
 # %%
-study.glue_table(table, ["pictures", "mean", "worst", "grid", "hidden"])
+study.glue_table(table, ["pictures"], rows=["alexnet_photos_nothing", "squeezenet_nothing"])
+study.glue_table(table.query("within == 'nothing'"), ["worst"])
+study.glue_table(table.query("within == 'rotation'"), ["mean", "worst"])
+
+# %%
+joint = table.query("within == 'rotation+translation_x+translation_y'")
+study.glue_table(joint, ["worst", "worst_low", "worst_high"])
+study.glue_table(joint, ["hidden", "hidden_low", "hidden_high"])

@@ -70,6 +70,8 @@ def test_grids_are_even_and_hold_the_identity():
     np.testing.assert_allclose(turn.magnitudes, [-30, 0, 15, 60])
     np.testing.assert_allclose(contrast.magnitudes, [0.25, 0.5, 1, 2, 4])
     np.testing.assert_allclose(gray.magnitudes, [0, 0.25, 0.5, 0.75, 1])
+    np.testing.assert_allclose(turn.weights(), [1 / 6, 1 / 4, 1 / 3, 1 / 4])
+    assert zoom.weights().tolist() == [1]
     assert zoom.magnitudes.tolist() == [1] and zoom.spacing == 0
     assert all(each.of.identity in each.magnitudes for each in (turn, contrast, gray))
     np.testing.assert_allclose(contrast.beside(np.array([0.5, 4]), [0.5, 1]), [2**-0.5, 4])

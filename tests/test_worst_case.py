@@ -105,7 +105,10 @@ def test_the_grid_is_what_trying_everything_gives(conv_classifier, two_kinds):
     np.testing.assert_allclose(found.margin.sel(stage="untouched"), margins[:, 8], atol=2e-3)
     worst = np.array(points)[margins.argmin(axis=1)]
     np.testing.assert_allclose(found.magnitude.sel(stage="grid"), worst, atol=1e-6)
-    np.testing.assert_allclose(found.share, (margins > 0).mean(axis=1))
+    share = (margins > 0).astype(float).reshape(-1, *map(len, grids))
+    for axis in reversed(grids):
+        share = np.trapezoid(share, axis) / np.ptp(axis)
+    np.testing.assert_allclose(found.share, share)
     np.testing.assert_allclose(found.accuracy.values.ravel(), (margins > 0).mean(axis=0))
     assert found.accuracy.dims == tuple(ranges)
     # The local search starts from there, and never ends above it.

@@ -39,6 +39,13 @@ class Range:
     magnitudes: Numbers  # of a grid
     spacing: float  # of these, on the scale of `even`
 
+    def weights(self) -> Numbers:
+        """Return the share of the range that each magnitude stands for, by the trapezoidal rule."""
+        if not self.spacing:
+            return np.ones(1)
+        gaps = np.diff(even(self.magnitudes, self.of))
+        return (np.append(gaps, 0) + np.append(0, gaps)) / (2 * gaps.sum())
+
     def beside(self, magnitudes: Numbers, spacings: npt.ArrayLike) -> Numbers:
         """Return magnitudes so many spacings farther up or down, as far as the range goes."""
         moved = even(magnitudes, self.of) + self.spacing * np.asarray(spacings)

@@ -81,7 +81,8 @@ def worst_case(
           "local", each with what was found before;
         - ``right`` (image, stage), and ``lost`` (image): right untouched, but not in the end;
         - ``magnitude`` (image, stage, transformation): where that is;
-        - ``share`` (image): of the points of the grid under which it is right;
+        - ``share`` (image): of all that lies within the ranges under which it is right, by the
+          trapezoidal rule over the grid;
         - ``accuracy`` (one dimension for each range): share of the pictures that are right under
           a point of the grid;
         - ``label`` (image), ``target`` (category): position of the category, index of its class.
@@ -138,7 +139,7 @@ def worst_case(
             found, *worst = search.look(leads)
             batch, holds = rows[:number], found[:number] > 0
             margin[batch], magnitude[batch] = (each[:number] for each in worst)
-            share[batch] = holds.mean(axis=1)
+            share[batch] = holds @ search.weights
             right += holds.sum(axis=0)
     return xr.Dataset(
         {
@@ -178,6 +179,9 @@ class _Search:
         self.starts, self.rounds = min(starts, size), rounds
         mesh = np.meshgrid(*(each.magnitudes for each in ranges), indexing="ij")
         self.grid = np.stack([each.ravel() for each in mesh], axis=1)  # [G, D]
+        self.weights = np.ones(1)
+        for each in ranges:
+            self.weights = np.outer(self.weights, each.weights()).ravel()
         self.identity = np.array([each.of.identity for each in ranges])
         self.steps = [  # of each round: along which range, and where to
             (index, side) for index, one in enumerate(ranges) if one.spacing for side in (-1, 1)

@@ -96,7 +96,7 @@ def test_texts_say_what_was_searched_in_per_cent(known):
         *("nothing", "rotation", "rotation, zoom", "zoom"),
     ]
     assert texts["worst case"].iloc[1] == "40 (12 to 74)"
-    assert texts["hidden by the mean, points"].tolist()[0] == "–"
+    assert texts["hidden by the mean"].tolist()[0] == "–"
 
 
 def test_figure_shows_the_mean_curve_and_the_worst_cases(known):

@@ -191,8 +191,8 @@ def request_of(path: Path) -> Request:
     if recipe["kind"] == "trainings from other seeds":
         return seeds_request(FigureParameters(profile=path.parent.name))
     if recipe["kind"] == "worst cases":
-        parameters = FigureParameters(profile=path.parent.name, network=_network_of(path, recipe))
-        return worst_cases_request(parameters)
+        network = _network_of(path, recipe)
+        return worst_cases_request(FigureParameters(profile=path.parent.name, network=network))
     if recipe["kind"] == "samples":
         return samples_request(_transformer_parameters(path, recipe["study"]))
     if recipe["kind"] == "transformers":

@@ -127,7 +127,7 @@ def obtain_worst_cases(parameters: FigureParameters) -> dict[str, xr.DataTree]:
 def worst_case_table(found: Trees) -> pd.DataFrame:
     """Tabulate accuracies, one row for each network and what it was searched in.
 
-    ``mean`` is that over the grid, ``worst`` that where each picture stands worst, ``grid`` the
+    ``mean`` is that over the ranges, ``worst`` that where each picture stands worst, ``grid`` the
     same before the local search and of this search alone, ``hidden`` the difference of the first
     two. Each with its 95 % interval over pictures: Clopper–Pearson's where it is a share of
     pictures, else that of a bootstrap, in which pictures are drawn again. A first row, ``nothing``,
@@ -154,12 +154,12 @@ def worst_case_table(found: Trees) -> pd.DataFrame:
 
 def worst_case_texts(table: pd.DataFrame) -> pd.DataFrame:
     """Write accuracies as a page shows them, in per cent with their intervals."""
-    columns = {"mean": "mean", "worst": "worst case", "hidden": "hidden by the mean, points"}
+    columns = {"mean": "mean", "worst": "worst case", "hidden": "hidden by the mean"}
     texts = {
-        title: [
+        column: [
             _text(*row) for row in 100 * table[[name, f"{name}_low", f"{name}_high"]].to_numpy()
         ]
-        for name, title in columns.items()
+        for name, column in columns.items()
     }
     names = [(network, searched_text(name)) for network, name in table.index]
     index = pd.MultiIndex.from_tuples(names, names=table.index.names)
@@ -209,7 +209,7 @@ def _draw(axes: Axes, tree: xr.DataTree) -> None:
         )  # fmt: skip
         axes.annotate(
             f"{share:.0%}", (magnitude[0] + place / 4 * np.ptp(magnitude), share), (0, 3),
-            textcoords="offset points", color=style["color"], ha="center", weight="bold",
+            textcoords="offset points", color=style["color"], ha="center",
         )  # fmt: skip
     draw_axes(axes, of, magnitude)
 
