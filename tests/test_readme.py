@@ -54,7 +54,7 @@ def test_readme_commands_exist() -> None:
     assert {"book", "test", "figures"} <= set(targets)
     for target in targets:
         subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
-    for command in re.findall(r"^itn (\w+)", told, re.MULTILINE):
+    for command in re.findall(r"^itn ([\w-]+)", told, re.MULTILINE):
         assert typer.testing.CliRunner().invoke(app, [command, "--help"]).exit_code == 0
 
 

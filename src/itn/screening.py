@@ -159,7 +159,8 @@ def screen(
     """
     transformation = find_transformation(name)
     check_fill(fill)
-    targets = _checked_targets(classifier, pictures, rivals, batch_size, untouched, seed)
+    _check_options(classifier, pictures, rivals, batch_size, untouched, seed)
+    targets = checked_targets(classifier, pictures)
     plan = _plan(transformation, classifier.input_size, magnitudes, precision)
     attributes = {
         "transformation": name,
@@ -168,13 +169,7 @@ def screen(
         "seed": seed,
         "clip": int(clip),
         **plan.attributes,
-        "network": classifier.name,
-        "weights_sha256": classifier.weights_hash(),
-        "data": pictures.name,
-        "data_sha256": pictures.data_hash,  # decodes every file: a broken one is found here
-        "pictures": len(pictures),
-        "pictures_left_out": json.dumps(pictures.left_out),
-        **environment(),
+        **made_from(classifier, pictures),
     }
 
     def transformed(
@@ -455,27 +450,32 @@ def _batch_size(
     return size
 
 
-def _checked_targets(
+def made_from(classifier: Classifier, pictures: Pictures) -> dict[str, Any]:
+    """Say what looked at which pictures, and what computed that, for the attributes of a result."""
+    return {
+        "network": classifier.name,
+        "weights_sha256": classifier.weights_hash(),
+        "data": pictures.name,
+        "data_sha256": pictures.data_hash,  # decodes every file: a broken one is found here
+        "pictures": len(pictures),
+        "pictures_left_out": json.dumps(pictures.left_out),
+        **environment(),
+    }
+
+
+def _check_options(
     classifier: Classifier,
     pictures: Pictures,
     rivals: int,
     batch_size: int | None,
     untouched: np.ndarray | None,
     seed: int,
-) -> np.ndarray:
-    """Return the logit of each category, or refuse what cannot be screened."""
+) -> None:
+    """Refuse options that are out of range or do not fit."""
     if whole_number(seed, "seed") < 0 or seed > LARGEST_SEED:
         raise UsageError(f"seed must be from 0 to {LARGEST_SEED}, got {seed}")
-    if not len(pictures):
-        raise UsageError("there are no pictures to screen")
-    classifier.check_size(pictures.images.shape)
-    check_pictures(pictures.images, pictures.paths)
-    targets = classifier.logits_of(pictures)
-    if whole_number(rivals, "rivals") < 1 or len(classifier.class_names) < 2:
-        raise UsageError(
-            f"rivals must be at least 1 and {classifier.name} have at least 2 classes, "
-            f"got {rivals} and {len(classifier.class_names)}"
-        )
+    if whole_number(rivals, "rivals") < 1:
+        raise UsageError(f"rivals must be at least 1, got {rivals}")
     if batch_size is not None and whole_number(batch_size, "batch_size") < 1:
         raise UsageError(f"batch_size must be at least 1, got {batch_size}")
     shape = len(pictures), len(classifier.class_names)
@@ -483,6 +483,17 @@ def _checked_targets(
         raise UsageError(
             f"untouched must be the softmax {list(shape)}, got {list(np.shape(untouched))}"
         )
+
+
+def checked_targets(classifier: Classifier, pictures: Pictures) -> np.ndarray:
+    """Return the logit of each category, or refuse what cannot be screened."""
+    if not len(pictures):
+        raise UsageError("there are no pictures to screen")
+    classifier.check_size(pictures.images.shape)
+    check_pictures(pictures.images, pictures.paths)
+    targets = classifier.logits_of(pictures)
+    if len(classifier.class_names) < 2:
+        raise UsageError(f"{classifier.name} must have at least 2 classes")
     empty = set(range(len(targets))) - set(np.unique(pictures.labels).tolist())
     if empty:
         raise UsageError(f"class {pictures.class_names[min(empty)]} has no pictures")

@@ -75,6 +75,7 @@ def test_looks_at_the_phantom_unless_told_otherwise(path: Path) -> None:
         "costs": "imagenet",
         "photographs": "photos",
         "taught": "photos_taught",
+        "worst_case": "photos",
     }
     assert found.profile == elsewhere.get(path.stem, "phantom")
 

@@ -81,3 +81,7 @@ from .taught import plot_taught as plot_taught
 from .taught import taught_screenings as taught_screenings
 from .taught import taught_table as taught_table
 from .views import five_best as five_best
+from .worst_case import obtain_worst_cases as obtain_worst_cases
+from .worst_case import plot_worst_case as plot_worst_case
+from .worst_case import worst_case_table as worst_case_table
+from .worst_case import worst_case_texts as worst_case_texts

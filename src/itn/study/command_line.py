@@ -21,6 +21,7 @@ KEPT = {
     "controls": "the transformations that are finished are kept",
     "transformers": "a training is kept as far as its last epoch",
     "train": "a training is kept as far as its last epoch",
+    "worst-case": "the searches that were finished are kept",
     "figures": "the notebooks that were executed are kept",
     "data": "a download is kept as far as it came",
 }
@@ -182,6 +183,25 @@ def train_profile(
 
     for each, card, others in train_networks(profile, architecture, folder, seed, force):
         typer.echo(f"{each}: {card['accuracy']:.1%} of {len(others)} right")
+
+
+@app.command("worst-case")
+def search_profile(
+    profile: ProfileOption = "photos",
+    network: Annotated[
+        list[str] | None, typer.Option(help="Which to look with; may be repeated. Default: all.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Also what is archived already.")] = False,
+) -> None:
+    """Look for the worst joint transformations of a profile's pictures; archive what is found."""
+    from itn.study.archive import archive
+    from itn.study.profiles import load_profile, read_parameters
+    from itn.study.worst_case import worst_cases_request
+
+    for each in network or load_profile(profile).networks:
+        request = worst_cases_request(read_parameters({"profile": profile, "network": each}))
+        written = archive(request, force)
+        Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
 
 
 @app.command("figures")

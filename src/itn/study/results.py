@@ -34,8 +34,10 @@ from itn.study.profiles import (
 from itn.study.screenings import of_archived_classes, pictures_of, screening_request
 from itn.study.seeds import seeds_request
 from itn.transformations import find_transformation
+from itn.study.worst_case import worst_cases_request
 
 SETTINGS = ("fill", "seed", "limit", "arithmetic", "precision")  # of a recipe, when it names them
+LOGIT_TOLERANCE = 1e-2  # of a difference of two logits, on another machine
 TOLERANCE = 5e-4  # of a softmax that was rounded to 16 bits, on another machine
 
 
@@ -82,7 +84,7 @@ def verify_result(path: Path) -> str:
     """Compute a slice of an archived result once more.
 
     Of a screening, two pictures at three magnitudes; of controls, the same of one of them; of
-    transformers, one member of the learned
+    worst cases, two pictures where they stand worst; of transformers, one member of the learned
     family on all pictures that it was judged by. Which ones is told by the file's name.
     """
     path = path.absolute()
@@ -99,6 +101,8 @@ def verify_result(path: Path) -> str:
         return _verify_screening(path, request.recipe, stored.to_dataset(), random)
     if request.recipe["kind"] == "controls":
         return _verify_controls(path, request.recipe, stored, random)
+    if request.recipe["kind"] == "worst cases":
+        return _verify_worst_cases(path, request.recipe, stored, random)
     return _verify_transformers(path, request.recipe, stored, random)
 
 
@@ -190,6 +194,32 @@ def _verify_transformers(
     return f"comes out again: {len(held_out)} pictures under one learned transformation"
 
 
+def _verify_worst_cases(
+    path: Path, recipe: Recipe, stored: xr.DataTree, random: np.random.Generator
+) -> str:
+    from itn.classifiers import load_classifier
+    from itn.joint_transformations import joint_matrices
+    from itn.looks import MatrixLook
+    from itn.worst_case import lead
+
+    parameters = FigureParameters(profile=path.parent.name, network=_network_of(path, recipe))
+    classifier = load_classifier(*chosen_network(parameters))
+    search = stored[str(random.choice(list(stored.children)))].to_dataset().sel(stage="local")
+    rows = random.choice(search.sizes["image"], min(2, search.sizes["image"]), False)
+    paths = [str(name) for name in search.image.values[rows]]
+    pictures = pictures_of(parameters, classifier.input_size, paths)
+    expected = search.sel(image=list(pictures.paths))
+    softmax = MatrixLook(classifier, recipe["fill"]).softmax(
+        pictures.images[:],
+        *joint_matrices(expected.transformation.values.tolist(), expected.magnitude.values),
+    )
+    again = lead(softmax, classifier.logits_of(pictures)[pictures.labels])
+    deviation = float(np.abs(again - expected.margin.values).max())
+    if not deviation <= LOGIT_TOLERANCE:
+        raise UsageError(f"{path.name} does not come out again: margins differ by {deviation:.2g}")
+    return f"comes out again: {len(paths)} pictures under their worst transformations"
+
+
 def request_of(path: Path) -> Request:
     """Return what would make an archived result today."""
     recipe = recipe_of(path)
@@ -197,6 +227,9 @@ def request_of(path: Path) -> Request:
         return seeds_request(FigureParameters(profile=path.parent.name))
     if recipe["kind"] == "controls":
         return controls_request(_figure_parameters(path, recipe, controls_request))
+    if recipe["kind"] == "worst cases":
+        network = _network_of(path, recipe)
+        return worst_cases_request(FigureParameters(profile=path.parent.name, network=network))
     if recipe["kind"] == "samples":
         return samples_request(_transformer_parameters(path, recipe["study"]))
     if recipe["kind"] == "transformers":
