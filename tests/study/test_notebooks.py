@@ -72,6 +72,7 @@ def test_looks_at_the_phantom_unless_told_otherwise(path: Path) -> None:
     elsewhere = {
         "claims": "photos",
         "costs": "imagenet",
+        "many_classes": "imagenet_sample",
         "photographs": "photos",
         "taught": "photos_taught",
     }

@@ -42,6 +42,11 @@ from .learned_training import transformer_table as transformer_table
 from .learned_variations import plot_variations as plot_variations
 from .learned_variations import variation_table as variation_table
 from .learned_variations import vary_transformers as vary_transformers
+from .many_classes import half_table as half_table
+from .many_classes import half_texts as half_texts
+from .many_classes import plot_many_classes as plot_many_classes
+from .many_classes import pooled_screenings as pooled_screenings
+from .many_classes import untouched_table as untouched_table
 from .networks import seed_table as seed_table
 from .networks import seed_texts as seed_texts
 from .networks import training_settings as training_settings

@@ -95,6 +95,8 @@ def screen_profile(
     from itn.study.profiles import load_profile, read_parameters
 
     by_category = load_profile(profile).by_category
+    if scheduler and load_profile(profile).pooled:
+        raise UsageError(f"no --scheduler here: the pictures of profile {profile} are pooled")
     if category and (scheduler or not by_category):
         what = (
             "a scheduler's workers screen" if by_category else f"profile {profile} is screened in"
