@@ -55,6 +55,7 @@ from .networks import training_texts as training_texts
 from .pages import glue_table as glue_table
 from .pages import save_table as save_table
 from .pages import show_figure as show_figure
+from .paper_figures import show_paper_figure as show_paper_figure
 from .photographs import plot_threshold_pairs as plot_threshold_pairs
 from .photographs import sink_table as sink_table
 from .profiles import TransformerParameters as TransformerParameters

@@ -66,7 +66,8 @@ def half_table(screenings: Screenings) -> pd.DataFrame:
     rows: dict[tuple[str, str, str, str], dict[str, Any]] = {}
     for network, found in screenings.items():
         for (name, top), screening in itertools.product(TOP.items(), found):
-            half = thresholds(as_one_category(screening, top)).sel(criterion="half").squeeze()
+            found_all = thresholds(as_one_category(screening, top))
+            half = found_all.sel(category="all", criterion="half")
             for direction in half.direction.values.tolist():
                 one = half.sel(direction=direction)
                 if one.status != NOT_SCREENED:

@@ -132,7 +132,7 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
     recipe: Recipe = {
         "kind": "screening",
         "protocol": PROTOCOL,
-        **network_recipe(network, weights),
+        **network_recipe(network, weights, missing=UNKNOWN),
         **pictures_recipe(**pictures),
         "transformation": transformation,
         "magnitudes": magnitudes,
