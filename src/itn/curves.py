@@ -1,6 +1,6 @@
 """Screenings as they are stored: written, read, and parts of them selected. Needs no backend."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +20,17 @@ PARTS = {  # of a screening, each over its dimensions
     "label": ("image",),
     **{name: (name,) for name in ("image", "magnitude", "category", "class")},
 }
+POOLED = {"place": ("image", "magnitude")} | {  # parts of one whose pictures are pooled
+    name: dimensions
+    for name, dimensions in PARTS.items()
+    if name not in ("rival_softmax", "mean_softmax", "rival")
+}
 SCREENED = ("category", "magnitude")  # dimensions of `screened`, which most screenings lack
 SOFTMAX = ("softmax", "rival_softmax", "mean_softmax")
-INDICES = {"label": "category", "predicted": "class", "rival": "class", "target": "class"}
+INDICES = {
+    "label": "category",
+    **dict.fromkeys(("predicted", "place", "rival", "target"), "class"),
+}
 
 
 def save_screening(screening: xr.Dataset, path: str | Path) -> None:
@@ -88,14 +96,15 @@ def _check(screening: xr.Dataset, path: str, problem: str) -> None:
         raise UsageError(f"{path} {problem}, but {type(screening).__name__}")
     if (lacking := _lacking(screening)) is not None:
         raise UsageError(f"{path} {problem}: it has no {lacking}")
-    for name in SOFTMAX:
+    for name in _present(SOFTMAX, screening):
         if not np.array_equal(~np.isnan(screening[name].values), screened_values(screening, name)):
             raise UsageError(f"{path} holds softmax that is not a number: screen again")
 
 
 def _lacking(screening: xr.Dataset) -> str | None:
     """Name what a screening should have and this does not: a part, or possible values of it."""
-    for name, dimensions in PARTS.items():
+    parts = POOLED if "place" in screening.variables else PARTS
+    for name, dimensions in parts.items():
         if name not in screening.variables:
             return name
         if screening[name].dims != dimensions:
@@ -104,17 +113,21 @@ def _lacking(screening: xr.Dataset) -> str | None:
         screening.screened.dims != SCREENED or screening.screened.dtype != bool
     ):
         return f"screened that is true or false over {', '.join(SCREENED)}"
-    for name, of in INDICES.items():
-        index = screening[name].values
+    for name in _present(INDICES, screening):
+        of, index = INDICES[name], screening[name].values
         if name == "predicted" and "screened" in screening:  # -1 where it was not, and only there
             none = np.where(index == -1, 0, -1)
             index = np.where(screened_values(screening, name), index, none)
         if index.dtype.kind not in "iu" or not ((index >= 0) & (index < screening.sizes[of])).all():
             return f"{name} that counts through its {of}"
-    for name in SOFTMAX:
+    for name in _present(SOFTMAX, screening):
         if screening[name].dtype.kind != "f":
             return f"{name} in floating point"
     return "transformation" if "transformation" not in screening.attrs else None
+
+
+def _present(names: Iterable[str], screening: xr.Dataset) -> list[str]:
+    return [name for name in names if name in screening.variables]
 
 
 def select_categories(screening: xr.Dataset, categories: Sequence[str]) -> xr.Dataset:

@@ -66,6 +66,7 @@ def screen(
     rivals: int = 12,
     batch_size: int | None = None,
     untouched: np.ndarray | None = None,
+    pooled: bool = False,
     state: str | Path | None = None,
     progress: bool = True,
 ) -> xr.Dataset:
@@ -106,6 +107,10 @@ def screen(
     untouched : array of float32 [N, K], optional
         Softmax of the pictures as they are, from `Classifier.predict`, where several
         transformations are screened: it is what the identity says, and is looked at only once.
+    pooled : bool, default False
+        Whether to keep only what is said of each picture, for accuracy over all classes together:
+        pictures of different classes are looked at side by side, which pays where each has few,
+        and no means or rivals are kept. Magnitudes cannot be adaptive then.
     state : str or Path, optional
         Folder, made if need be, in which each pass is kept: the same call goes on from there
         after a kill and returns the same bits. Whoever names it deletes it.
@@ -124,7 +129,10 @@ def screen(
         - ``rival`` (category, rank), ``target`` (category): indices of classes;
         - ``label`` (image): index of the category;
         - ``screened`` (category, magnitude), only where magnitudes were adaptive for several
-          categories: whether it was looked at. Where not, softmax is NaN and ``predicted`` -1.
+          categories: whether it was looked at. Where not, softmax is NaN and ``predicted`` -1;
+        - ``place`` (image, magnitude), only where pooled, in place of ``rival_softmax``,
+          ``mean_softmax`` and ``rival``: how many classes come before the true one. At 0 it is
+          right, below 5 among the first five.
 
     Raises
     ------
@@ -162,6 +170,9 @@ def screen(
     _check_options(classifier, pictures, rivals, batch_size, untouched, seed)
     targets = checked_targets(classifier, pictures)
     plan = _plan(transformation, classifier.input_size, magnitudes, precision)
+    if pooled and plan.attributes:
+        raise UsageError(f"pooled pictures have the same magnitudes: not '{ADAPTIVE}'")
+    counts = [len(pictures)] if pooled else np.bincount(pictures.labels).tolist()
     attributes = {
         "transformation": name,
         "identity": transformation.identity,
@@ -170,6 +181,7 @@ def screen(
         "clip": int(clip),
         **plan.attributes,
         **made_from(classifier, pictures),
+        **({"pooled": 1} if pooled else {}),
     }
 
     def transformed(
@@ -188,9 +200,13 @@ def screen(
     look = Look(classifier, transformed)
     sweep = _Sweep(
         look, classifier, pictures, targets, transformation, plan, seed,
-        _batch_size(batch_size, look, pictures, plan.most, folder), untouched,
+        _batch_size(batch_size, look, pictures, counts, plan.most, folder), untouched,
     )  # fmt: skip
-    screening = sweep.look_at_all(min(rivals, len(classifier.class_names) - 1), folder, progress)
+    if pooled:
+        screening = sweep.look_at_pooled(folder, progress)
+    else:
+        most = min(rivals, len(classifier.class_names) - 1)
+        screening = sweep.look_at_all(most, folder, progress)
     screening.magnitude.attrs["units"] = transformation.unit
     return screening.assign_attrs(attributes)
 
@@ -276,27 +292,67 @@ class _Sweep:
     def look_at_all(self, rivals: int, state: Path | None, progress: bool) -> xr.Dataset:
         """Return the screening, without its attributes."""
         counts = np.bincount(self.pictures.labels).tolist()
-        first = self.plan.first
-        with (
-            closing(Sheets(state, counts, first, len(self.classifier.class_names))) as sheets,
-            Progress(
-                total=len(self.pictures) * len(first),
-                desc=f"{self.classifier.name}, {self.transformation.name}",
-                unit="pass",
-                delay=2,
-                disable=not progress,
-            ) as bar,
-        ):
+        with self._sheets(state, counts) as sheets, self._bar(progress) as bar:
             parts = [
                 self.look_at_category(category, rivals, sheets, bar)
                 for category in range(len(counts))
             ]
-        names = {
+        return join_categories(parts, self._labels, self._names)
+
+    def look_at_pooled(self, state: Path | None, progress: bool) -> xr.Dataset:
+        """Return what is said of each picture, whatever its category; a batch has a sheet."""
+        magnitudes, targets = self.plan.first, self.targets[self.pictures.labels]
+        both = batches(len(targets), self.batch_size)
+        shape = len(targets), len(magnitudes)
+        softmax = np.empty(shape, np.float32)
+        predicted, place = np.empty(shape, np.int32), np.empty(shape, np.int32)
+        counts = [stop - start for start, stop in both]
+        with self._sheets(state, counts) as sheets, self._bar(progress) as bar:
+            for number, (start, stop) in enumerate(both):
+                batch = np.arange(start, stop)
+                said = sheets.open(number, magnitudes).rows(0, len(batch))
+                self.look_at(batch, magnitudes, said, number == 0)
+                bar.update(len(batch) * len(magnitudes))
+                target = targets[batch, None, None]
+                own = np.take_along_axis(said, target, axis=2)
+                # Of classes with the same softmax the first is predicted.
+                sooner = np.arange(said.shape[2]) < target
+                softmax[batch], predicted[batch] = own[..., 0], said.argmax(axis=2)
+                place[batch] = ((said > own) | (sooner & (said == own))).sum(axis=2)
+        return xr.Dataset(
+            {
+                "softmax": (("image", "magnitude"), softmax),
+                "predicted": (("image", "magnitude"), predicted),
+                "place": (("image", "magnitude"), place),
+                "target": ("category", self.targets),
+                "label": ("image", self._labels),
+            },
+            coords={"magnitude": magnitudes, **self._names},
+        )
+
+    @property
+    def _labels(self) -> npt.NDArray[np.int32]:
+        return np.asarray(self.pictures.labels, np.int32)
+
+    @property
+    def _names(self) -> dict[str, list[str]]:
+        return {
             "image": list(self.pictures.paths),
             "category": list(self.pictures.class_names),
             "class": list(self.classifier.class_names),
         }
-        return join_categories(parts, np.asarray(self.pictures.labels, np.int32), names)
+
+    def _sheets(self, state: Path | None, counts: Sequence[int]) -> "closing[Sheets]":
+        return closing(Sheets(state, counts, self.plan.first, len(self.classifier.class_names)))
+
+    def _bar(self, progress: bool) -> Progress:
+        return Progress(
+            total=len(self.pictures) * len(self.plan.first),
+            desc=f"{self.classifier.name}, {self.transformation.name}",
+            unit="pass",
+            delay=2,
+            disable=not progress,
+        )
 
     def look_at_category(
         self, category: int, rivals: int, sheets: Sheets, bar: Progress
@@ -427,14 +483,18 @@ class _Sweep:
 
 
 def _batch_size(
-    given: int | None, look: Look, pictures: Pictures, magnitudes: int, state: Path | None
+    given: int | None,
+    look: Look,
+    pictures: Pictures,
+    counts: list[int],
+    magnitudes: int,
+    state: Path | None,
 ) -> int:
     """Return the number of pictures that are looked at together, that of before if resumed."""
     kept = state / "batch_size" if state else None
     if kept and kept.exists():
         return int(kept.read_text("utf-8"))
-    counts = np.bincount(pictures.labels)
-    most = int(counts.max())
+    most = max(counts)
     if given is not None:
         size = min(given, most)
     else:
@@ -443,7 +503,7 @@ def _batch_size(
             look.network.batch_size = fastest_batch_size(
                 lambda images: look.softmax({"images": images}), image, most
             )
-        size = usual_batch_size(counts.tolist(), look.network.batch_size)
+        size = usual_batch_size(counts, look.network.batch_size)
     if kept:
         with whole_file(kept) as unfinished:
             unfinished.write_text(str(size), "utf-8")

@@ -171,6 +171,8 @@ def margins(screening: xr.Dataset) -> xr.DataArray:
     >>> margins(screening).sel(criterion="half", category="tick", magnitude=0).item() > 0
     True
     """
+    if "mean_softmax" not in screening:
+        raise UsageError("pictures that are pooled tell of accuracy alone: screen without pooled")
     others = screening.mean_softmax.values.astype(np.float64)  # [C, M, K]
     np.put_along_axis(others, screening.target.values[:, None, None], -np.inf, axis=2)
     lead = true_softmax(screening).values - others.max(axis=2)
@@ -220,8 +222,8 @@ def thresholds(screening: xr.Dataset, *, resamples: int = 1000, seed: int = 0) -
     Raises
     ------
     UsageError
-        If a category has no pictures, a softmax is not a number, or ``resamples`` or ``seed`` is
-        no number of that kind.
+        If a category has no pictures, a softmax is not a number, pictures are pooled, or
+        ``resamples`` or ``seed`` is no number of that kind.
 
     Notes
     -----

@@ -73,6 +73,8 @@ def test_looks_at_the_phantom_unless_told_otherwise(path: Path) -> None:
         "claims": "photos",
         "controls": "photos",
         "costs": "imagenet",
+        "many_classes": "imagenet_sample",
+        "paper_figures": "paper",
         "photographs": "photos",
         "taught": "photos_taught",
         "worst_case": "photos",
@@ -122,7 +124,7 @@ def run_papermill(folder: Path, values: str, **variables: str) -> subprocess.Com
         ("clases: [starfish]", "unknown parameter 'clases'; closest: 'classes'; possible: "),
         (
             "classes: [starfich]",
-            "profiles phantom, imagenet, photos, photos_taught: unknown class 'starfich'; "
+            "profiles phantom, imagenet, paper, photos, photos_taught: unknown class 'starfich'; "
             "closest: 'starfish'; ",
         ),
         ("network: squeezent", "unknown network 'squeezent'; closest: 'squeezenet'; possible: "),

@@ -49,6 +49,11 @@ from .learned_training import transformer_table as transformer_table
 from .learned_variations import plot_variations as plot_variations
 from .learned_variations import variation_table as variation_table
 from .learned_variations import vary_transformers as vary_transformers
+from .many_classes import half_table as half_table
+from .many_classes import half_texts as half_texts
+from .many_classes import plot_many_classes as plot_many_classes
+from .many_classes import pooled_screenings as pooled_screenings
+from .many_classes import untouched_table as untouched_table
 from .networks import seed_table as seed_table
 from .networks import seed_texts as seed_texts
 from .networks import training_settings as training_settings
@@ -57,6 +62,7 @@ from .networks import training_texts as training_texts
 from .pages import glue_table as glue_table
 from .pages import save_table as save_table
 from .pages import show_figure as show_figure
+from .paper_figures import show_paper_figure as show_paper_figure
 from .photographs import plot_threshold_pairs as plot_threshold_pairs
 from .photographs import sink_table as sink_table
 from .profiles import TransformerParameters as TransformerParameters

@@ -263,7 +263,7 @@ def shown_pictures(parameters: TransformerParameters) -> tuple[np.ndarray, list[
     """Return the pictures that samples are shown of."""
     profile = load_profile(parameters.profile)
     if profile.pictures == "phantom":
-        names = list(parameters.classes or profile.highlights)[:2]
+        names = list(parameters.classes or profile.highlights or profile.classes)[:2]
         return np.concatenate([render_phantom([name], 1).images for name in names]), names
     from itn.classifiers import load_classifier  # which loads a backend
 

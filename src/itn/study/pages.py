@@ -45,6 +45,14 @@ def save_table(
     return shown
 
 
+def keep_text(text: str, name: str) -> str:
+    """Keep a text in the page's markup, which the book includes, where `itn figures` runs it."""
+    if "ITN_FIGURES" in os.environ:
+        with whole_file(Path(os.environ["ITN_FIGURES"], f"{name}.txt")) as path:
+            path.write_text(text, encoding="utf-8")
+    return text
+
+
 def glue_table(
     table: pd.DataFrame,
     columns: Sequence[str] | None = None,

@@ -105,6 +105,12 @@ class WorstCase(_Strict):
     limit: Annotated[int, pydantic.Field(ge=1)] | None = None  # pictures per class; None: all
 
 
+class Pooled(_Strict):
+    """Accuracy over all pictures together is asked for, not softmax class by class."""
+
+    every: Annotated[int, pydantic.Field(ge=1)] = 1  # so many steps of a sweep between magnitudes
+
+
 class Profile(_Strict):
     """Which networks look at which pictures."""
 
@@ -112,7 +118,7 @@ class Profile(_Strict):
     networks: Names  # for `itn.load_classifier`; may be the user's own; the first is the default
     pictures: str  # data set or folder for `itn.load_images`
     classes: Names  # those that are screened
-    highlights: Names  # those of them that the main figures show
+    highlights: Names | None = None  # those of them that the main figures show; None: all
     # File in profiles/ that says which pictures are for training and which for testing, see
     # `itn.study.splits`; the latter are screened. None: all are.
     split: str | None = None
@@ -131,6 +137,7 @@ class Profile(_Strict):
     # Its screenings are archived category by category, and figures show those that are there.
     by_category: bool = False
     worst_case: WorstCase | None = None
+    pooled: Pooled | None = None  # see `itn.study.many_classes`
     untaught: str | None = None  # profile whose networks saw the same, but none turned or zoomed
     groups: dict[str, Names] = {}  # classes that are compared, see `itn.study.symmetry`
 
@@ -225,7 +232,7 @@ def load_profile(name: str) -> Profile:
         check_network(network, where)
     for kind, chosen, possible in (
         ("fill", (profile.fill,), FILLS),
-        ("highlight", profile.highlights, profile.classes),
+        ("highlight", profile.highlights or (), profile.classes),
         ("network", tuple(profile.more_networks), profile.networks),
         *(("class", members, profile.classes) for members in profile.groups.values()),
         (
@@ -377,6 +384,8 @@ def _first_profile_with(classes: Iterable[str]) -> str:
             profile = load_profile(name)
         except UsageError:
             continue  # whoever names it will be told
+        if profile.pooled:  # which no figure of classes shows
+            continue
         known[name] = profile.classes
         if all(_class_of(profile, given) for given in classes):
             return name

@@ -33,8 +33,8 @@ from itn.study.profiles import (
 )
 from itn.study.screenings import of_archived_classes, pictures_of, screening_request
 from itn.study.seeds import seeds_request
-from itn.transformations import find_transformation
 from itn.study.worst_case import worst_cases_request
+from itn.transformations import find_transformation
 
 SETTINGS = ("fill", "seed", "limit", "arithmetic", "precision")  # of a recipe, when it names them
 LOGIT_TOLERANCE = 1e-2  # of a difference of two logits, on another machine

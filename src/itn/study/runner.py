@@ -385,16 +385,16 @@ def _inputs_of(name: str) -> list[Any]:
     """Return what a profile says, and hashes of the networks, lists and pictures it names."""
     profile = read_profile(name)
     lists = [profile.split] if profile.split else []
-    sources = [profile.pictures]
+    sources: dict[str, Sequence[str] | None] = {profile.pictures: profile.classes}
     if profile.transformers is not None:
         lists += profile.transformers.more_pictures.values()
-        sources += profile.transformers.more_pictures
+        sources |= dict.fromkeys(profile.transformers.more_pictures)
     folder = project_folder() / "profiles"
     return [
         profile.model_dump_json(),
         [_sha256(folder / each) if (folder / each).is_file() else "" for each in lists],
         [_or_why_not(network_recipe, each, profile.weights.get(each)) for each in profile.networks],
-        [_or_why_not(file_hashes, each) for each in sources],
+        [_or_why_not(file_hashes, *each) for each in sources.items()],
         _inputs_of(profile.untaught) if profile.untaught else None,
     ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from itn.adaptive_magnitudes import ADAPTIVE
@@ -43,7 +44,7 @@ from itn.study.profiles import (
 )
 from itn.study.shards import SHARDS, as_asked, outline, screen_here, screen_in_shards
 from itn.study.splits import read_split
-from itn.transformations import find_transformation
+from itn.transformations import Transformation, find_transformation
 from itn.zoo.recipes import network_recipe
 
 PROTOCOL = 1  # raised when the numbers of a screening change on purpose
@@ -130,20 +131,23 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
     magnitudes: list[float] | str
     if parameters.magnitudes in (None, ADAPTIVE):
         # Blur is swept up to a share of the width, which only the network itself knows.
-        sweep = hashlib.sha256(found.sweep(1000).tobytes()).hexdigest()[:16]
+        looked = default_magnitudes(parameters, found, 1000)
+        sweep = hashlib.sha256(looked.tobytes()).hexdigest()[:16]
         magnitudes = f"{parameters.magnitudes or 'default'} {sweep}"
     else:
         magnitudes = np.union1d(found.checked(parameters.magnitudes), [found.identity]).tolist()
     recipe: Recipe = {
         "kind": "screening",
         "protocol": PROTOCOL,
-        **network_recipe(network, weights),
+        **network_recipe(network, weights, missing=UNKNOWN),
         **pictures_recipe(**pictures),
         "transformation": transformation,
         "magnitudes": magnitudes,
         "fill": parameters.fill or profile.fill,
         "seed": profile.seed if parameters.seed is None else parameters.seed,
     }
+    if profile.pooled is not None:
+        recipe["pooled"] = True
     for name in ("arithmetic", "precision"):
         if getattr(parameters, name) is not None:
             recipe[name] = getattr(parameters, name)
@@ -157,17 +161,21 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
         if any((state / SHARDS).glob("*.nc")):  # which workers have left
             whole = outline(inputs)
             return screen_in_shards(parameters, recipe, inputs, whole, state, screen_here)
-        loaded = planned_pictures(inputs, progress=True)
+        loaded, classifier = planned_pictures(inputs, progress=True), planned_classifier(inputs)
+        thinned = profile.pooled is not None and parameters.magnitudes is None
         screening = screen(
-            planned_classifier(inputs),
+            classifier,
             loaded,
             transformation,
-            parameters.magnitudes,
+            default_magnitudes(parameters, found, classifier.input_size)
+            if thinned
+            else parameters.magnitudes,
             precision=parameters.precision,
             fill=recipe["fill"],
             seed=recipe["seed"],
             rivals=RIVALS,
             untouched=untouched(inputs, loaded),
+            pooled=profile.pooled is not None,
             state=state,
         )
         asked = pictures["classes"]
@@ -182,6 +190,18 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
         f"itn screen --profile {parameters.profile} --network {network} "
         f"--transformation {transformation} archives it",
     )
+
+
+def default_magnitudes(
+    parameters: FigureParameters, transformation: Transformation, width: int
+) -> npt.NDArray[np.float64]:
+    """Return the sweep of a transformation, thinned out from the identity if a profile says so."""
+    sweep = transformation.sweep(width)
+    pooled = load_profile(parameters.profile).pooled
+    if pooled is None or parameters.magnitudes is not None:
+        return sweep
+    identity = int(np.argmin(np.abs(sweep - transformation.identity)))
+    return sweep[identity % pooled.every :: pooled.every]
 
 
 def pictures_of(
@@ -205,4 +225,5 @@ def highlighted(screening: xr.Dataset, parameters: FigureParameters) -> xr.Datas
     """Return the part of a screening that a main figure shows."""
     if parameters.classes is not None or parameters.pictures is not None:
         return screening
-    return select_categories(screening, load_profile(parameters.profile).highlights)
+    highlights = load_profile(parameters.profile).highlights
+    return screening if highlights is None else select_categories(screening, highlights)

@@ -16,8 +16,13 @@ from itn.zoo.catalog import BROUGHT, CATALOG, PACKAGED, WEIGHTS_FOLDER, brought_
 CHECKPOINT_PART = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 
 
-def network_recipe(name: str | Path, weights: str | Path | None = None) -> dict[str, str]:
-    """Say what decides the outputs of a network, without loading it."""
+def network_recipe(
+    name: str | Path, weights: str | Path | None = None, missing: str | None = None
+) -> dict[str, str]:
+    """Say what decides the outputs of a network, without loading it.
+
+    Where the file of its weights is not there, `missing` stands for its hash, or that is refused.
+    """
     text = str(name)
     if text.endswith(".keras"):
         path = own_path(name)
@@ -36,11 +41,16 @@ def network_recipe(name: str | Path, weights: str | Path | None = None) -> dict[
         path = brought_weights(text)
     elif text in CATALOG:
         path = CATALOG[text].folder / CATALOG[text].files[0].name
-        if not path.is_file():
+        if not path.is_file() and missing is None:
             raise UsageError(f"the weights of {text} are not there: itn data fetch {text}")
     else:
         return {"network": text, "keras": installed_version("keras")}
-    return {"network": text, "weight_file_sha256": _weights_hash(path)}
+    try:
+        return {"network": text, "weight_file_sha256": _weights_hash(path)}
+    except UsageError:
+        if missing is None:
+            raise
+        return {"network": text, "weight_file_sha256": missing}
 
 
 def _source_of(module: str) -> Path:

@@ -1,0 +1,166 @@
+"""Accuracy over many classes together, the paper's first measure, of profiles that are pooled."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
+
+from itn.messages import UsageError
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, draw_axes, draw_share, format_magnitude, panels
+from itn.study.pages import MISSING
+from itn.study.profiles import FigureParameters, load_profile
+from itn.study.screenings import archived_screening
+from itn.study.titles import title
+from itn.thresholds import NOT_SCREENED, REACHED, accuracy_interval, thresholds, value_at
+from itn.transformations import TRANSFORMATIONS, find_transformation
+
+TOP = {"top-1": 1, "top-5": 5}  # among how many of a network's first guesses the true class is
+STYLES: tuple[dict[str, Any], ...] = (  # of networks
+    {"color": "#D55E00", "linestyle": "--"},
+    {"color": "#0072B2", "linestyle": "-"},
+    {"color": "#009E73", "linestyle": "-."},
+)
+COLUMNS = 3  # panels side by side
+Screenings = Mapping[str, Sequence[xr.Dataset]]  # of each network, by all transformations
+
+
+def pooled_screenings(parameters: FigureParameters) -> dict[str, list[xr.Dataset]]:
+    """Take the archived screenings of a profile whose pictures are pooled."""
+    profile = load_profile(parameters.profile)
+    if profile.pooled is None:
+        raise UsageError(f"profile {parameters.profile} does not pool its pictures")
+    return {
+        network: [
+            archived_screening(parameters.model_copy(update={"network": network}), name)
+            for name in TRANSFORMATIONS
+        ]
+        for network in profile.networks
+    }
+
+
+def untouched_table(screenings: Screenings) -> pd.DataFrame:
+    """Tabulate the accuracy of each network on pictures as they are, with its 95 % interval."""
+    rows = {}
+    for network, (first, *_) in screenings.items():
+        rows[network] = row = {"pictures": float(first.sizes["image"])}
+        for name, top in TOP.items():
+            right = _right(first, top)
+            share, *interval = (
+                float(value_at(first, curve, first.attrs["identity"]))
+                for curve in (right.mean(axis=0), *_interval(right))
+            )
+            row |= {name: share, f"{name} low": interval[0], f"{name} high": interval[1]}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("network")
+
+
+def half_table(screenings: Screenings) -> pd.DataFrame:
+    """Tabulate where half of the accuracy over all pictures is lost, with its 95 % interval.
+
+    One row for each network, top, transformation and direction that was screened.
+    """
+    rows: dict[tuple[str, str, str, str], dict[str, Any]] = {}
+    for network, found in screenings.items():
+        for (name, top), screening in itertools.product(TOP.items(), found):
+            found_all = thresholds(as_one_category(screening, top))
+            half = found_all.sel(category="all", criterion="half")
+            for direction in half.direction.values.tolist():
+                one = half.sel(direction=direction)
+                if one.status != NOT_SCREENED:
+                    key = network, name, screening.attrs["transformation"], direction
+                    columns = ("status", "threshold", "low", "high", "limit")
+                    rows[key] = {column: one[column].item() for column in columns}
+    names = ["network", "top", "transformation", "direction"]
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(names)
+
+
+def half_texts(table: pd.DataFrame) -> pd.DataFrame:
+    """Write what `half_table` says as a page shows it, networks side by side."""
+    texts = [
+        _text(row, transformation)
+        for (_, _, transformation, _), row in zip(
+            table.index, table.to_dict("records"), strict=True
+        )
+    ]
+    shown = pd.Series(texts, table.index).unstack(["network", "top"])
+    order = dict.fromkeys((name, direction) for _, _, name, direction in table.index)
+    columns = dict.fromkeys((network, top) for network, top, _, _ in table.index)
+    shown = shown.reindex(index=list(order), columns=list(columns)).fillna(MISSING)
+    return shown.set_axis([f"{network} {top}" for network, top in columns], axis="columns")
+
+
+def plot_many_classes(screenings: Screenings) -> Figure:
+    """Draw accuracy over all pictures against the magnitude, one panel per transformation.
+
+    Thick lines are the share whose class comes first, with its 95 % interval, thin ones the share
+    whose class is among the first five.
+    """
+    size = (0.95 * PANEL_WIDTH, 0.8 * PANEL_HEIGHT)
+    count = len(next(iter(screenings.values())))
+    with panels(count, COLUMNS, size, sharey=True) as (figure, grid):
+        for number, axes in enumerate(grid.flat[:count]):
+            for style, (network, found) in zip(
+                itertools.cycle(STYLES), screenings.items(), strict=False
+            ):
+                one = found[number]
+                for (name, top), width, opacity in zip(
+                    TOP.items(), (2.2, 0.9), (0.25, 0.12), strict=True
+                ):
+                    right = _right(one, top)
+                    draw_share(
+                        axes, one.magnitude.values, right.mean(axis=0), _interval(right), opacity,
+                        label=f"{title(network)}, {name}", linewidth=width, **style,
+                    )  # fmt: skip
+            transformation = find_transformation(one.attrs["transformation"])
+            draw_axes(axes, transformation, one.magnitude.values)
+            axes.set_title(title(transformation.name))
+        for row in grid:
+            row[0].set_ylabel("accuracy")
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def as_one_category(screening: xr.Dataset, top: int = 1) -> xr.Dataset:
+    """Take pooled pictures for one category, each of them right or wrong.
+
+    So the threshold *half* is that of the accuracy over all pictures; *switch* means nothing.
+    """
+    right = _right(screening, top)
+    shares = np.stack([right.mean(axis=0), 1 - right.mean(axis=0)], axis=-1)
+    return xr.Dataset(
+        {
+            "predicted": (("image", "magnitude"), (~right).astype(np.int32)),
+            "mean_softmax": (("category", "magnitude", "class"), shares[None]),
+            "target": ("category", [0]),
+            "label": ("image", np.zeros(len(right), np.int32)),
+        },
+        coords={
+            "image": screening.image,
+            "magnitude": screening.magnitude,
+            "category": ["all"],
+            "class": ["right", "wrong"],
+        },
+        attrs=screening.attrs,
+    )
+
+
+def _right(screening: xr.Dataset, top: int) -> npt.NDArray[np.bool_]:
+    return np.asarray(screening.place.values < top)
+
+
+def _interval(right: npt.NDArray[np.bool_]) -> tuple[np.ndarray, np.ndarray]:
+    return accuracy_interval(right.sum(axis=0), len(right))
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    """Write a threshold with its interval, of which an end that is open is a dash."""
+    at, low, high = (
+        format_magnitude(row[each], TRANSFORMATIONS[name]) for each in ("threshold", "low", "high")
+    )
+    text = at if row["status"] == REACHED else str(row["status"])
+    return text if np.isnan([row["low"], row["high"]]).all() else f"{text} ({low} to {high})"
