@@ -157,7 +157,7 @@ def _interval(right: npt.NDArray[np.bool_]) -> tuple[np.ndarray, np.ndarray]:
     return accuracy_interval(right.sum(axis=0), len(right))
 
 
-def _text(row: Mapping[str, Any], name: str) -> str:
+def _text(row: Mapping[Any, Any], name: str) -> str:
     """Write a threshold with its interval, of which an end that is open is a dash."""
     at, low, high = (
         format_magnitude(row[each], TRANSFORMATIONS[name]) for each in ("threshold", "low", "high")
