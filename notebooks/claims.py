@@ -49,3 +49,10 @@ study.save_table(ledger, "claims")
 # %%
 overview = study.overview_table(measured)
 study.save_table(overview, "claims_overview")
+
+# %% [markdown]
+# Numbers that pages read:
+
+# %%
+study.glue_table(study.verdict_counts(measured))
+study.glue_table(measured, ["estimate"], rows=["labels-unchanged_SqueezeNet_v1.0"])

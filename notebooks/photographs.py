@@ -206,13 +206,13 @@ study.glue_table(groups.loc[["axisymmetric"]], ["p kept_180"])
 # when they are turned by 45°, with black corners and with others?
 
 # %%
-control = study.fill_control(parameters, ["accordion", "trilobite"])
-control
+taken = study.taken_table(parameters, ["accordion", "trilobite"])
+shown = taken.rename(columns={"taken_upright": "upright"})
+percent = dict.fromkeys(["accuracy", "taken", "upright"], ".0%")
+study.save_table(shown, "corners", percent)
 
 # %%
-study.glue_table(control, ["taken"])
-study.glue_table(control.query("fill != 'reflect'"), ["accuracy"])
-study.glue_table(control.query("fill == 'edge'"), ["taken_upright"])
+study.glue_table(taken.query("fill != 'reflect'"), ["accuracy", "taken"])
 
 # %% [markdown]
 # Our thresholds beside those of psychometric functions that psignifit has fitted:

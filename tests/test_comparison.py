@@ -253,6 +253,12 @@ def test_without_resamples_or_with_one_picture_there_are_no_intervals():
 # Ranks
 
 
+def test_thresholds_that_differ_by_rounding_share_a_rank():
+    both = np.array([[1, 1.375, np.nextafter(1.375, 2), 3, np.inf], [2, 1, 4, 3, 5]])
+    expected = stats.spearmanr([1, 2.5, 2.5, 4, 5], both[1]).statistic
+    assert rank_correlations(both) == pytest.approx(expected, abs=1e-9)
+
+
 def test_the_correlation_is_spearmans_with_what_is_not_reached_last():
     limits = [0.2, 0.3, 0.4, 0.5, 2, 2], [0.3, 0.2, 0.6, 2, 0.4, 2]
     found = compare(*map(all_lost_at, limits)).sel(direction="up")

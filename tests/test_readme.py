@@ -4,10 +4,12 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 import typer.testing
+import yaml
 
 from itn.study.command_line import app
 
@@ -52,7 +54,7 @@ def test_readme_commands_exist() -> None:
     assert {"book", "test", "figures"} <= set(targets)
     for target in targets:
         subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
-    for command in re.findall(r"^itn (\w+)", told, re.MULTILINE):
+    for command in re.findall(r"^itn ([\w-]+)", told, re.MULTILINE):
         assert typer.testing.CliRunner().invoke(app, [command, "--help"]).exit_code == 0
 
 
@@ -92,3 +94,21 @@ def test_lock_file_names_no_place() -> None:
     names = {line.split("==")[0] for line in lines}
     assert {"keras", "tensorflow-cpu", "tensorflow", "jax", "jupyter-book", "setuptools"} <= names
     assert "jupyter-book==1.0.4.post1" in lines
+
+
+def test_what_to_cite_is_this_version() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {"cff-version", "message", "title", "authors"} <= cited.keys()
+    assert cited["version"] == project["version"]
+    assert " AND ".join(cited["license"]) == project["license"]
+    page = (ROOT / "book" / "cite.md").read_text(encoding="utf-8")
+    for name, value in (
+        ("title", cited["title"]),
+        ("version", cited["version"]),
+        ("date", cited["date-released"].isoformat()),
+        ("license", project["license"]),
+    ):
+        assert re.search(rf"{name} += {{{re.escape(value)}}}", page), name
+    papers = [re.search(r"@misc.*?^}", text, re.DOTALL | re.MULTILINE) for text in (page, README)]
+    assert papers[0] and papers[1] and papers[0].group() == papers[1].group()

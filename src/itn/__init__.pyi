@@ -19,7 +19,7 @@ from .thresholds import consistency as consistency
 from .thresholds import thresholds as thresholds
 from .tolerances import tolerances as tolerances
 from .transformations import TRANSFORMATIONS as TRANSFORMATIONS
-from .transformations import find_transformation as find_transformation
 from .transformations import transform as transform
 from .transformer_training import train_transformers as train_transformers
 from .warp import affine_warp as affine_warp
+from .worst_case import worst_case as worst_case

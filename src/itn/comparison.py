@@ -266,8 +266,11 @@ def bias_corrected(value: float, drawn: Numbers) -> tuple[float, float]:
 
 
 def spearman(first: Numbers, second: Numbers) -> Numbers:
-    """Return the rank correlation of each row; NaN where one has no order."""
-    ranks = [stats.rankdata(each, axis=-1) for each in (first, second)]
+    """Return the rank correlation of each row; NaN where one has no order.
+
+    What differs by its rounding alone, as the same crossing found in two steps does, is equal.
+    """
+    ranks = [stats.rankdata(np.round(each, 9), axis=-1) for each in (first, second)]
     one, other = (each - each.mean(axis=-1, keepdims=True) for each in ranks)
     with np.errstate(invalid="ignore"):
         rho = (one * other).sum(-1) / np.sqrt((one**2).sum(-1) * (other**2).sum(-1))

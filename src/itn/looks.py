@@ -1,6 +1,6 @@
 """What a classifier says of many pictures: as they are, and under affine and color matrices."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -36,10 +36,14 @@ class MatrixLook:
         self.name, self.look = classifier.name, Look(classifier, moved)
 
     def softmax(
-        self, images: Images, spatial: npt.ArrayLike, color: npt.ArrayLike
+        self,
+        images: Images,
+        spatial: npt.ArrayLike,
+        color: npt.ArrayLike,
+        names: Sequence[str] = (),
     ) -> npt.NDArray[np.float32]:
-        """Return the softmax [N, K] of transformed pictures."""
-        return np.concatenate(list(self._batches(images, spatial, color)))
+        """Return the softmax [N, K] of transformed pictures; an error calls them by their names."""
+        return np.concatenate(list(self._batches(images, spatial, color, names)))
 
     def predicted(
         self, images: Images, spatial: npt.ArrayLike, color: npt.ArrayLike
@@ -49,7 +53,11 @@ class MatrixLook:
         return np.concatenate([softmax.argmax(axis=1) for softmax in parts])
 
     def _batches(
-        self, images: Images, spatial: npt.ArrayLike, color: npt.ArrayLike
+        self,
+        images: Images,
+        spatial: npt.ArrayLike,
+        color: npt.ArrayLike,
+        names: Sequence[str] = (),
     ) -> Iterator[npt.NDArray[np.float32]]:
         count = len(images)
         matrices = {
@@ -61,18 +69,19 @@ class MatrixLook:
             softmax = self.look.softmax(inputs)[:number]
             if not np.isfinite(softmax).all():
                 wrong = rows[np.flatnonzero(~np.isfinite(softmax).all(axis=1))[0]]
+                which = names[wrong] if len(names) else f"picture {wrong}"
                 raise UsageError(
-                    f"{self.name} gives no number for picture {wrong} under "
+                    f"{self.name} gives no number for {which} under "
                     f"{matrices['spatial'][wrong].tolist()} and {matrices['color'][wrong].tolist()}"
                 )
             yield softmax
 
 
-def full_batches(count: int) -> Iterator[tuple[np.ndarray, int]]:
+def full_batches(count: int, size: int = BATCH_SIZE) -> Iterator[tuple[np.ndarray, int]]:
     """Split rows into batches of one size, so that nothing is compiled twice.
 
     With each comes how many of its rows count: the last batch is filled up with some twice.
     """
-    size = min(BATCH_SIZE, count)
+    size = min(size, count)
     for start, stop in batches(count, size):
         yield np.resize(np.arange(start, stop), size), stop - start

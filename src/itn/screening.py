@@ -96,7 +96,7 @@ def screen(
     seed : int, default 0
         Seed of the noise, not negative.
     clip : bool, default False
-        Whether to clip transformed pictures to [0, 1]. The paper clips nothing.
+        Whether to clip transformed pictures to [0, 1]. The paper does not say.
     rivals : int, default 12
         At most how many rivals are kept for each category: the classes, other than the true
         one, whose mean softmax rises highest anywhere in the sweep. Figures draw three of them;
@@ -167,7 +167,8 @@ def screen(
     """
     transformation = find_transformation(name)
     check_fill(fill)
-    targets = _checked_targets(classifier, pictures, rivals, batch_size, untouched, seed)
+    _check_options(classifier, pictures, rivals, batch_size, untouched, seed)
+    targets = checked_targets(classifier, pictures)
     plan = _plan(transformation, classifier.input_size, magnitudes, precision)
     if pooled and plan.attributes:
         raise UsageError(f"pooled pictures have the same magnitudes: not '{ADAPTIVE}'")
@@ -179,14 +180,8 @@ def screen(
         "seed": seed,
         "clip": int(clip),
         **plan.attributes,
+        **made_from(classifier, pictures),
         **({"pooled": 1} if pooled else {}),
-        "network": classifier.name,
-        "weights_sha256": classifier.weights_hash(),
-        "data": pictures.name,
-        "data_sha256": pictures.data_hash,  # decodes every file: a broken one is found here
-        "pictures": len(pictures),
-        "pictures_left_out": json.dumps(pictures.left_out),
-        **environment(),
     }
 
     def transformed(
@@ -230,6 +225,18 @@ class Look:
         """Return the softmax [N, K] of one batch."""
         softmax: npt.NDArray[np.float32] = self.network.predict_on_batch(self.prepare(inputs))
         return softmax
+
+
+def batch_inputs(pictures: Pictures, rows: np.ndarray, name: str, seed: int) -> dict[str, Tensor]:
+    """Bring some pictures to where they are transformed, with the noise that belongs to each."""
+    paths = [pictures.paths[row] for row in rows]
+    images = np.asarray(pictures.images[rows])
+    check_pictures(images, paths)
+    inputs = {"images": on_device(images)}
+    if name == "noise":
+        fields = noise_fields([seed_of(seed, path) for path in paths], images.shape[1:])
+        inputs["noise"] = on_device(fields)
+    return inputs
 
 
 @dataclass(frozen=True)
@@ -422,17 +429,14 @@ class _Sweep:
         # A last batch that is not full is filled up, so that nothing is compiled twice.
         full = np.resize(batch, self.batch_size)
         paths = [self.pictures.paths[index] for index in full]
-        images = np.asarray(self.pictures.images[full])
-        check_pictures(images, paths)
-        inputs = {"images": on_device(images)}  # once, not for every magnitude
+        # Once, not for every magnitude.
+        inputs = batch_inputs(self.pictures, full, self.transformation.name, self.seed)
         identity = np.flatnonzero(magnitudes == self.transformation.identity)  # none, later
         if self.untouched is not None:
             untouched = self.untouched[batch]
         elif len(identity):
-            untouched = self.look.softmax(inputs)[: len(batch)]
-        if self.transformation.name == "noise":
-            fields = noise_fields([seed_of(self.seed, path) for path in paths], images.shape[1:])
-            inputs["noise"] = on_device(fields)
+            as_they_are = {"images": inputs["images"]}
+            untouched = self.look.softmax(as_they_are)[: len(batch)]
         if first and identity[0] not in missing:
             self._check_kept(said[:, identity[0]], untouched)
         for index in missing:
@@ -506,27 +510,32 @@ def _batch_size(
     return size
 
 
-def _checked_targets(
+def made_from(classifier: Classifier, pictures: Pictures) -> dict[str, Any]:
+    """Say what looked at which pictures, and what computed that, for the attributes of a result."""
+    return {
+        "network": classifier.name,
+        "weights_sha256": classifier.weights_hash(),
+        "data": pictures.name,
+        "data_sha256": pictures.data_hash,  # decodes every file: a broken one is found here
+        "pictures": len(pictures),
+        "pictures_left_out": json.dumps(pictures.left_out),
+        **environment(),
+    }
+
+
+def _check_options(
     classifier: Classifier,
     pictures: Pictures,
     rivals: int,
     batch_size: int | None,
     untouched: np.ndarray | None,
     seed: int,
-) -> np.ndarray:
-    """Return the logit of each category, or refuse what cannot be screened."""
+) -> None:
+    """Refuse options that are out of range or do not fit."""
     if whole_number(seed, "seed") < 0 or seed > LARGEST_SEED:
         raise UsageError(f"seed must be from 0 to {LARGEST_SEED}, got {seed}")
-    if not len(pictures):
-        raise UsageError("there are no pictures to screen")
-    classifier.check_size(pictures.images.shape)
-    check_pictures(pictures.images, pictures.paths)
-    targets = classifier.logits_of(pictures)
-    if whole_number(rivals, "rivals") < 1 or len(classifier.class_names) < 2:
-        raise UsageError(
-            f"rivals must be at least 1 and {classifier.name} have at least 2 classes, "
-            f"got {rivals} and {len(classifier.class_names)}"
-        )
+    if whole_number(rivals, "rivals") < 1:
+        raise UsageError(f"rivals must be at least 1, got {rivals}")
     if batch_size is not None and whole_number(batch_size, "batch_size") < 1:
         raise UsageError(f"batch_size must be at least 1, got {batch_size}")
     shape = len(pictures), len(classifier.class_names)
@@ -534,6 +543,17 @@ def _checked_targets(
         raise UsageError(
             f"untouched must be the softmax {list(shape)}, got {list(np.shape(untouched))}"
         )
+
+
+def checked_targets(classifier: Classifier, pictures: Pictures) -> np.ndarray:
+    """Return the logit of each category, or refuse what cannot be screened."""
+    if not len(pictures):
+        raise UsageError("there are no pictures to screen")
+    classifier.check_size(pictures.images.shape)
+    check_pictures(pictures.images, pictures.paths)
+    targets = classifier.logits_of(pictures)
+    if len(classifier.class_names) < 2:
+        raise UsageError(f"{classifier.name} must have at least 2 classes")
     empty = set(range(len(targets))) - set(np.unique(pictures.labels).tolist())
     if empty:
         raise UsageError(f"class {pictures.class_names[min(empty)]} has no pictures")

@@ -146,7 +146,7 @@ def transform(
     seed : int or array of int [N], default 0
         Of the noise: picture i gets the field of ``(seed, i)``, or of its own seed.
     clip : bool, default False
-        Whether to clip the result to [0, 1]. The paper clips nothing.
+        Whether to clip the result to [0, 1]. The paper does not say.
 
     Returns
     -------

@@ -57,7 +57,7 @@ def affine_warp(images: Tensor, matrix: Tensor, fill: str = "zeros") -> Tensor:
     Notes
     -----
     Bilinear sampling follows the spatial transformer (Jaderberg et al. 2015, eq. 5).
-    There is no low-pass filter: strong shrinking aliases, as in the paper.
+    There is no low-pass filter: strong shrinking aliases.
 
     Examples
     --------

@@ -20,6 +20,7 @@ from itn.study.claims import (
     measure_claims,
     overview_table,
     verdict,
+    verdict_counts,
     verdict_of,
     verdicts,
 )
@@ -79,7 +80,10 @@ def test_every_claim_has_a_row_and_stands_once_in_the_overview(measured):
             row["what decides"].count("\n- ")
             == (measured.index.get_level_values(0) == claim.key).sum()
         )
-    listed = LINK.findall("\n".join(overview_table(measured).which))
+    overview = overview_table(measured)
+    counts = verdict_counts(measured).claims
+    assert [*overview.claims, len(CLAIMS)] == counts.tolist()
+    listed = LINK.findall("\n".join(overview.which))
     assert sorted(label for _, label in listed) == sorted(label_of(claim.key) for claim in CLAIMS)
 
 

@@ -71,11 +71,13 @@ def test_looks_at_the_phantom_unless_told_otherwise(path: Path) -> None:
         found = read_parameters(namespace)
     elsewhere = {
         "claims": "photos",
+        "controls": "photos",
         "costs": "imagenet",
         "many_classes": "imagenet_sample",
         "paper_figures": "paper",
         "photographs": "photos",
         "taught": "photos_taught",
+        "worst_case": "photos",
     }
     assert found.profile == elsewhere.get(path.stem, "phantom")
 

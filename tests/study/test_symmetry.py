@@ -7,19 +7,14 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from itn.classifiers import load_classifier
-from itn.messages import UsageError
 from itn.study import symmetry
-from itn.study.profiles import FigureParameters, load_profile, read_parameters
-from itn.study.screenings import load_part
+from itn.study.profiles import FigureParameters
 from itn.study.symmetry import (
     exact_rank_test,
-    fill_control,
     group_table,
     plot_turned_groups,
     turned_groups,
 )
-from itn.transformations import transform
 
 
 def fully_enumerated(higher, lower):
@@ -165,55 +160,3 @@ def test_figure_of_the_groups_shows_their_means(turned):
         ):
             for angle, share in broad[label].get_xydata():
                 assert share == (1 if angle in back else rest)
-
-
-@pytest.mark.parametrize("angle", [45.0, -45.0, 315.0])
-def test_the_fill_control_is_read_at_its_angle_whichever_way_it_turns(monkeypatch, angle):
-    # Of three pictures of others one is taken for the marked class upright, two turned.
-    at_angle, upright = [0, 0, 0, 2], [0, 0, 1, 2]
-    order = np.argsort([angle, 0])
-    known = xr.Dataset(
-        {
-            "predicted": (("image", "magnitude"), np.array([at_angle, upright]).T[:, order]),
-            "target": ("category", [0, 1, 2]),
-            "label": ("image", [0, 1, 1, 2]),
-        },
-        coords={
-            "magnitude": np.array([angle, 0])[order],
-            "category": ["marked", "b", "c"],
-            "class": ["marked", "b", "c"],
-        },
-        attrs={"transformation": "rotation", "identity": 0.0},
-    )
-    profile = load_profile("photos").model_copy(update={"networks": ("net",)})
-    monkeypatch.setattr(symmetry, "load_profile", lambda name: profile)
-    monkeypatch.setattr(symmetry, "obtain_screening", lambda parameters, name: known)
-    parameters = FigureParameters(profile="photos")
-    (row,) = fill_control(parameters, ["marked"], angle, ["zeros"]).to_dict("records")
-    assert row["accuracy"] == pytest.approx(2 / 4)
-    assert row["taken"] == pytest.approx(2 / 3)
-    assert row["taken_upright"] == pytest.approx(1 / 3)
-    with pytest.raises(UsageError, match="unknown class 'marke'; closest: 'marked'"):
-        fill_control(parameters, ["marke"], angle, ["zeros"])
-
-
-@pytest.mark.data
-def test_black_corners_are_what_turns_pictures_into_those_that_have_them():
-    parameters = read_parameters({"profile": "photos", "limit": 4})
-    marked = ["accordion", "trilobite"]
-    table = fill_control(parameters, marked, fills=["zeros", "edge"])
-    assert (table.taken_upright < 0.1).all()
-    for network in load_profile("photos").networks:
-        black, edge = table.loc[network, "zeros"], table.loc[network, "edge"]
-        assert black.taken > 2 * edge.taken
-        assert black.accuracy < edge.accuracy
-    # Counted from the predictions for one of them.
-    classifier = load_classifier("alexnet_photos")
-    pictures = load_part(load_profile("photos"), "test", size=64, limit=4)
-    turned = np.asarray(transform(pictures.images, "rotation", 45.0, fill="edge"))
-    said = np.array(classifier.class_names)[classifier.predict(turned).argmax(axis=1)]
-    true = np.array(pictures.class_names)[pictures.labels]
-    edge = table.loc["alexnet_photos", "edge"]
-    assert edge.accuracy == pytest.approx((said == true).mean())
-    others = ~np.isin(true, marked)
-    assert edge.taken == pytest.approx(np.isin(said[others], marked).mean())

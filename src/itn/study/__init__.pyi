@@ -17,6 +17,7 @@ from .claims import ledger_table as ledger_table
 from .claims import measure_claims as measure_claims
 from .claims import overview_table as overview_table
 from .claims import rule_table as rule_table
+from .claims import verdict_counts as verdict_counts
 from .class_differences import class_differences as class_differences
 from .class_differences import class_pairs as class_pairs
 from .class_differences import class_summary as class_summary
@@ -24,6 +25,12 @@ from .class_differences import class_texts as class_texts
 from .class_differences import network_differences as network_differences
 from .class_differences import plot_survivals as plot_survivals
 from .class_differences import tolerance_table as tolerance_table
+from .control_tables import control_summary as control_summary
+from .control_tables import control_table as control_table
+from .control_tables import control_texts as control_texts
+from .control_tables import plot_controls as plot_controls
+from .control_tables import taken_table as taken_table
+from .controls import obtain_controls as obtain_controls
 from .costs import cost_conditions as cost_conditions
 from .costs import cost_table as cost_table
 from .costs import cost_texts as cost_texts
@@ -65,7 +72,6 @@ from .profiles import read_parameters as read_parameters
 from .screenings import highlighted as highlighted
 from .screenings import obtain_screening as obtain_screening
 from .seeds import read_seeds as read_seeds
-from .symmetry import fill_control as fill_control
 from .symmetry import group_table as group_table
 from .symmetry import plot_turned_groups as plot_turned_groups
 from .symmetry import turned_groups as turned_groups
@@ -81,3 +87,7 @@ from .taught import plot_taught as plot_taught
 from .taught import taught_screenings as taught_screenings
 from .taught import taught_table as taught_table
 from .views import five_best as five_best
+from .worst_case import obtain_worst_cases as obtain_worst_cases
+from .worst_case import plot_worst_case as plot_worst_case
+from .worst_case import worst_case_table as worst_case_table
+from .worst_case import worst_case_texts as worst_case_texts

@@ -328,9 +328,13 @@ CLAIMS = (
         "both networks are highly sensible to stronger affine and nonaffine transformations",
         "discussion",
         "In how many directions of all transformations is the accuracy over all pictures halved "
-        "within the sweep?",
+        "within the sweep? That values are not clipped, and that black comes in from outside, is "
+        "our reading and moves thresholds, some by much: see the figures of controls.",
         _each(screened.halved_together),
-        ("fig-photos-rotation-alexnet-accuracy", "fig-rotation-accuracy", "fig-zoom-accuracy"),
+        (
+            *("fig-photos-rotation-alexnet-accuracy", "fig-rotation-accuracy", "fig-zoom-accuracy"),
+            *("fig-photos-controls-alexnet", "fig-photos-controls-resnet"),
+        ),
         "photos/alexnet_photos/appendix",
     ),
     Claim(
@@ -446,6 +450,13 @@ def verdicts(measured: pd.DataFrame) -> dict[str, str]:
     """Return the verdict on each claim."""
     by_claim = measured.verdict.groupby(level="claim").agg(list)
     return {claim.key: verdict(by_claim.get(claim.key, ())) for claim in CLAIMS}
+
+
+def verdict_counts(measured: pd.DataFrame) -> pd.DataFrame:
+    """Count the claims of each verdict, and all."""
+    found = list(verdicts(measured).values())
+    counts = {each: found.count(each) for each in MARKS} | {"all": len(found)}
+    return pd.DataFrame({"claims": counts}).rename_axis("verdict")
 
 
 def overview_table(measured: pd.DataFrame) -> pd.DataFrame:

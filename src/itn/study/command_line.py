@@ -18,8 +18,10 @@ from itn.messages import Progress, UsageError
 # What a command has finished stays; `itn` says so when it is stopped.
 KEPT = {
     "screen": "a screening is kept as far as its last pass",
+    "controls": "the transformations that are finished are kept",
     "transformers": "a training is kept as far as its last epoch",
     "train": "a training is kept as far as its last epoch",
+    "worst-case": "the searches that were finished are kept",
     "figures": "the notebooks that were executed are kept",
     "data": "a download is kept as far as it came",
 }
@@ -129,6 +131,29 @@ def screen_profile(
         Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
 
 
+@app.command("controls")
+def control_profile(
+    profile: ProfileOption = "photos",
+    network: Annotated[
+        list[str] | None, typer.Option(help="Which to control; may be repeated. Default: all.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Also what is archived already.")] = False,
+) -> None:
+    """Compute the controls of a profile's screenings and archive them; resumes if stopped.
+
+    Some of the pictures once more, with another fill, clipped, or moved there and back.
+    """
+    from itn.study.archive import archive
+    from itn.study.controls import as_controlled, controls_request
+    from itn.study.profiles import load_profile, read_parameters
+
+    for each in network or load_profile(profile).networks:
+        parameters = read_parameters({"profile": profile, "network": each})
+        request = controls_request(as_controlled(parameters, force))
+        written = archive(request, force)
+        Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
+
+
 @app.command("transformers")
 def study_profile(
     profile: ProfileOption = "phantom",
@@ -164,6 +189,25 @@ def train_profile(
 
     for each, card, others in train_networks(profile, architecture, folder, seed, force):
         typer.echo(f"{each}: {card['accuracy']:.1%} of {len(others)} right")
+
+
+@app.command("worst-case")
+def search_profile(
+    profile: ProfileOption = "photos",
+    network: Annotated[
+        list[str] | None, typer.Option(help="Which to look with; may be repeated. Default: all.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Also what is archived already.")] = False,
+) -> None:
+    """Look for the worst joint transformations of a profile's pictures; archive what is found."""
+    from itn.study.archive import archive
+    from itn.study.profiles import load_profile, read_parameters
+    from itn.study.worst_case import worst_cases_request
+
+    for each in network or load_profile(profile).networks:
+        request = worst_cases_request(read_parameters({"profile": profile, "network": each}))
+        written = archive(request, force)
+        Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
 
 
 @app.command("figures")

@@ -155,6 +155,13 @@ def pictures_recipe(
     }
 
 
+def all_of(pictures: Recipe) -> Recipe:
+    """Say that these classes and no others are meant: what is found depends on all of them."""
+    return {key: value for key, value in pictures.items() if key != "classes"} | {
+        "all classes": pictures["classes"]
+    }
+
+
 def _listed(name: str, only: frozenset[str] | None) -> str:
     if only is None:
         return "all"

@@ -23,7 +23,7 @@ from itn.picture_files import read_picture
 from itn.pictures import Pictures, load_images
 from itn.provenance import installed_version
 from itn.study.archive import Recipe, Request, digest_of, is_whole, obtain
-from itn.study.inputs import pictures_recipe
+from itn.study.inputs import all_of, pictures_recipe
 from itn.study.profiles import (
     TransformerParameters,
     Transformers,
@@ -158,7 +158,7 @@ def transformers_request(
         "kind": "transformers",
         "protocol": PROTOCOL,
         **network_recipe(chosen.network, chosen.weights),
-        "learned from": [_all_of(pictures_recipe(**source)) for source in chosen.sources],
+        "learned from": [all_of(pictures_recipe(**source)) for source in chosen.sources],
         "options": chosen.options,
         "epochs": chosen.epochs,
         "batch size": chosen.batch_size,
@@ -188,12 +188,6 @@ def transformers_request(
         own,
         f"itn transformers --profile {parameters.profile} archives it",
     )
-
-
-def _all_of(pictures: Recipe) -> Recipe:
-    """Say that these classes and no others are meant: what is learned depends on all of them."""
-    classes = pictures.pop("classes")
-    return pictures | {"all classes": classes}
 
 
 def _compute(

@@ -96,6 +96,15 @@ class Transformers(_Strict):
     seeds: Annotated[tuple[int, ...], pydantic.Field(min_length=1)] = (0,)  # one training each
 
 
+class WorstCase(_Strict):
+    """In which ranges, and how closely, worst cases are looked for, see `itn.worst_case`."""
+
+    ranges: dict[str, tuple[float, float]]
+    # For each search how many magnitudes its grid has along each of its ranges.
+    searches: Annotated[tuple[dict[str, int], ...], pydantic.Field(min_length=1)]
+    limit: Annotated[int, pydantic.Field(ge=1)] | None = None  # pictures per class; None: all
+
+
 class Pooled(_Strict):
     """Accuracy over all pictures together is asked for, not softmax class by class."""
 
@@ -116,6 +125,9 @@ class Profile(_Strict):
     fill: str = "zeros"  # outside a picture, see `itn.warp.affine_warp`
     seed: Annotated[int, pydantic.Field(ge=0)] = 0  # of the noise
     limit: Annotated[int, pydantic.Field(ge=1)] | None = None  # pictures per class; None: all
+    # Pictures per class, the first, on which controls stand beside screenings, see
+    # `itn.study.controls`.
+    controlled: Annotated[int, pydantic.Field(ge=1)] = 10
     weights: dict[str, str] = {}  # files, where they are not the published ones
     training: Training | None = None  # of networks of its own
     transformers: Transformers | None = None  # of Invariant Transformer Nets
@@ -124,6 +136,7 @@ class Profile(_Strict):
     more_networks: dict[str, Names] = {}  # beside the first, and which notebooks run for each
     # Its screenings are archived category by category, and figures show those that are there.
     by_category: bool = False
+    worst_case: WorstCase | None = None
     pooled: Pooled | None = None  # see `itn.study.many_classes`
     untaught: str | None = None  # profile whose networks saw the same, but none turned or zoomed
     groups: dict[str, Names] = {}  # classes that are compared, see `itn.study.symmetry`

@@ -1,7 +1,7 @@
 """Stored results: which there are, whether their profile asks for them, and made once more."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from itn.study.archive import (
     recipe_of,
     tell_differences,
 )
+from itn.study.controls import control_change, controls_request, predictions
 from itn.study.learned import samples_request, transformer_pictures, transformers_request
 from itn.study.profiles import (
     FigureParameters,
@@ -30,10 +31,13 @@ from itn.study.profiles import (
     load_profile,
     project_folder,
 )
-from itn.study.screenings import as_archived, pictures_of, screening_request
+from itn.study.screenings import of_archived_classes, pictures_of, screening_request
 from itn.study.seeds import seeds_request
+from itn.study.worst_case import worst_cases_request
+from itn.transformations import find_transformation
 
 SETTINGS = ("fill", "seed", "limit", "arithmetic", "precision")  # of a recipe, when it names them
+LOGIT_TOLERANCE = 1e-2  # of a difference of two logits, on another machine
 TOLERANCE = 5e-4  # of a softmax that was rounded to 16 bits, on another machine
 
 
@@ -79,7 +83,8 @@ def keep_result(key: str) -> Path:
 def verify_result(path: Path) -> str:
     """Compute a slice of an archived result once more.
 
-    Of a screening, two pictures at three magnitudes; of transformers, one member of the learned
+    Of a screening, two pictures at three magnitudes; of controls, the same of one of them; of
+    worst cases, two pictures where they stand worst; of transformers, one member of the learned
     family on all pictures that it was judged by. Which ones is told by the file's name.
     """
     path = path.absolute()
@@ -94,6 +99,10 @@ def verify_result(path: Path) -> str:
     random = np.random.default_rng(zlib.crc32(path.name.encode()))
     if request.recipe["kind"] == "screening":
         return _verify_screening(path, request.recipe, stored.to_dataset(), random)
+    if request.recipe["kind"] == "controls":
+        return _verify_controls(path, request.recipe, stored, random)
+    if request.recipe["kind"] == "worst cases":
+        return _verify_worst_cases(path, request.recipe, stored, random)
     return _verify_transformers(path, request.recipe, stored, random)
 
 
@@ -103,7 +112,7 @@ def _verify_screening(
     from itn.classifiers import load_classifier  # which loads a backend
     from itn.screening import screen
 
-    parameters = _figure_parameters(path, recipe)
+    parameters = _figure_parameters(path, recipe, _asks_for(recipe))
     arithmetic = parameters.arithmetic or "float32"
     classifier = load_classifier(*chosen_network(parameters), arithmetic=arithmetic)
     rows = np.sort(random.choice(stored.sizes["image"], min(2, stored.sizes["image"]), False))
@@ -126,6 +135,37 @@ def _verify_screening(
     if not deviation <= TOLERANCE:
         raise UsageError(f"{path.name} does not come out again: softmax differs by {deviation:.2g}")
     return f"comes out again: {len(paths)} pictures at {len(magnitudes)} magnitudes"
+
+
+def _verify_controls(
+    path: Path, recipe: Recipe, stored: xr.DataTree, random: np.random.Generator
+) -> str:
+    from itn.classifiers import load_classifier
+
+    parameters = _figure_parameters(path, recipe, controls_request)
+    arithmetic = parameters.arithmetic or "float32"
+    classifier = load_classifier(*chosen_network(parameters), arithmetic=arithmetic)
+    name = str(random.choice(list(recipe["transformations"])))
+    part = stored[name].to_dataset().assign_coords(image=stored.image)
+    control = str(random.choice(part.control.values))
+    few = min(2, part.sizes["image"])
+    paths = random.choice(part.image.values, few, replace=False).tolist()
+    magnitudes = np.sort(random.choice(part.magnitude.values, 3, replace=False))
+    pictures = pictures_of(parameters, classifier.input_size, paths)
+    change = control_change(
+        find_transformation(name), control, recipe["fill"], classifier.input_size
+    )
+    again = predictions(classifier, pictures, name, change, magnitudes, recipe["seed"])
+    expected = part.predicted.sel(
+        control=control, image=list(pictures.paths), magnitude=magnitudes
+    ).transpose("image", "magnitude")
+    # As below.
+    if (different := int((again != expected.values).sum())) > 1:
+        raise UsageError(
+            f"{path.name} does not come out again: {name}, {control}, takes {different} of "
+            f"{again.size} pictures for something else"
+        )
+    return f"comes out again: {name}, {control}, {few} pictures at {len(magnitudes)} magnitudes"
 
 
 def _verify_transformers(
@@ -154,41 +194,79 @@ def _verify_transformers(
     return f"comes out again: {len(held_out)} pictures under one learned transformation"
 
 
+def _verify_worst_cases(
+    path: Path, recipe: Recipe, stored: xr.DataTree, random: np.random.Generator
+) -> str:
+    from itn.classifiers import load_classifier
+    from itn.joint_transformations import joint_matrices
+    from itn.looks import MatrixLook
+    from itn.worst_case import lead
+
+    parameters = FigureParameters(profile=path.parent.name, network=_network_of(path, recipe))
+    classifier = load_classifier(*chosen_network(parameters))
+    search = stored[str(random.choice(list(stored.children)))].to_dataset().sel(stage="local")
+    rows = random.choice(search.sizes["image"], min(2, search.sizes["image"]), False)
+    paths = [str(name) for name in search.image.values[rows]]
+    pictures = pictures_of(parameters, classifier.input_size, paths)
+    expected = search.sel(image=list(pictures.paths))
+    softmax = MatrixLook(classifier, recipe["fill"]).softmax(
+        pictures.images[:],
+        *joint_matrices(expected.transformation.values.tolist(), expected.magnitude.values),
+    )
+    again = lead(softmax, classifier.logits_of(pictures)[pictures.labels])
+    deviation = float(np.abs(again - expected.margin.values).max())
+    if not deviation <= LOGIT_TOLERANCE:
+        raise UsageError(f"{path.name} does not come out again: margins differ by {deviation:.2g}")
+    return f"comes out again: {len(paths)} pictures under their worst transformations"
+
+
 def request_of(path: Path) -> Request:
     """Return what would make an archived result today."""
     recipe = recipe_of(path)
     if recipe["kind"] == "trainings from other seeds":
         return seeds_request(FigureParameters(profile=path.parent.name))
+    if recipe["kind"] == "controls":
+        return controls_request(_figure_parameters(path, recipe, controls_request))
+    if recipe["kind"] == "worst cases":
+        network = _network_of(path, recipe)
+        return worst_cases_request(FigureParameters(profile=path.parent.name, network=network))
     if recipe["kind"] == "samples":
         return samples_request(_transformer_parameters(path, recipe["study"]))
     if recipe["kind"] == "transformers":
         parameters = _transformer_parameters(path, recipe)
         return transformers_request(parameters, recipe["parts"], recipe["seeds"])
-    return screening_request(_figure_parameters(path, recipe), recipe["transformation"])
+    ask = _asks_for(recipe)
+    return ask(_figure_parameters(path, recipe, ask))
+
+
+def _asks_for(recipe: Recipe) -> Callable[[FigureParameters], Request]:
+    return lambda parameters: screening_request(parameters, recipe["transformation"])
 
 
 def _transformer_parameters(path: Path, recipe: Recipe) -> TransformerParameters:
     return TransformerParameters(profile=path.parent.name, network=_network_of(path, recipe))
 
 
-def _figure_parameters(path: Path, recipe: Recipe) -> FigureParameters:
-    """Return the parameters of a stored screening: the profile's, or what its name says else."""
+def _figure_parameters(
+    path: Path, recipe: Recipe, ask: Callable[[FigureParameters], Request]
+) -> FigureParameters:
+    """Return the parameters of a stored result: the profile's, or what its name says else."""
     plain = FigureParameters(profile=path.parent.name, network=_network_of(path, recipe))
-    if screening_request(plain, recipe["transformation"]).archive == path:
-        return as_archived(plain, recipe["transformation"])
+    if ask(plain).archive == path:
+        return of_archived_classes(plain, ask)
     return plain.model_copy(
         update={
             "classes": tuple(recipe["classes"]),
-            "magnitudes": _magnitudes_of(recipe["magnitudes"]),
+            "magnitudes": _magnitudes_of(recipe.get("magnitudes")),
             **{name: recipe.get(name) for name in SETTINGS},
         }
     )
 
 
-def _magnitudes_of(stored: list[float] | str) -> tuple[float, ...] | str | None:
+def _magnitudes_of(stored: list[float] | str | None) -> tuple[float, ...] | str | None:
     if isinstance(stored, list):
         return tuple(stored)
-    return ADAPTIVE if stored.startswith(ADAPTIVE) else None
+    return ADAPTIVE if stored and stored.startswith(ADAPTIVE) else None
 
 
 def _network_of(path: Path, recipe: Recipe) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import tempfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,13 @@ def archived_screening(parameters: FigureParameters, transformation: str) -> xr.
 
 
 def as_archived(parameters: FigureParameters, transformation: str) -> FigureParameters:
+    """Ask for those of a profile's classes whose screening is archived, see below."""
+    return of_archived_classes(parameters, lambda asked: screening_request(asked, transformation))
+
+
+def of_archived_classes(
+    parameters: FigureParameters, request_of: Callable[[FigureParameters], Request]
+) -> FigureParameters:
     """Ask for those of a profile's classes that are archived, where the others are still to come.
 
     That is so where the profile says that it is screened category by category.
@@ -82,7 +89,7 @@ def as_archived(parameters: FigureParameters, transformation: str) -> FigurePara
     profile = load_profile(parameters.profile)
     if not profile.by_category or parameters.classes is not None:
         return parameters
-    request = screening_request(parameters, transformation)
+    request = request_of(parameters)
     if not request.own or not request.archive.is_file():
         return parameters
     there = recipe_of(request.archive)["classes"]

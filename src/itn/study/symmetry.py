@@ -1,6 +1,5 @@
-"""Symmetric objects under rotation, and what the black corners have to do with it."""
+"""Symmetric objects under rotation: do they keep more of their accuracy than others?"""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,12 +8,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
-from itn.messages import unknown
 from itn.plots import RIVAL_STYLES, draw_axes, panels
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import obtain_screening
 from itn.study.titles import title
-from itn.thresholds import accuracy, is_correct, mean_over_sweep, value_at
+from itn.thresholds import accuracy, mean_over_sweep, value_at
 from itn.transformations import find_transformation
 
 REST = "other classes"
@@ -127,40 +125,3 @@ def exact_rank_test(higher: npt.ArrayLike, lower: npt.ArrayLike) -> float:
     for rank in ranks:
         chosen[1:, rank:] += chosen[:-1, :-rank].copy()
     return float(chosen[count, ranks[:count].sum() :].sum() / chosen[count].sum())
-
-
-def fill_control(
-    parameters: FigureParameters,
-    marked: Sequence[str],
-    angle: float = 45.0,
-    fills: Sequence[str] = ("zeros", "edge", "reflect"),
-) -> pd.DataFrame:
-    """Ask whether it is the black corners that make turned pictures into some classes.
-
-    One row per network and fill: ``accuracy`` of all turned pictures, and the share of the
-    pictures of other classes that are taken for one of the marked ones, ``taken`` turned and
-    ``taken_upright``.
-    """
-    rows = []
-    upright = find_transformation("rotation").identity
-    for network in load_profile(parameters.profile).networks:
-        for fill in fills:
-            changes = {"network": network, "fill": fill, "magnitudes": (angle,)}
-            found = obtain_screening(parameters.model_copy(update=changes), "rotation")
-            names = found["class"].values
-            for name in marked:
-                if name not in names:
-                    raise unknown("class", name, names)
-            right = is_correct(found).mean(axis=0)
-            own = np.isin(names[found.target.values[found.label.values]], marked)
-            taken = np.isin(names[found.predicted.values], marked)[~own].mean(axis=0)
-            rows.append(
-                {
-                    "network": network,
-                    "fill": fill,
-                    "accuracy": float(value_at(found, right, angle)),
-                    "taken": float(value_at(found, taken, angle)),
-                    "taken_upright": float(value_at(found, taken, upright)),
-                }
-            )
-    return pd.DataFrame(rows).set_index(["network", "fill"])
