@@ -161,24 +161,3 @@ def test_what_is_missing_is_said(project):
 def test_the_profile_looks_at_every_second_class():
     profile = load_profile(SAMPLE)
     assert list(profile.classes) == [one.wnid for one in imagenet_classes()[::2]]
-
-
-# Of a network that has seen them all: 88.2 and 97.4 per cent were counted apart.
-@pytest.mark.parametrize(("name", "expected"), [("top-1", 0.882), ("top-5", 0.974)])
-def test_the_stored_accuracy_is_that_of_pictures_as_they_are(stored, name, expected):
-    assert untouched_table(stored).loc["efficientnet_lite0", name] == pytest.approx(
-        expected, abs=0.006
-    )
-
-
-@pytest.fixture(scope="module")
-def stored():
-    return pooled_screenings(read_parameters({"profile": SAMPLE}))
-
-
-def test_stored_screenings_agree_on_pictures_as_they_are(stored):
-    """Each transformation begins with the same pictures."""
-    for found in stored.values():
-        untouched = [each.place.sel(magnitude=each.attrs["identity"]).values for each in found]
-        assert all((each == untouched[0]).all() for each in untouched)
-        assert {each.attrs["pictures"] for each in found} == {500}

@@ -60,7 +60,7 @@ def project(tmp_path, monkeypatch, without_xla):
 
 
 def write_alexnet(path):
-    network = build_alexnet(seed=1, **ALEXNET)
+    network = build_alexnet(seed=1, conv1_padding="same", **ALEXNET)
     layers = {each.name: each.get_weights() for each in network.layers if each.weights}
     path.write_bytes(python2_npy(layers))
 
