@@ -160,7 +160,7 @@ def test_controls_are_those_of_pictures_that_are_transformed_by_other_means(proj
                 changed = transform(pictures.images, name, magnitude, **options)
             said = classifier.predict(np.asarray(changed)).argmax(axis=1)
             assert of.predicted.sel(magnitude=magnitude).values.tolist() == said.tolist()
-    assert found["rotation"].control.values.tolist() == [
+    assert found["zoom"].control.values.tolist() == [
         SCREENED,
         "edge",
         "reflect",
@@ -168,7 +168,7 @@ def test_controls_are_those_of_pictures_that_are_transformed_by_other_means(proj
     ]
     assert found["noise"].control.values.tolist() == [SCREENED, CLIPPED]
     # Of one class alone, from the same result.
-    (of,) = obtain_controls(asked(classes=["green"]), ["zoom"]).values()
+    (of,) = obtain_controls(asked(classes=["green"]), ["noise"]).values()
     assert {path.partition("/")[0] for path in of.image.values} == {"green"}
 
 
