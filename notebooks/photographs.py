@@ -208,7 +208,7 @@ study.glue_table(groups.loc[["axisymmetric"]], ["p kept_180"])
 # %%
 taken = study.taken_table(parameters, ["accordion", "trilobite"])
 shown = taken.rename(columns={"taken_upright": "upright"})
-percent = dict.fromkeys(["accuracy", "taken", "upright"], ".0%")
+percent = {"accuracy": ".0%", "taken": ".0%", "upright": ".1%"}
 study.save_table(shown, "corners", percent)
 
 # %%
