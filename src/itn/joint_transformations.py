@@ -44,7 +44,7 @@ class Range:
         if not self.spacing:
             return np.ones(1)
         gaps = np.diff(even(self.magnitudes, self.of))
-        return (np.append(gaps, 0) + np.append(0, gaps)) / (2 * gaps.sum())
+        return np.asarray((np.append(gaps, 0) + np.append(0, gaps)) / (2 * gaps.sum()))
 
     def beside(self, magnitudes: Numbers, spacings: npt.ArrayLike) -> Numbers:
         """Return magnitudes so many spacings farther up or down, as far as the range goes."""

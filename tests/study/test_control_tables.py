@@ -13,12 +13,13 @@ from itn.study.control_tables import (
     control_table,
     control_texts,
     plot_controls,
+    right_under,
     taken_table,
-    together,
 )
 from itn.study.controls import CLIPPED, SCREENED, THERE_AND_BACK
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import load_part
+from itn.study.together import as_one_category
 from itn.thresholds import accuracy, thresholds
 from itn.transformations import transform
 
@@ -74,9 +75,11 @@ def test_half_of_all_pictures_is_lost_where_that_is_known():
     # From six right of eight, at 0.3, to two, at 0.4: half of eight is in the middle.
     limits = [0.1, 0.1, 0.3, 0.3, 0.3, 0.3, 2, 2]
     of = as_controls("noise", axis, as_screened=right_up_to(limits, axis))
-    found = thresholds(together(of, SCREENED)).sel(category="all", criterion="half", direction="up")
+    found = thresholds(as_one_category(of, right_under(of, SCREENED))).sel(
+        category="all", criterion="half", direction="up"
+    )
     assert found.threshold.item() == pytest.approx(0.35)
-    assert accuracy(together(of, SCREENED)).values[0].tolist() == [
+    assert accuracy(as_one_category(of, right_under(of, SCREENED))).values[0].tolist() == [
         1, 1, .75, .75, .25, .25, .25, .25, .25, .25, .25
     ]  # fmt: skip
     text = control_table({"noise": of}).half.item()

@@ -10,7 +10,6 @@ from itn.messages import UsageError
 from itn.study.archive import archive, require_archived
 from itn.study.command_line import screen_profile
 from itn.study.many_classes import (
-    as_one_category,
     half_table,
     half_texts,
     plot_many_classes,
@@ -20,6 +19,7 @@ from itn.study.many_classes import (
 from itn.study.profiles import load_profile, read_parameters
 from itn.study.results import verify_result
 from itn.study.screenings import screening_request
+from itn.study.together import as_one_category
 from itn.thresholds import thresholds
 from itn.transformations import TRANSFORMATIONS
 from itn.zoo.catalog import imagenet_classes
@@ -81,7 +81,7 @@ def test_half_of_the_accuracy_is_lost_where_it_is_on_paper(two):
 
 def test_the_interval_is_that_of_pictures_of_one_class(two):
     screening = two["mine"][0]
-    one = as_one_category(screening)
+    one = as_one_category(screening, screening.place.values == 0)
     plain = xr.Dataset(
         {
             "predicted": (("image", "magnitude"), np.where(screening.place == 0, 3, 1)),

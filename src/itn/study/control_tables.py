@@ -8,21 +8,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
 from itn.comparison import compare
 from itn.messages import unknown
-from itn.plots import RIVAL_STYLES, TRUE_STYLE, draw_axes, draw_share, format_magnitude, panels
+from itn.plots import RIVAL_STYLES, TRUE_STYLE, draw_axes, draw_share, panels
 from itn.study.claim_measures import ENDS, outward, resampled
 from itn.study.controls import CLIPPED, SCREENED, THERE_AND_BACK, obtain_controls
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.titles import title
-from itn.thresholds import REACHED, accuracy_interval, is_correct, thresholds, value_at
-from itn.transformations import Transformation, find_transformation
+from itn.study.together import ALL, as_one_category, threshold_text
+from itn.thresholds import accuracy_interval, is_correct, thresholds, value_at
+from itn.transformations import find_transformation
 
-ALL = "all"  # the category of all pictures together
 CRITERION = "half"
 FARTHER, NEARER = " ▲", " ▼"
 LABELS = {
@@ -42,31 +43,10 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-def together(of: xr.Dataset, control: str) -> xr.Dataset:
-    """Make a screening of one category of all pictures under a control: class 0 is right, 1 wrong.
-
-    That of each picture there is only which class it was taken for makes no difference to *half*.
-    """
-    right = (of.predicted == of.true).sel(control=control).transpose("image", "magnitude").values
-    share = right.mean(axis=0)
-    return xr.Dataset(
-        {
-            "predicted": (("image", "magnitude"), (~right).astype(np.int16)),
-            "mean_softmax": (
-                ("category", "magnitude", "class"),
-                np.stack([share, 1 - share], axis=-1)[None],
-            ),
-            "target": ("category", [0]),
-            "label": ("image", np.zeros(len(right), np.int32)),
-        },
-        coords={
-            "image": of.image.values,
-            "magnitude": of.magnitude.values,
-            "category": [ALL],
-            "class": ["right", "wrong"],
-        },
-        attrs=of.attrs,
-    )
+def right_under(of: xr.Dataset, control: str) -> npt.NDArray[np.bool_]:
+    """Tell of each picture at each magnitude whether it is right under a control."""
+    one = (of.predicted == of.true).sel(control=control)
+    return np.asarray(one.transpose("image", "magnitude").values)
 
 
 def control_table(controls: dict[str, xr.Dataset]) -> pd.DataFrame:
@@ -83,9 +63,9 @@ def control_table(controls: dict[str, xr.Dataset]) -> pd.DataFrame:
     """
     rows = {}
     for name, of in controls.items():
-        screened = together(of, SCREENED)
+        screened = as_one_category(of, right_under(of, SCREENED))
         for control in of.control.values.tolist():
-            one = together(of, control)
+            one = as_one_category(of, right_under(of, control))
             found = thresholds(one).sel(category=ALL, criterion=CRITERION)
             apart = compare(screened, one, criterion=CRITERION).sel(category=ALL)
             right = resampled(one, is_correct(one))[:, 0]
@@ -97,7 +77,7 @@ def control_table(controls: dict[str, xr.Dataset]) -> pd.DataFrame:
                 low, high = np.quantile(kept[1:], ENDS)
                 rows[name, direction, control] = {
                     "pictures": len(of.image),
-                    "half": _text(at, find_transformation(name)),
+                    "half": threshold_text(at),
                     "farther": bool(difference.difference_low > 0),
                     "nearer": bool(difference.difference_high < 0),
                     "kept": float(kept[0]),
@@ -107,17 +87,6 @@ def control_table(controls: dict[str, xr.Dataset]) -> pd.DataFrame:
                 }
     table = pd.DataFrame.from_dict(rows, orient="index")
     return table.rename_axis(["transformation", "direction", "control"])
-
-
-def _text(found: xr.Dataset, transformation: Transformation) -> str:
-    """Write a threshold with its interval, or the end of that which is known."""
-    threshold, low, high = (found[name].item() for name in ("threshold", "low", "high"))
-    reached = found.status.item() == REACHED
-    text = format_magnitude(threshold, transformation) if reached else str(found.status.item())
-    ends = [format_magnitude(each, transformation) for each in (low, high) if np.isfinite(each)]
-    if not ends:
-        return text
-    return f"{text} (from {ends[0]})" if len(ends) == 1 else f"{text} ({' to '.join(ends)})"
 
 
 def control_texts(table: pd.DataFrame) -> pd.DataFrame:
@@ -158,7 +127,7 @@ def plot_controls(controls: dict[str, xr.Dataset]) -> Figure:
         for axes, (name, of) in zip(grid.flat, controls.items(), strict=False):
             magnitude = of.magnitude.values
             for control in of.control.values.tolist():
-                right, label = is_correct(together(of, control)), LABELS[control]
+                right, label = right_under(of, control), LABELS[control]
                 if control == SCREENED:
                     interval = accuracy_interval(right.sum(axis=0), len(right))
                     draw_share(

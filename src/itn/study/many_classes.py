@@ -11,12 +11,13 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from itn.messages import UsageError
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, draw_axes, draw_share, format_magnitude, panels
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, draw_axes, draw_share, panels
 from itn.study.pages import MISSING
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import archived_screening
 from itn.study.titles import title
-from itn.thresholds import NOT_SCREENED, REACHED, accuracy_interval, thresholds, value_at
+from itn.study.together import ALL, as_one_category, threshold_text
+from itn.thresholds import NOT_SCREENED, accuracy_interval, thresholds, value_at
 from itn.transformations import TRANSFORMATIONS, find_transformation
 
 TOP = {"top-1": 1, "top-5": 5}  # among how many of a network's first guesses the true class is
@@ -66,27 +67,22 @@ def half_table(screenings: Screenings) -> pd.DataFrame:
     rows: dict[tuple[str, str, str, str], dict[str, Any]] = {}
     for network, found in screenings.items():
         for (name, top), screening in itertools.product(TOP.items(), found):
-            found_all = thresholds(as_one_category(screening, top))
-            half = found_all.sel(category="all", criterion="half")
+            found_all = thresholds(as_one_category(screening, _right(screening, top)))
+            half = found_all.sel(category=ALL, criterion="half")
             for direction in half.direction.values.tolist():
                 one = half.sel(direction=direction)
                 if one.status != NOT_SCREENED:
                     key = network, name, screening.attrs["transformation"], direction
                     columns = ("status", "threshold", "low", "high", "limit")
                     rows[key] = {column: one[column].item() for column in columns}
+                    rows[key]["text"] = threshold_text(one)
     names = ["network", "top", "transformation", "direction"]
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(names)
 
 
 def half_texts(table: pd.DataFrame) -> pd.DataFrame:
     """Write what `half_table` says as a page shows it, networks side by side."""
-    texts = [
-        _text(row, transformation)
-        for (_, _, transformation, _), row in zip(
-            table.index, table.to_dict("records"), strict=True
-        )
-    ]
-    shown = pd.Series(texts, table.index).unstack(["network", "top"])
+    shown = table.text.unstack(["network", "top"])
     order = dict.fromkeys((name, direction) for _, _, name, direction in table.index)
     columns = dict.fromkeys((network, top) for network, top, _, _ in table.index)
     shown = shown.reindex(index=list(order), columns=list(columns)).fillna(MISSING)
@@ -125,42 +121,9 @@ def plot_many_classes(screenings: Screenings) -> Figure:
     return figure
 
 
-def as_one_category(screening: xr.Dataset, top: int = 1) -> xr.Dataset:
-    """Take pooled pictures for one category, each of them right or wrong.
-
-    So the threshold *half* is that of the accuracy over all pictures; *switch* means nothing.
-    """
-    right = _right(screening, top)
-    shares = np.stack([right.mean(axis=0), 1 - right.mean(axis=0)], axis=-1)
-    return xr.Dataset(
-        {
-            "predicted": (("image", "magnitude"), (~right).astype(np.int32)),
-            "mean_softmax": (("category", "magnitude", "class"), shares[None]),
-            "target": ("category", [0]),
-            "label": ("image", np.zeros(len(right), np.int32)),
-        },
-        coords={
-            "image": screening.image,
-            "magnitude": screening.magnitude,
-            "category": ["all"],
-            "class": ["right", "wrong"],
-        },
-        attrs=screening.attrs,
-    )
-
-
 def _right(screening: xr.Dataset, top: int) -> npt.NDArray[np.bool_]:
     return np.asarray(screening.place.values < top)
 
 
 def _interval(right: npt.NDArray[np.bool_]) -> tuple[np.ndarray, np.ndarray]:
     return accuracy_interval(right.sum(axis=0), len(right))
-
-
-def _text(row: Mapping[Any, Any], name: str) -> str:
-    """Write a threshold with its interval, of which an end that is open is a dash."""
-    at, low, high = (
-        format_magnitude(row[each], TRANSFORMATIONS[name]) for each in ("threshold", "low", "high")
-    )
-    text = at if row["status"] == REACHED else str(row["status"])
-    return text if np.isnan([row["low"], row["high"]]).all() else f"{text} ({low} to {high})"
