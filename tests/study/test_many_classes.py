@@ -103,7 +103,7 @@ def test_a_page_shows_networks_side_by_side(two):
         *("mine top-1", "mine top-5", "squeezenet top-1", "squeezenet top-5")
     ]
     assert texts.index.tolist() == [("brightness", "down"), ("brightness", "up")]
-    assert texts.loc[("brightness", "up"), "mine top-1"].startswith("0.750 (0.")
+    assert texts.loc[("brightness", "up"), "mine top-1"].startswith("0.750 (from 0.")
     assert texts.loc[("brightness", "up"), "squeezenet top-1"] == "not reached"
 
 
