@@ -25,7 +25,7 @@ def project(tmp_path, monkeypatch, color_classifier):
     )
     monkeypatch.setattr(classifiers, "list_classifiers", lambda: tuple(sorted(networks)))
     for module in (screenings, inputs):
-        monkeypatch.setattr(module, "network_recipe", lambda name, weights=None: {"network": name})
+        monkeypatch.setattr(module, "network_recipe", lambda name, *_, **__: {"network": name})
     inputs._loaded.cache_clear()  # other projects have networks of these names
     return tmp_path
 

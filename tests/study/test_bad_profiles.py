@@ -79,7 +79,7 @@ def test_a_profile_of_other_contents_is_read_or_refused(project, name, value):
     text = yaml.safe_dump({**CONTENTS, name: value}, allow_unicode=True)
     profile, message = written(project, text)
     if message is None:
-        assert set(profile.highlights) <= set(profile.classes)
+        assert set(profile.highlights or ()) <= set(profile.classes)
     else:
         assert name in message or name in ("highlights", "classes", "networks", "weights", "groups")
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from itn.messages import UsageError
@@ -102,23 +103,25 @@ def plot_many_classes(screenings: Screenings) -> Figure:
             for style, (network, found) in zip(
                 itertools.cycle(STYLES), screenings.items(), strict=False
             ):
-                one = found[number]
-                for (name, top), width, opacity in zip(
-                    TOP.items(), (2.2, 0.9), (0.25, 0.12), strict=True
-                ):
-                    right = _right(one, top)
-                    draw_share(
-                        axes, one.magnitude.values, right.mean(axis=0), _interval(right), opacity,
-                        label=f"{title(network)}, {name}", linewidth=width, **style,
-                    )  # fmt: skip
-            transformation = find_transformation(one.attrs["transformation"])
-            draw_axes(axes, transformation, one.magnitude.values)
-            axes.set_title(title(transformation.name))
+                _draw(axes, found[number], title(network), style)
         for row in grid:
             row[0].set_ylabel("accuracy")
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
+
+
+def _draw(axes: Axes, screening: xr.Dataset, network: str, style: Mapping[str, Any]) -> None:
+    magnitude = screening.magnitude.values
+    for (name, top), width, opacity in zip(TOP.items(), (2.2, 0.9), (0.25, 0.12), strict=True):
+        right = _right(screening, top)
+        draw_share(
+            axes, magnitude, right.mean(axis=0), _interval(right), opacity,
+            label=f"{network}, {name}", linewidth=width, **style,
+        )  # fmt: skip
+    transformation = find_transformation(screening.attrs["transformation"])
+    draw_axes(axes, transformation, magnitude)
+    axes.set_title(title(transformation.name))
 
 
 def _right(screening: xr.Dataset, top: int) -> npt.NDArray[np.bool_]:
