@@ -33,7 +33,7 @@ def study(without_xla):
 def test_a_study_has_its_parts_for_every_seed(study):
     assert list(study.children) == ["seed_3", "seed_5"]
     for seed in study.children.values():
-        assert set(seed.children) == {"history", "comparison", "survey", "samples"}
+        assert set(seed.children) == {"history", "weights", "comparison", "survey", "samples"}
         # Three classes of six pictures and three more of each, looked at twice and thrice.
         passes = 2 * 18 + 3 * 9
         assert seed["comparison"].attrs["passes_each"] == passes // seed["comparison"].factor.size

@@ -46,6 +46,28 @@ def sliders(net: InvariantTransformerNet, steps: int = 5) -> xr.Dataset:
     )
 
 
+def weights_of(net: InvariantTransformerNet) -> xr.Dataset:
+    """Return all that decides a learned family: the weights of both transformers.
+
+    ``spatial_hidden_kernel`` … ``color_entries_bias``: two dense layers of each.
+    """
+    return xr.Dataset(
+        {
+            f"{kind}_{layer}_{part}": (
+                (f"{kind}_{inputs}", f"{kind}_{outputs}")[-variable.ndim :],
+                ops.convert_to_numpy(variable),
+            )
+            for kind in ("spatial", "color")
+            for layer, inputs, outputs in (
+                ("hidden", "control", "unit"),
+                ("entries", "unit", "entry"),
+            )
+            for part in ("kernel", "bias")
+            for variable in [getattr(getattr(getattr(net, kind), layer), part)]
+        }
+    )
+
+
 def survey(
     net: InvariantTransformerNet, members: xr.Dataset, pictures: Pictures, progress: bool = True
 ) -> xr.Dataset:
