@@ -145,6 +145,7 @@ export class Page {
     for (const { name, identity } of contents.transformations) {
       this.sliders.get(name)?.show(this.view.magnitudes[name] ?? identity);
     }
+    for (const name of Object.keys(this.view.magnitudes)) this.sweep.choose(name);
     this.sliderBox.replaceChildren(...Array.from(this.sliders.values(), ({ box }) => box));
     this.update();
   }

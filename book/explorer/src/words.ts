@@ -31,18 +31,20 @@ export function bestFew(softmax: Float32Array, count: number): number[] {
     .slice(0, count);
 }
 
+const quoted = (name: string): string => `“${name}”`;
+
 /** Say whether a network has changed its mind, and from what to what. */
 export function verdict(
   classes: readonly string[], untouched: Float32Array, now: Float32Array, moved: boolean,
 ): string {
   const [before, after] = [bestOf(untouched), bestOf(now)];
-  if (!moved) return `As it is, the picture is taken for ${classes[before]} (${percent(untouched[before])}).`;
+  if (!moved) return `As it is, the picture is taken for ${quoted(classes[before])} (${percent(untouched[before])}).`;
   if (before === after) {
-    return `The network has not changed its mind: still ${classes[after]}, ` +
+    return `The network has not changed its mind: still ${quoted(classes[after])}, ` +
       `${percent(now[after])} instead of ${percent(untouched[after])}.`;
   }
-  return `The network has changed its mind: from ${classes[before]} (${percent(untouched[before])} ` +
-    `before, ${percent(now[before])} now) to ${classes[after]} (${percent(now[after])}).`;
+  return `The network has changed its mind: from ${quoted(classes[before])} (${percent(untouched[before])} ` +
+    `before, ${percent(now[before])} now) to ${quoted(classes[after])} (${percent(now[after])}).`;
 }
 
 /** Say what the network can know of a picture at all; `picture` is undefined for a reader's own. */
@@ -57,11 +59,11 @@ export function fitWords(network: NetworkDescription, picture?: string): string 
   if (right.length === 0) {
     return `None of the ${classes.length} classes of this network is what this picture shows: it was never meant for it, and whatever it answers is wrong.`;
   }
-  return `Right would be ${listed(right)}.`;
+  return `Of its ${classes.length} classes, right would be ${listed(right)}.`;
 }
 
 function listed(names: readonly string[]): string {
-  const few = names.slice(0, FEW);
+  const few = names.slice(0, FEW).map(quoted);
   return few.length < 2 ? few.join("") : `${few.slice(0, -1).join(", ")} or ${few[few.length - 1]}`;
 }
 
@@ -80,20 +82,20 @@ export function sweepWords(sweep: Sweep, className: string): string {
   });
   const lost = DIRECTIONS.some((direction) => losses[direction].status === "lost at identity");
   return lost
-    ? `With everything else as it is, another class than ${className} comes highest from the start.`
-    : `The answer ${className}: ${found.join("; ")}.`;
+    ? `With everything else as it is, another class than ${quoted(className)} comes highest from the start.`
+    : `The answer ${quoted(className)}: ${found.join("; ")}.`;
 }
 
 /** Say what the lines of a curve are; the first of each pair names its style. */
 export function curveWords(className: string, archived?: ClassCurve): [string, string][] {
   const lines: [string, string][] = [
-    ["own", `this picture, ${className}`],
+    ["own", `this picture: ${quoted(className)}`],
     ["others", "the highest other class"],
     ["lost", "where the answer is lost"],
     ["now", "where the slider stands"],
   ];
   if (archived) {
-    lines.splice(1, 0, ["archived", `mean of ${archived.pictures} pictures of ${className}, with its 95 % interval`]);
+    lines.splice(1, 0, ["archived", `mean of ${archived.pictures} pictures of ${quoted(className)}, with its 95 % interval`]);
   }
   return lines;
 }
