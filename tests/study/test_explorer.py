@@ -419,6 +419,19 @@ def test_sweep_can_be_stopped(page, browser):
     assert int(known) < 73
 
 
+def test_who_wants_no_motion_sees_the_curve_when_it_is_whole(page, browser):
+    page("#network=resnet_photos&picture=motorcycle")
+    still = [{"name": "prefers-reduced-motion", "value": "reduce"}]
+    browser.send("Emulation.setEmulatedMedia", features=still)
+    watch = "new MutationObserver(() => { times += 1; }).observe"
+    chart = "document.querySelector('.chart')"
+    browser.run(f"globalThis.times = 0; {watch}({chart}, {{childList: true}});")
+    browser.run(f"{SWEEP}('grayscale')")
+    wait_for(browser, "document.querySelector('.curve').dataset.known === '21'")
+    assert browser.run("times") == 1
+    browser.send("Emulation.setEmulatedMedia", features=[])
+
+
 def test_learned_sliders_are_in_the_address_and_in_words(page, browser, family):
     address = "#network=squeezenet&picture=cat&alpha=0.5_0.5_0.5_0.5&beta=0.5_1_0_0.5"
     page(address)
@@ -479,6 +492,19 @@ def test_own_picture_is_read_as_the_package_does(page, browser, tmp_path):
     seen = np.reshape(data, (64, 64, 4))[..., :3]
     wanted = 255 * read_picture(tmp_path / "own.png", 64)
     assert np.abs(seen - wanted).max() <= 1.01
+
+
+def test_wide_picture_is_read_as_the_package_does(page, browser, tmp_path):
+    coarse = np.random.default_rng(2).integers(0, 256, (4, 90, 3), np.uint8)
+    Image.fromarray(coarse).resize((20_000, 130)).save(tmp_path / "wide.png")
+    page("#network=resnet_photos&picture=cat")
+    choose_file(browser, tmp_path / "wide.png")
+    wait_for(browser, "document.querySelector('.line code').textContent.includes('wide.png')")
+    context = "document.querySelector('.pictures canvas').getContext('2d')"
+    data = browser.run(f"Array.from({context}.getImageData(0, 0, 64, 64).data)")
+    seen = np.reshape(data, (64, 64, 4))[..., :3]
+    assert np.abs(seen - 255 * read_picture(tmp_path / "wide.png", 64)).max() <= 1.01
+    assert "closest" in text_of(browser, ".fit")
 
 
 def test_what_is_no_picture_is_refused_in_one_line(page, browser, tmp_path):

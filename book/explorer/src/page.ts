@@ -6,7 +6,7 @@ import { colorsOf, inPixels, placesOf } from "./learned.ts";
 import { LearnedPanel } from "./learned_panel.ts";
 import { Network } from "./networks.ts";
 import { openImage, readImage } from "./own_pictures.ts";
-import type { Pack } from "./pack.ts";
+import type { Pack, SamplePicture } from "./pack.ts";
 import { fromDifferences, toImageData, type Picture } from "./pictures.ts";
 import { SweepPanel, type Swept } from "./sweep_panel.ts";
 import { transformed, without, type Learned, type Transformation } from "./transformations.ts";
@@ -23,15 +23,17 @@ const FILL_TITLES: Record<Fill, string> = {
 export class Page {
   private view: View;
   private own: { name: string; image: HTMLImageElement } | undefined;
+  private read: { key: string; picture: Picture } | undefined; // the last one, as reading takes time
   private readonly networks = new Map<string, Network>();
   private readonly untouched = new Map<string, Promise<Float32Array>>();
   private sliders = new Map<string, Slider>();
+  private drawn: Picture | undefined; // as it is
   private waiting = false;
   private busy = false;
   private told: ReturnType<typeof setTimeout> | undefined;
 
-  private readonly before = element("canvas", { role: "img", ariaLabel: "the picture as it is" });
-  private readonly after = element("canvas", { role: "img", ariaLabel: "the transformed picture" });
+  private readonly before = element("canvas", { role: "img" });
+  private readonly after = element("canvas", { role: "img" });
   private readonly answers = element("ol");
   private readonly fit = element("p", { className: "fit" });
   private readonly sentence = element("p", { className: "verdict" });
@@ -172,6 +174,7 @@ export class Page {
       readImage(image, this.description().size);
       this.own = { name: file instanceof File ? file.name : OWN, image };
       for (const key of this.untouched.keys()) if (key.endsWith(OWN)) this.untouched.delete(key);
+      this.read = undefined;
       this.follow();
     } catch (error) {
       this.refuse("read", error);
@@ -224,8 +227,9 @@ export class Page {
     const description = this.description();
     const picture = this.chosen(description.size);
     const shown = this.transformed(picture, view);
-    draw(this.before, picture);
-    draw(this.after, shown);
+    if (this.drawn !== picture) draw(this.before, picture, this.pictureTitle());
+    this.drawn = picture;
+    draw(this.after, shown, `${this.pictureTitle()}, transformed`);
     const before = await this.asItIs(picture);
     const now = await this.chosenNetwork().softmax(shown);
     this.answer(view, description.classes, before, now);
@@ -299,10 +303,23 @@ export class Page {
   }
 
   private chosen(size: number): Picture {
-    if (this.own) return readImage(this.own.image, size);
+    const key = `${this.pictureName()}/${size}`;
+    if (this.read?.key === key) return this.read.picture;
+    const picture = this.own
+      ? readImage(this.own.image, size)
+      : fromDifferences(this.pack.bytes(this.sample().pixels[size]), size, size);
+    this.read = { key, picture };
+    return picture;
+  }
+
+  private sample(): SamplePicture {
     const sample = this.pack.contents.pictures.find(({ name }) => name === this.view.picture);
     if (!sample) throw new Error(`no picture ${this.view.picture}`);
-    return fromDifferences(this.pack.bytes(sample.pixels[size]), size, size);
+    return sample;
+  }
+
+  private pictureTitle(): string {
+    return this.own?.name ?? this.sample().title;
   }
 
   /** Show what was said of a view; meanwhile another one may have been chosen. */
@@ -329,7 +346,8 @@ export class Page {
   }
 }
 
-function draw(canvas: HTMLCanvasElement, picture: Picture): void {
+function draw(canvas: HTMLCanvasElement, picture: Picture, label: string): void {
+  canvas.ariaLabel = label;
   [canvas.width, canvas.height] = [picture.width, picture.height];
   canvas.getContext("2d")?.putImageData(toImageData(picture), 0, 0);
 }

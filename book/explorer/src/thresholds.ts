@@ -66,11 +66,13 @@ export function highestOther(softmax: Float32Array, target: number): number {
 export function lossOf(
   magnitudes: readonly number[], margins: readonly number[], logarithmic: boolean,
 ): Loss {
+  if (margins.length < 2) {
+    return { status: "not screened", threshold: NaN, held: NaN, failure: NaN };
+  }
   const first = margins.findIndex((margin) => margin < 0);
   const failure = first < 0 ? NaN : magnitudes[first];
   const held = first < 0 ? (magnitudes.at(-1) ?? NaN) : first > 0 ? magnitudes[first - 1] : NaN;
   const without = (status: Loss["status"]): Loss => ({ status, threshold: NaN, held, failure });
-  if (margins.length < 2) return without("not screened");
   if (!(margins[0] > 0)) return without("lost at identity");
   if (first < 0) return without("not reached");
   const share = margins[first - 1] / (margins[first - 1] - margins[first]);
