@@ -5,6 +5,7 @@ import json
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,11 +16,11 @@ from scipy import stats
 
 import itn
 from itn.invariant_transformer import ColorTransformer, SpatialTransformer
-from itn.netcdf import read_netcdf
 from itn.picture_files import read_picture
 from itn.pictures import Pictures
 from itn.study import explorer, explorer_data
-from itn.study.explorer_archives import class_curves, learned_family, learned_matrices
+from itn.study.explorer_archives import class_curves, learned_matrices
+from itn.study.families import weights_of
 from itn.study.matrices import decompose_color, decompose_spatial
 from itn.study.titles import title
 from itn.study.views import example_picture, five_best, transform_all
@@ -66,7 +67,19 @@ def in_project():
 
 
 @pytest.fixture(scope="module")
-def scripts(tmp_path_factory, in_project):
+def family():
+    """A family that moves pictures far, as if it had been learned for SqueezeNet."""
+    layers = {"spatial": SpatialTransformer(4), "color": ColorTransformer(3)}
+    rng = np.random.default_rng(4)
+    for layer in layers.values():
+        layer.build((None, 8, 8, 3), (None, layer.control_dim))
+        kernel = layer.entries.kernel
+        kernel.assign(rng.normal(0, 0.05, kernel.shape))
+    return weights_of(SimpleNamespace(**layers)).assign_attrs(pictures=845)
+
+
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory, in_project, family):
     """The page's scripts and those that tests ask, in a folder."""
     if not explorer.can_bundle():
         if os.environ.get("ITN_REQUIRE_BOOK"):
@@ -74,7 +87,8 @@ def scripts(tmp_path_factory, in_project):
         pytest.skip("the packages of npm are not there: `itn explorer --packages` fetches them")
     folder = tmp_path_factory.mktemp("scripts")
     pack = folder / "pack.bin"
-    pack.write_bytes(explorer_data.write_pack((explorer.sources() / explorer.MODULE).read_bytes()))
+    engine = (explorer.sources() / explorer.MODULE).read_bytes()
+    pack.write_bytes(explorer_data.write_pack(engine, {"squeezenet": family}))
     for entry in ("main", "harness"):
         explorer.bundle_with(pack, entry, folder / f"{entry}.js")
         (folder / f"{entry}.html").write_text(PAGE % f"{entry}.js")
@@ -102,22 +116,23 @@ def picture_for(classifier):
     return example_picture("four_fold" if phantom else "cat", classifier.input_size)
 
 
+def case(classifier, **options):
+    """What the page's modules are asked; unless `options` say otherwise nothing is done."""
+    picture = np.round(255 * picture_for(classifier)).astype(np.uint8)
+    return {
+        "picture": base64.b64encode(picture.tobytes()).decode(), "magnitudes": {},
+        "fill": "zeros", "clip": False, "seeds": [7, 0],
+    } | options  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def answers(browser, scripts, rounded):
     """What the page's modules say of every case, in one load of a page."""
     browser.open(scripts / "harness.html")
     found = []
     for number, (name, magnitudes, fill) in enumerate(CASES):
-        picture = np.round(255 * picture_for(rounded[name])).astype(np.uint8)
-        asked = {
-            "network": name,
-            "picture": base64.b64encode(picture.tobytes()).decode(),
-            "magnitudes": magnitudes,
-            "fill": fill,
-            "clip": number % 2 == 1,
-            "seeds": [7, 0],
-        }
-        found.append(browser.run(f"ask({json.dumps(asked)})"))
+        options = {"network": name, "magnitudes": magnitudes, "fill": fill, "clip": number % 2 == 1}
+        found.append(browser.run(f"ask({json.dumps(case(rounded[name], **options))})"))
     return found
 
 
@@ -147,16 +162,29 @@ def test_pixels_and_softmax_are_those_of_the_package(answers, rounded, number):
     np.testing.assert_allclose(floats(answers[number]["softmax"]), softmax, rtol=0, atol=1e-3)
 
 
-def test_updates_are_fast(answers):
-    """The fastest of each network, as whatever else the machine does only adds to that."""
-    for network in explorer_data.NETWORKS:
-        limit = 200 if network == "squeezenet" else 60
-        times = [
-            answer["milliseconds"]
-            for (name, *_), answer in zip(CASES, answers, strict=True)
-            if name == network
-        ]
-        assert min(times) <= limit
+@pytest.mark.parametrize("network", explorer_data.NETWORKS)
+def test_updates_are_fast(browser, scripts, rounded, network):
+    """Told in time of the processor, as whatever else the machine does adds to that of a clock."""
+    browser.open(scripts / "harness.html")
+    browser.send("Performance.enable")
+    moved = {"rotation": 30.0, "contrast": 0.8}
+    asked = json.dumps(case(rounded[network], network=network, magnitudes=moved))
+
+    def seconds(times):
+        before = thread_seconds(browser)
+        browser.run(f"ask({asked}, {times})")
+        return thread_seconds(browser) - before
+
+    seconds(2)  # which takes the weights in
+    # What is not the update, the way of the picture through text, is the same in both.
+    update = (seconds(6) - seconds(1)) / 5
+    assert 0 < update <= (0.2 if network == "squeezenet" else 0.06)
+
+
+def thread_seconds(browser):
+    """Processor time that the thread of the page has used."""
+    metrics = browser.send("Performance.getMetrics")["metrics"]
+    return {each["name"]: each["value"] for each in metrics}["ThreadTime"]
 
 
 def test_several_transformations_are_one_warp_and_one_recoloring():
@@ -217,14 +245,7 @@ def as_screening(name, magnitudes, softmax, target):
     )
 
 
-@pytest.fixture(scope="module")
-def family():
-    found = learned_family("squeezenet")
-    assert found is not None
-    return found
-
-
-CONTROLS = [([0.5] * 4, [0.5] * 4), ([0.0, 1.0, 0.3, 0.9], [1.0, 0.2, 0.0, 0.7])]
+CONTROLS = [([0.5] * 4, [0.5] * 3), ([0.0, 1.0, 0.3, 0.9], [1.0, 0.2, 0.0])]
 
 
 @pytest.mark.parametrize("alpha, beta", CONTROLS)
@@ -233,9 +254,9 @@ def test_learned_family_is_that_of_keras(browser, scripts, family, alpha, beta):
     found = browser.run(f"family('squeezenet', {json.dumps({'alpha': alpha, 'beta': beta})})")
     for layer, kind, control, matrix in (
         (SpatialTransformer(4), "spatial", alpha, found["places"]),
-        (ColorTransformer(4), "color", beta, found["colors"]),
+        (ColorTransformer(3), "color", beta, found["colors"]),
     ):
-        layer.build((None, 8, 8, 3), (None, 4))
+        layer.build((None, 8, 8, 3), (None, len(control)))
         for dense in ("hidden", "entries"):
             parts = [family[f"{kind}_{dense}_{part}"].values for part in ("kernel", "bias")]
             getattr(layer, dense).set_weights(parts)
@@ -248,27 +269,15 @@ def test_learned_family_is_that_of_keras(browser, scripts, family, alpha, beta):
         np.testing.assert_allclose(list(parts.values()), wanted.values[0], rtol=0, atol=1e-4)
 
 
-def test_learned_family_is_the_archived_one(family):
-    """The matrices that the study has looked at are made of the weights that it has kept."""
-    survey = read_netcdf("results/imagenet/squeezenet_transformers.nc")["seed_0/survey"]
-    for member in range(0, survey.sizes["member"], 7):
-        alpha, beta = survey.alpha.values[member], survey.beta.values[member]
-        spatial, color = learned_matrices(family, alpha, beta)
-        np.testing.assert_allclose(spatial, survey.spatial_matrix[member], atol=1e-5)
-        np.testing.assert_allclose(color, survey.color_matrix[member], atol=1e-5)
-
-
 def test_learned_family_acts_after_the_sliders(browser, scripts, rounded, family):
     browser.open(scripts / "harness.html")
     alpha, beta = CONTROLS[1]
     images = picture_for(rounded["squeezenet"])[None]
-    picture = np.round(255 * images[0]).astype(np.uint8)
     magnitudes = {"rotation": 20.0, "contrast": 0.8, "blur": 1.0}
-    asked = {
-        "network": "squeezenet", "picture": base64.b64encode(picture.tobytes()).decode(),
-        "magnitudes": magnitudes, "fill": "zeros", "clip": False, "seeds": [7, 0],
-        "controls": {"alpha": alpha, "beta": beta},
-    }  # fmt: skip
+    controls = {"alpha": alpha, "beta": beta}
+    asked = case(
+        rounded["squeezenet"], network="squeezenet", magnitudes=magnitudes, controls=controls
+    )
     found = browser.run(f"ask({json.dumps(asked)})")
     matrices = learned_matrices(family, alpha, beta)
     turned = transform_all(images, {"rotation": 20.0})
@@ -433,15 +442,15 @@ def test_who_wants_no_motion_sees_the_curve_when_it_is_whole(page, browser):
 
 
 def test_learned_sliders_are_in_the_address_and_in_words(page, browser, family):
-    address = "#network=squeezenet&picture=cat&alpha=0.5_0.5_0.5_0.5&beta=0.5_1_0_0.5"
+    address = "#network=squeezenet&picture=cat&alpha=0.5_0.5_0.5_0.5&beta=0.5_1_0"
     page(address)
-    assert browser.run("document.querySelectorAll('.learned input[type=range]').length") == 8
+    assert browser.run("document.querySelectorAll('.learned input[type=range]').length") == 7
     words = text_of(browser, ".learned > p")
-    parts = decompose_spatial([learned_matrices(family, [0.5] * 4, [0.5, 1, 0, 0.5])[0]])
+    parts = decompose_spatial([learned_matrices(family, [0.5] * 4, [0.5, 1, 0])[0]])
     assert f"turned by {abs(parts.rotation[0]):.1f}°" in words
     assert f"scaled by {parts.scale_x[0]:.2f} horizontally" in words
     line = text_of(browser, ".line code")
-    assert line.endswith("alpha=[0.5, 0.5, 0.5, 0.5], beta=[0.5, 1, 0, 0.5])")
+    assert line.endswith("alpha=[0.5, 0.5, 0.5, 0.5], beta=[0.5, 1, 0])")
     browser.run("document.querySelector('.learned input[type=checkbox]').click()")
     shown(browser, "#network=squeezenet&picture=cat")
     page("#network=resnet_photos&picture=cat")

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 
 from itn.classifiers import Classifier, load_classifier
 from itn.messages import UsageError
@@ -55,10 +56,17 @@ class _Arrays:
         return len(self.listed) - 1
 
 
-def write_pack(engine: bytes) -> bytes:
-    """Pack all that the page needs; `engine` is the module that computes its networks."""
+def write_pack(engine: bytes, families: Mapping[str, xr.Dataset] | None = None) -> bytes:
+    """Pack all that the page needs.
+
+    `engine` is the module that computes its networks, `families` what was learned for some of
+    them, see `itn.study.families.weights_of`: by default those that are stored.
+    """
     arrays = _Arrays()
-    networks = [_network(arrays, name) for name in NETWORKS]
+    if families is None:
+        stored = {name: learned_family(name) for name in NETWORKS}
+        families = {name: each for name, each in stored.items() if each is not None}
+    networks = [_network(arrays, name, families.get(name)) for name in NETWORKS]
     sizes = sorted({each["size"] for each in networks})
     contents = {
         "transformations": [_transformation(name) for name in TRANSFORMATIONS],
@@ -105,7 +113,7 @@ def _coded(kernel: Array) -> tuple[Array, Array, Array]:
     return codes.astype(np.uint8), table.astype(np.float32), scale.astype(np.float32)
 
 
-def _network(arrays: _Arrays, name: str) -> dict[str, Any]:
+def _network(arrays: _Arrays, name: str, family: xr.Dataset | None) -> dict[str, Any]:
     classifier = load_classifier(name)
     images = np.stack([example_picture(each, classifier.input_size) for each in PHOTOGRAPHS])
     before = classifier.predict(images)
@@ -135,7 +143,7 @@ def _network(arrays: _Arrays, name: str) -> dict[str, Any]:
             }
             for transformation, each in class_curves(name, classifier.input_size).items()
         },
-        "family": _family(arrays, name),
+        "family": None if family is None else _family(arrays, family),
     }
 
 
@@ -144,11 +152,8 @@ def _coarse(shares: Array) -> Array:
     return np.round(255 * shares).astype(np.uint8)
 
 
-def _family(arrays: _Arrays, name: str) -> dict[str, Any] | None:
+def _family(arrays: _Arrays, family: xr.Dataset) -> dict[str, Any]:
     """Store the transformers that were learned for a network."""
-    family = learned_family(name)
-    if family is None:
-        return None
     transformers: dict[str, Any] = {
         kind: {
             layer: {
