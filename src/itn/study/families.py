@@ -51,21 +51,14 @@ def weights_of(net: InvariantTransformerNet) -> xr.Dataset:
 
     ``spatial_hidden_kernel`` … ``color_entries_bias``: two dense layers of each.
     """
-    return xr.Dataset(
-        {
-            f"{kind}_{layer}_{part}": (
-                (f"{kind}_{inputs}", f"{kind}_{outputs}")[-variable.ndim :],
-                ops.convert_to_numpy(variable),
-            )
-            for kind in ("spatial", "color")
-            for layer, inputs, outputs in (
-                ("hidden", "control", "unit"),
-                ("entries", "unit", "entry"),
-            )
-            for part in ("kernel", "bias")
-            for variable in [getattr(getattr(getattr(net, kind), layer), part)]
-        }
-    )
+    weights = {}
+    for kind, transformer in (("spatial", net.spatial), ("color", net.color)):
+        for layer, inputs, outputs in (("hidden", "control", "unit"), ("entries", "unit", "entry")):
+            kernel, bias = getattr(transformer, layer).get_weights()
+            over = (f"{kind}_{inputs}", f"{kind}_{outputs}")
+            weights[f"{kind}_{layer}_kernel"] = (over, kernel)
+            weights[f"{kind}_{layer}_bias"] = (over[1:], bias)
+    return xr.Dataset(weights)
 
 
 def survey(
