@@ -51,7 +51,7 @@ def weights_of(net: InvariantTransformerNet) -> xr.Dataset:
 
     ``spatial_hidden_kernel`` … ``color_entries_bias``: two dense layers of each.
     """
-    weights = {}
+    weights: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for kind, transformer in (("spatial", net.spatial), ("color", net.color)):
         for layer, inputs, outputs in (("hidden", "control", "unit"), ("entries", "unit", "entry")):
             kernel, bias = getattr(transformer, layer).get_weights()
