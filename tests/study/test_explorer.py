@@ -17,7 +17,6 @@ from scipy import stats
 import itn
 from itn.invariant_transformer import ColorTransformer, SpatialTransformer
 from itn.picture_files import read_picture
-from itn.pictures import Pictures
 from itn.study import explorer, explorer_data
 from itn.study.explorer_archives import class_curves, learned_matrices
 from itn.study.families import weights_of
@@ -79,7 +78,13 @@ def family():
 
 
 @pytest.fixture(scope="module")
-def scripts(tmp_path_factory, in_project, family):
+def rounded():
+    """The networks of the page, filled when it is packed, which rounds their weights."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory, in_project, family, rounded):
     """The page's scripts and those that tests ask, in a folder."""
     if not explorer.can_bundle():
         if os.environ.get("ITN_REQUIRE_BOOK"):
@@ -88,7 +93,13 @@ def scripts(tmp_path_factory, in_project, family):
     folder = tmp_path_factory.mktemp("scripts")
     pack = folder / "pack.bin"
     engine = (explorer.sources() / explorer.MODULE).read_bytes()
-    pack.write_bytes(explorer_data.write_pack(engine, {"squeezenet": family}))
+
+    def load(name):
+        return rounded.setdefault(name, itn.load_classifier(name))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explorer_data, "load_classifier", load)
+        pack.write_bytes(explorer_data.write_pack(engine, {"squeezenet": family}))
     for entry in ("main", "harness"):
         explorer.bundle_with(pack, entry, folder / f"{entry}.js")
         (folder / f"{entry}.html").write_text(PAGE % f"{entry}.js")
@@ -100,15 +111,6 @@ def browser(scripts, tmp_path_factory):
     opened = Browser(tmp_path_factory.mktemp("profile"))
     yield opened
     opened.close()
-
-
-@pytest.fixture(scope="module")
-def rounded():
-    """The networks of the page, with its rounded weights."""
-    networks = {name: itn.load_classifier(name) for name in explorer_data.NETWORKS}
-    for each in networks.values():
-        explorer_data.round_weights(each.network)
-    return networks
 
 
 def picture_for(classifier):
@@ -398,11 +400,11 @@ def test_sweep_draws_a_curve_and_says_where_the_answer_is_lost(page, browser, ro
     browser.run(f"{SWEEP}('zoom')")
     wait_for(browser, "document.querySelector('.curve').dataset.known === '33'")
     wait_for(browser, "document.querySelector('.sweep button').textContent !== 'Stop'")
-    classifier = rounded["resnet_photos"]
-    picture = Pictures(
-        example_picture("motorcycle", 64)[None], np.array([0]), ("Motorbikes",), ("one",), "one"
-    )
-    found = itn.thresholds(itn.screen(classifier, picture, "zoom", progress=False), resamples=0)
+    classifier, factors = rounded["resnet_photos"], itn.TRANSFORMATIONS["zoom"].sweep(64)
+    copies = example_picture("motorcycle", 64)[None].repeat(len(factors), 0)
+    softmax = classifier.predict(np.asarray(itn.transform(copies, "zoom", factors)))
+    target = classifier.class_names.index("Motorbikes")
+    found = itn.thresholds(as_screening("zoom", factors, softmax, target), resamples=0)
     said = text_of(browser, ".curve > p:last-child")
     for direction in ("down", "up"):
         threshold = found.threshold.sel(criterion="switch", direction=direction).item()
