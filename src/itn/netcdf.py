@@ -7,6 +7,7 @@ checksums (``fletcher32``) are of arrays alone, and a damaged header may keep it
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,13 @@ def read_netcdf(path: str | Path) -> xr.DataTree:
             return tree.load()
     except Exception as error:  # nothing of ours, however it came by a checksum
         raise UsageError(f"{path} is not readable as NetCDF: {error}") from error
+
+
+def read_variables(path: Path, names: Iterable[str]) -> xr.Dataset:
+    """Read some variables of a result's root, which is fast, after `check`."""
+    check(path)
+    with xr.open_dataset(path, engine="h5netcdf") as content:
+        return content[list(names)].load()
 
 
 def check(path: Path) -> None:

@@ -7,7 +7,8 @@ from scipy import ndimage
 
 from itn.netcdf import read_netcdf, write_netcdf
 from itn.pictures import Pictures
-from itn.study import families, learned
+from itn.study import explorer_archives, families, learned
+from itn.study.explorer_archives import learned_family, learned_matrices
 from itn.study.learned import (
     describe_transformers,
     obtain_samples,
@@ -33,7 +34,7 @@ def study(without_xla):
 def test_a_study_has_its_parts_for_every_seed(study):
     assert list(study.children) == ["seed_3", "seed_5"]
     for seed in study.children.values():
-        assert set(seed.children) == {"history", "comparison", "survey", "samples"}
+        assert set(seed.children) == {"history", "weights", "comparison", "survey", "samples"}
         # Three classes of six pictures and three more of each, looked at twice and thrice.
         passes = 2 * 18 + 3 * 9
         assert seed["comparison"].attrs["passes_each"] == passes // seed["comparison"].factor.size
@@ -42,6 +43,25 @@ def test_a_study_has_its_parts_for_every_seed(study):
     first, second = (node["history"].cross_entropy for node in study.children.values())
     assert not np.array_equal(first, second)
     assert study.attrs["origin"] == "computed"
+
+
+def test_weights_that_are_kept_make_the_matrices_that_were_looked_at(study):
+    for seed in study.children.values():
+        survey, weights = seed["survey"].to_dataset(), seed["weights"].to_dataset()
+        for member in range(survey.sizes["member"]):
+            one = survey.isel(member=member)
+            spatial, color = learned_matrices(weights, one.alpha, one.beta)
+            np.testing.assert_allclose(spatial, one.spatial_matrix, rtol=0, atol=1e-6)
+            np.testing.assert_allclose(color, one.color_matrix, rtol=0, atol=1e-6)
+
+
+def test_what_a_page_shows_of_a_study_is_that_of_its_first_seed(study, monkeypatch, tmp_path):
+    path = tmp_path / "results" / "phantom" / "alexnet_phantom_transformers.nc"
+    write_netcdf(study, path)
+    monkeypatch.setattr(explorer_archives, "_family_file", lambda network: path)
+    family = learned_family("alexnet_phantom")
+    xr.testing.assert_equal(family, study["seed_3/weights"].to_dataset())
+    assert family.attrs["pictures"] == 18
 
 
 def test_a_study_that_was_killed_computes_no_part_twice(study, without_xla, monkeypatch, tmp_path):

@@ -1,6 +1,7 @@
 /** What is shown, as the part of the address behind #, so that it can be sent to somebody. */
 
-import type { Contents } from "./pack.ts";
+import { lengthsOf, type Controls } from "./learned.ts";
+import type { Pack } from "./pack.ts";
 import type { Magnitudes } from "./transformations.ts";
 import { FILLS, type Fill } from "./warp.ts";
 
@@ -10,6 +11,7 @@ export interface View {
   readonly magnitudes: Magnitudes; // only what is not at its identity
   readonly fill: Fill;
   readonly clip: boolean;
+  readonly learned: Controls | undefined; // of the family of the network, where it is asked for
 }
 
 /** Write a view; what is as usual is left out. */
@@ -20,11 +22,15 @@ export function toAddress(view: View): string {
   }
   if (view.fill !== "zeros") parts.set("fill", view.fill);
   if (view.clip) parts.set("clip", "true");
+  for (const [name, values] of Object.entries(view.learned ?? {})) {
+    parts.set(name, (values as readonly number[]).join("_"));
+  }
   return `#${parts.toString()}`;
 }
 
 /** Read a view; what is missing or not possible is as usual. */
-export function fromAddress(address: string, contents: Contents): View {
+export function fromAddress(address: string, pack: Pack): View {
+  const { contents } = pack;
   const parts = new URLSearchParams(address.replace(/^#/, ""));
   const network = contents.networks.find(({ name }) => name === parts.get("network")) ?? contents.networks[0];
   const fitting = contents.pictures.filter((picture) => picture.phantom === network.phantom);
@@ -40,7 +46,24 @@ export function fromAddress(address: string, contents: Contents): View {
     }
   }
   const fill = FILLS.find((name) => name === parts.get("fill")) ?? "zeros";
-  return { network: network.name, picture: picture.name, magnitudes, fill, clip: parts.get("clip") === "true" };
+  let learned: Controls | undefined;
+  if (network.family) {
+    const lengths = lengthsOf(network.family, pack);
+    const [alpha, beta] = (["alpha", "beta"] as const).map((name) =>
+      controlsOf(parts.get(name), lengths[name]),
+    );
+    if (alpha && beta) learned = { alpha, beta };
+  }
+  const clip = parts.get("clip") === "true";
+  return { network: network.name, picture: picture.name, magnitudes, fill, clip, learned };
+}
+
+/** Read so many numbers from 0 to 1; undefined for anything else. */
+function controlsOf(text: string | null, length: number): number[] | undefined {
+  const values = (text ?? "").split("_").map((part) => (part === "" ? NaN : Number(part)));
+  return values.length === length && values.every((value) => value >= 0 && value <= 1)
+    ? values
+    : undefined;
 }
 
 /** The ends of a slider: those of the sweep, but turns go to both sides. */

@@ -9,7 +9,7 @@ import type { Fill } from "./warp.ts";
 export function blur(picture: Picture, sigma: number, fill: Fill): Picture {
   const { height, width } = picture;
   const rows = weightsOf(sigma, height, fill);
-  const columns = weightsOf(sigma, width, fill);
+  const columns = width === height ? rows : weightsOf(sigma, width, fill);
   const blurred = tidy(() => {
     const pixels = tensor(picture.pixels, [height, width * CHANNELS]);
     const down = matMul(matrixOf(rows, height), pixels as Tensor2D);
@@ -43,18 +43,23 @@ function addOutside(
   }
 }
 
+const REACH = 9; // standard deviations, beyond which 32 bits know of no weight
+
 /** The weights [size, size] of every input pixel in every output pixel. */
 function weightsOf(sigma: number, size: number, fill: Fill): Float64Array {
-  const kernel = gaussian(fill === "reflect" ? Math.min(sigma, 2 * size) : sigma);
+  const spread = fill === "reflect" ? Math.min(sigma, 2 * size) : sigma;
+  const kernel = gaussian(spread);
   const weights = new Float64Array(size * size);
-  // Mirror images of all orders add their weights; eight times the widest σ to either side do.
-  const orders = fill === "reflect" ? 16 : 0;
+  const reach = Math.ceil(REACH * spread);
+  const share = Float64Array.from({ length: reach + 1 }, (_, distance) => kernel(distance));
+  const [first, last] = fill === "reflect" ? [-Infinity, Infinity] : [0, size - 1];
   for (let target = 0; target < size; target++) {
-    for (let order = -orders; order <= orders; order++) {
-      for (let source = 0; source < size; source++) {
-        const mirrored = order % 2 === 0 ? source : size - 1 - source;
-        weights[target * size + mirrored] += kernel(order * size + source - target);
-      }
+    const end = Math.min(target + reach, last);
+    for (let source = Math.max(target - reach, first); source <= end; source++) {
+      const order = Math.floor(source / size); // of the mirror image that lies there
+      const place = source - order * size;
+      const mirrored = order % 2 === 0 ? place : size - 1 - place;
+      weights[target * size + mirrored] += share[Math.abs(source - target)];
     }
     if (fill === "edge") addTails(weights.subarray(target * size, (target + 1) * size), target, kernel);
   }

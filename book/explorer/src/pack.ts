@@ -1,7 +1,10 @@
 /** The file that the page brings with it: networks, pictures, classes and curves. */
 
+import type { FamilyDescription } from "./learned.ts";
 import type { LayerDescription } from "./networks.ts";
+import { unrolled } from "./thresholds.ts";
 import type { Transformation } from "./transformations.ts";
+import type { Fill } from "./warp.ts";
 
 /** Where an array lies: the n-th of the file. */
 export type ArrayNumber = number;
@@ -11,10 +14,29 @@ export interface NetworkDescription {
   readonly title: string;
   readonly size: number; // pixels of a side
   readonly classes: readonly string[]; // as a reader wants to see them, one for each logit
-  readonly phantom: boolean; // whether it knows the rendered objects
+  readonly phantom: boolean; // whether it knows the rendered objects, and nothing else
+  readonly taught: string; // what it has learned from
+  readonly knows: Readonly<Record<string, readonly string[]>>; // by picture, the classes that are right
   readonly preprocessing: { readonly matrix: readonly number[][]; readonly offset: readonly number[] };
   readonly layers: readonly LayerDescription[];
   readonly deviation: number; // of the softmax, by rounded weights
+  readonly curves: Readonly<Record<string, CurvesDescription>>; // by transformation
+  readonly family: FamilyDescription | null;
+}
+
+/** Archived curves of classes over a sweep. */
+interface CurvesDescription {
+  readonly targets: readonly number[]; // the class of each
+  readonly pictures: readonly number[];
+  readonly values: ArrayNumber; // [classes, 3, magnitudes]: mean, low, high; 255 is a softmax of 1
+}
+
+/** The mean softmax of a class's pictures, and its 95 % interval, along an unrolled sweep. */
+export interface ClassCurve {
+  readonly mean: readonly number[];
+  readonly low: readonly number[];
+  readonly high: readonly number[];
+  readonly pictures: number;
 }
 
 export interface SamplePicture {
@@ -28,6 +50,8 @@ export interface Contents {
   readonly transformations: readonly Transformation[];
   readonly sweeps: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
   readonly grayWeights: readonly [number, number, number];
+  readonly chroma: readonly (readonly number[])[]; // [3, 2], colors without luminance
+  readonly fill: Fill; // that archived results were made with
   readonly networks: readonly NetworkDescription[];
   readonly pictures: readonly SamplePicture[];
   readonly engine: ArrayNumber; // the wasm module
@@ -50,6 +74,22 @@ export class Pack {
     const length = new DataView(buffer).getUint32(0, true);
     const text = new TextDecoder().decode(new Uint8Array(buffer, 4, length));
     return new Pack(JSON.parse(text) as Contents, buffer, 4 + length);
+  }
+
+  /** The archived curve of a class under a transformation, where there is one. */
+  curve(
+    network: NetworkDescription, transformation: Transformation, target: number,
+  ): ClassCurve | undefined {
+    const curves = network.curves[transformation.name] as CurvesDescription | undefined;
+    const which = curves?.targets.indexOf(target) ?? -1;
+    if (!curves || which < 0) return undefined;
+    const [, kinds, length] = this.shape(curves.values);
+    const { order } = unrolled(this.contents.sweeps[network.size][transformation.name], transformation);
+    const values = this.bytes(curves.values);
+    const [mean, low, high] = [0, 1, 2].map((kind) =>
+      order.map((i) => values[(which * kinds + kind) * length + i] / 255),
+    );
+    return { mean, low, high, pictures: curves.pictures[which] };
   }
 
   floats(number: ArrayNumber): Float32Array {

@@ -17,6 +17,23 @@ export function fromBytes(bytes: Uint8Array, height: number, width: number): Pic
   return { height, width, pixels: Float32Array.from(bytes, (value) => value / 255) };
 }
 
+/**
+ * Make a picture of what is packed of it: by how much each pixel differs from its left neighbor,
+ * of red and blue less green; modulo 256, as bytes are.
+ */
+export function fromDifferences(differences: Uint8Array, height: number, width: number): Picture {
+  const bytes = differences.slice();
+  const rowLength = width * CHANNELS;
+  for (let i = 0; i < bytes.length; i++) {
+    if (i % rowLength >= CHANNELS) bytes[i] += bytes[i - CHANNELS];
+  }
+  for (let i = 0; i < bytes.length; i += CHANNELS) {
+    bytes[i] += bytes[i + 1];
+    bytes[i + 2] += bytes[i + 1];
+  }
+  return fromBytes(bytes, height, width);
+}
+
 /** The mean of each channel. */
 export function meanColor(picture: Picture): [number, number, number] {
   const sums: [number, number, number] = [0, 0, 0];

@@ -25,11 +25,23 @@ export interface Transformation {
 /** How far each transformation goes; those that are not named stay at their identity. */
 export type Magnitudes = Readonly<Record<string, number>>;
 
+/** All magnitudes but one. */
+export function without(magnitudes: Magnitudes, name: string): Magnitudes {
+  return Object.fromEntries(Object.entries(magnitudes).filter(([other]) => other !== name));
+}
+
 export interface Options {
   readonly fill: Fill;
   readonly clip: boolean;
   readonly seeds: readonly number[]; // of the noise
   readonly grayWeights: readonly [number, number, number];
+  readonly learned?: Learned | undefined; // done after the others of its kind
+}
+
+/** Matrices of a learned family; that of places in pixels. */
+export interface Learned {
+  readonly places: AffineMatrix;
+  readonly colors: ColorMatrix;
 }
 
 type Motion = (magnitude: number, height: number, width: number) => AffineMatrix;
@@ -64,32 +76,35 @@ export const RECOLORINGS: Readonly<Record<string, Recoloring>> = {
  */
 export function transformed(picture: Picture, magnitudes: Magnitudes, options: Options): Picture {
   let result = picture;
-  const places = product(MOTIONS, magnitudes, SAME_PLACES, afterPlaces, (motion, magnitude) =>
-    motion(magnitude, picture.height, picture.width),
-  );
+  const { height, width } = picture;
+  const motions = matrices(MOTIONS, magnitudes, (motion, magnitude) => motion(magnitude, height, width));
+  const places = product(motions, options.learned?.places, SAME_PLACES, afterPlaces);
   if (places) result = affineWarp(result, places, options.fill);
-  const colors = product(RECOLORINGS, magnitudes, SAME_COLORS, afterColors, (recoloring, magnitude) =>
+  const recolorings = matrices(RECOLORINGS, magnitudes, (recoloring, magnitude) =>
     recoloring(magnitude, options.grayWeights),
   );
+  const colors = product(recolorings, options.learned?.colors, SAME_COLORS, afterColors);
   if (colors) result = recolor(result, colors);
   if (magnitudes.blur) result = blur(result, magnitudes.blur, options.fill);
   if (magnitudes.noise) result = noisy(result, magnitudes.noise, options.seeds);
   return options.clip ? clipped(result) : result;
 }
 
-/** Multiply the matrices of all transformations of a kind that are asked for. */
-function product<Act, Matrix>(
-  acts: Readonly<Record<string, Act>>,
-  magnitudes: Magnitudes,
-  identity: Matrix,
-  after: (first: Matrix, second: Matrix) => Matrix,
-  matrix: (act: Act, magnitude: number) => Matrix,
-): Matrix | undefined {
+/** The matrices of all transformations of a kind that are asked for. */
+function matrices<Act, Matrix>(
+  acts: Readonly<Record<string, Act>>, magnitudes: Magnitudes, matrix: (act: Act, magnitude: number) => Matrix,
+): Matrix[] {
   const asked = Object.keys(acts).filter((name) => name in magnitudes);
-  if (asked.length === 0) return undefined;
-  return asked.reduce(
-    (whole, name) => after(whole, matrix(acts[name], magnitudes[name])), identity,
-  );
+  return asked.map((name) => matrix(acts[name], magnitudes[name]));
+}
+
+/** Multiply matrices, a learned one at last, if there are any. */
+function product<Matrix>(
+  several: readonly Matrix[], learned: Matrix | undefined, identity: Matrix,
+  after: (first: Matrix, second: Matrix) => Matrix,
+): Matrix | undefined {
+  const all = learned === undefined ? several : [...several, learned];
+  return all.length === 0 ? undefined : all.reduce(after, identity);
 }
 
 function rotated(degrees: number): AffineMatrix {

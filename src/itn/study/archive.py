@@ -111,6 +111,18 @@ def find_archived(request: Request) -> Path | None:
     return None
 
 
+def find_kept(request: Request) -> Path | None:
+    """Find a result that serves in the archive or the cache; computes nothing."""
+    path = kept_path(request)
+    return find_archived(request) or (path if is_whole(path) else None)
+
+
+def kept_path(request: Request, within: str = "") -> Path:
+    """Return where a result is kept in the cache, or in a folder within."""
+    key = digest_of(request.recipe | {"code": code_hash(request.module)} | computed_with())[:32]
+    return cache_folder() / within / f"{key}.nc"
+
+
 def require_archived(request: Request) -> Path:
     """Find the archived result that serves, where it would take too long to compute it."""
     found = find_archived(request)
@@ -150,19 +162,18 @@ def keep(request: Request, force: bool = False, within: str = "") -> Path:
 
     What was computed before a kill is used where the computation can.
     """
-    folder = cache_folder() / within
-    folder.mkdir(exist_ok=True)
-    key = digest_of(request.recipe | {"code": code_hash(request.module)} | computed_with())[:32]
-    path = folder / f"{key}.nc"
-    with one_at_a_time(folder / f"{key}.lock", f"the same ({describe_recipe(request.recipe)})"):
+    path = kept_path(request, within)
+    path.parent.mkdir(exist_ok=True)
+    lock = path.with_suffix(".lock")
+    with one_at_a_time(lock, f"the same ({describe_recipe(request.recipe)})"):
         if not force and is_whole(path):
             return path
-        state = folder / f"{key}.state"
+        state = path.with_suffix(".state")
         state.mkdir(exist_ok=True)
         write_netcdf(make(request, state), path)
         shutil.rmtree(state)
     with suppress(OSError):
-        (folder / f"{key}.lock").unlink()  # who waits for it still holds it, and finds the result
+        lock.unlink()  # who waits for it still holds it, and finds the result
     return path
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from itn.files import one_at_a_time, whole_file
+from itn.files import one_at_a_time, sha256_of, whole_file
 from itn.messages import UsageError
 from itn.plots import RIVAL_STYLES, panels, save_figure
 from itn.provenance import hash_of_files
+from itn.study.explorer_archives import stored_files
 from itn.study.profiles import project_folder
 from itn.study.sources import code_hash
 from itn.zoo.catalog import WEIGHTS_FOLDER
@@ -159,4 +160,5 @@ def _sources_hash() -> str:
     code = code_hash("itn.study.explorer", "itn.study.explorer_data")
     locks = [folder / "package-lock.json", project_folder() / "requirements.lock"]
     page = hash_of_files([*files, *locks], project_folder())
-    return f"{code} {page} {hash_of_files(weights, WEIGHTS_FOLDER)}"
+    stored = " ".join(sha256_of(path) for path in stored_files())
+    return f"{code} {page} {hash_of_files(weights, WEIGHTS_FOLDER)} {stored}"

@@ -13,14 +13,17 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 
 from itn.classifiers import Classifier, load_classifier
 from itn.messages import UsageError
 from itn.phantom.objects import PHANTOM_CLASSES
-from itn.plots import readable
 from itn.preprocessing import describe_preprocessing
+from itn.study.explorer_archives import class_curves, learned_family
+from itn.study.matrices import CHROMA
+from itn.study.profiles import load_profile
 from itn.study.titles import title
-from itn.study.views import PHOTOGRAPHS, example_picture
+from itn.study.views import PHOTOGRAPHS, SHOWS, example_picture
 from itn.transformations import GRAY_WEIGHTS, TRANSFORMATIONS
 from itn.zoo.alexnet import LocalResponseNormalization
 
@@ -53,10 +56,17 @@ class _Arrays:
         return len(self.listed) - 1
 
 
-def write_pack(engine: bytes) -> bytes:
-    """Pack all that the page needs; `engine` is the module that computes its networks."""
+def write_pack(engine: bytes, families: Mapping[str, xr.Dataset] | None = None) -> bytes:
+    """Pack all that the page needs.
+
+    `engine` is the module that computes its networks, `families` what was learned for some of
+    them, see `itn.study.families.weights_of`: by default those that are stored.
+    """
     arrays = _Arrays()
-    networks = [_network(arrays, name) for name in NETWORKS]
+    if families is None:
+        stored = {name: learned_family(name) for name in NETWORKS}
+        families = {name: each for name, each in stored.items() if each is not None}
+    networks = [_network(arrays, name, families.get(name)) for name in NETWORKS]
     sizes = sorted({each["size"] for each in networks})
     contents = {
         "transformations": [_transformation(name) for name in TRANSFORMATIONS],
@@ -65,6 +75,8 @@ def write_pack(engine: bytes) -> bytes:
             for size in sizes
         },
         "grayWeights": GRAY_WEIGHTS,
+        "chroma": CHROMA.tolist(),
+        "fill": load_profile("photos").fill,
         "networks": networks,
         "pictures": [_picture(arrays, name, sizes) for name in (*PHOTOGRAPHS, *PHANTOM_CLASSES)],
         "engine": arrays.add(np.frombuffer(engine, np.uint8)),
@@ -101,7 +113,7 @@ def _coded(kernel: Array) -> tuple[Array, Array, Array]:
     return codes.astype(np.uint8), table.astype(np.float32), scale.astype(np.float32)
 
 
-def _network(arrays: _Arrays, name: str) -> dict[str, Any]:
+def _network(arrays: _Arrays, name: str, family: xr.Dataset | None) -> dict[str, Any]:
     classifier = load_classifier(name)
     images = np.stack([example_picture(each, classifier.input_size) for each in PHOTOGRAPHS])
     before = classifier.predict(images)
@@ -113,12 +125,46 @@ def _network(arrays: _Arrays, name: str) -> dict[str, Any]:
         "name": name,
         "title": f"{title(name)}, taught {NETWORKS[name]}",
         "size": classifier.input_size,
-        "classes": [readable(each) for each in classifier.class_names],
+        "classes": [title(each) for each in classifier.class_names],
         "phantom": set(classifier.class_names) <= set(PHANTOM_CLASSES),
+        "taught": NETWORKS[name],
+        "knows": {
+            picture: [title(each) for each in right if each in classifier.class_names]
+            for picture, right in (SHOWS | {name: (name,) for name in PHANTOM_CLASSES}).items()
+        },
         "preprocessing": asdict(preprocessing),
         "layers": _layers(arrays, classifier),
         "deviation": float(np.abs(classifier.predict(images) - before).max()),
+        "curves": {
+            transformation: {
+                "targets": each.target.values.tolist(),
+                "pictures": each.pictures.values.tolist(),
+                "values": arrays.add(_coarse(np.stack([each["mean"], each.low, each.high], 1))),
+            }
+            for transformation, each in class_curves(name, classifier.input_size).items()
+        },
+        "family": None if family is None else _family(arrays, family),
     }
+
+
+def _coarse(shares: Array) -> Array:
+    """Round shares to one byte each: to within 0.002."""
+    return np.round(255 * shares).astype(np.uint8)
+
+
+def _family(arrays: _Arrays, family: xr.Dataset) -> dict[str, Any]:
+    """Store the transformers that were learned for a network."""
+    transformers: dict[str, Any] = {
+        kind: {
+            layer: {
+                part: arrays.add(family[f"{kind}_{layer}_{part}"].values.astype(np.float32))
+                for part in ("kernel", "bias")
+            }
+            for layer in ("hidden", "entries")
+        }
+        for kind in ("spatial", "color")
+    }
+    return transformers | {"pictures": family.attrs["pictures"]}
 
 
 def _transformation(name: str) -> dict[str, Any]:
@@ -143,13 +189,22 @@ def _picture(arrays: _Arrays, name: str, sizes: list[int]) -> dict[str, Any]:
     images = {size: example_picture(name, size) for size in (sizes[:1] if phantom else sizes)}
     return {
         "name": name,
-        "title": readable(name),
+        "title": title(name),
         "phantom": phantom,
         "pixels": {
-            str(size): arrays.add(np.round(255 * image).astype(np.uint8))
+            str(size): arrays.add(_differences(np.round(255 * image).astype(np.uint8)))
             for size, image in images.items()
         },
     }
+
+
+def _differences(pixels: Array) -> Array:
+    """Tell by how much each pixel differs from its left neighbor, red and blue less green.
+
+    Modulo 256, as bytes are: of photographs that takes two thirds of the space.
+    """
+    less = pixels - pixels[..., 1:2] * np.array([1, 0, 1], np.uint8)
+    return np.diff(less, axis=1, prepend=np.uint8(0))
 
 
 def _layers(arrays: _Arrays, classifier: Classifier) -> list[Layer]:

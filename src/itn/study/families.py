@@ -46,6 +46,21 @@ def sliders(net: InvariantTransformerNet, steps: int = 5) -> xr.Dataset:
     )
 
 
+def weights_of(net: InvariantTransformerNet) -> xr.Dataset:
+    """Return all that decides a learned family: the weights of both transformers.
+
+    ``spatial_hidden_kernel`` … ``color_entries_bias``: two dense layers of each.
+    """
+    weights: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    for kind, transformer in (("spatial", net.spatial), ("color", net.color)):
+        for layer, inputs, outputs in (("hidden", "control", "unit"), ("entries", "unit", "entry")):
+            kernel, bias = getattr(transformer, layer).get_weights()
+            over = (f"{kind}_{inputs}", f"{kind}_{outputs}")
+            weights[f"{kind}_{layer}_kernel"] = (over, kernel)
+            weights[f"{kind}_{layer}_bias"] = (over[1:], bias)
+    return xr.Dataset(weights)
+
+
 def survey(
     net: InvariantTransformerNet, members: xr.Dataset, pictures: Pictures, progress: bool = True
 ) -> xr.Dataset:

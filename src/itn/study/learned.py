@@ -139,8 +139,8 @@ def _subset(pictures: Pictures, which: np.ndarray) -> Pictures:
 def obtain_transformers(parameters: TransformerParameters) -> xr.DataTree:
     """Take a study of a profile's transformers from the archive where it is there, or make it.
 
-    For each seed a node ``seed_<seed>`` with ``history``, ``comparison`` (as many passes for each
-    baseline as the training took), ``survey`` and ``samples``.
+    For each seed a node ``seed_<seed>`` with ``history``, ``weights``, ``comparison`` (as many
+    passes for each baseline as the training took), ``survey`` and ``samples``.
     """
     request = transformers_request(parameters)
     study = obtain(request)
@@ -195,7 +195,13 @@ def _compute(
 ) -> xr.DataTree:
     from itn.classifiers import load_classifier  # all of these load a backend
     from itn.invariant_transformer import InvariantTransformerNet
-    from itn.study.families import compare_families, sample_transformers, sliders, survey
+    from itn.study.families import (
+        compare_families,
+        sample_transformers,
+        sliders,
+        survey,
+        weights_of,
+    )
     from itn.transformer_training import train_transformers
 
     chosen = _chosen(parameters)
@@ -217,7 +223,7 @@ def _compute(
         "samples": lambda: sample_transformers(net, *shown_pictures(parameters)),
         "comparison": lambda: compare_families(net, held_out, passes, seed),
     }
-    found = {"history": history}
+    found = {"history": history, "weights": weights_of(net)}
     for name in filter(parts.__contains__, computed):
         path = state / f"{name}.nc"
         if not is_whole(path):  # from before a kill

@@ -89,16 +89,19 @@ def of_archived_classes(
     profile = load_profile(parameters.profile)
     if not profile.by_category or parameters.classes is not None:
         return parameters
-    request = request_of(parameters)
+    classes = archived_classes(request_of(parameters))
+    return parameters.model_copy(update={"classes": classes}) if classes else parameters
+
+
+def archived_classes(request: Request) -> tuple[str, ...]:
+    """Tell for which of the classes of a profile's screening its archive serves."""
     if not request.own or not request.archive.is_file():
-        return parameters
-    there = recipe_of(request.archive)["classes"]
-    classes = {name: of for name, of in request.recipe["classes"].items() if name in there}
-    if not classes or differences(
-        recipe_of(request.archive), request.recipe | {"classes": classes}
-    ):
-        return parameters
-    return parameters.model_copy(update={"classes": tuple(classes)})
+        return ()
+    there = recipe_of(request.archive)
+    classes = {
+        name: of for name, of in request.recipe["classes"].items() if name in there["classes"]
+    }
+    return () if differences(there, request.recipe | {"classes": classes}) else tuple(classes)
 
 
 def _selected(request: Request) -> xr.Dataset:
@@ -120,11 +123,23 @@ def compute_screening(parameters: FigureParameters, transformation: str) -> xr.D
     return made
 
 
-def screening_request(parameters: FigureParameters, transformation: str) -> Request:
-    """Say what decides the numbers of a screening, and how it is computed."""
+def screened_recipe(parameters: FigureParameters) -> Recipe:
+    """Say which network looks at which pictures; what is in their files takes time to hash."""
+    pictures = chosen_pictures(parameters, load_profile(parameters.profile))
+    network, weights = chosen_network(parameters)
+    return network_recipe(network, weights, missing=UNKNOWN) | pictures_recipe(**pictures)
+
+
+def screening_request(
+    parameters: FigureParameters, transformation: str, screened: Recipe | None = None
+) -> Request:
+    """Say what decides the numbers of a screening, and how it is computed.
+
+    `screened` is what `screened_recipe` says, where it is known already.
+    """
     found = find_transformation(transformation)
     profile = load_profile(parameters.profile)
-    network, weights = chosen_network(parameters)
+    network, _ = chosen_network(parameters)
     pictures = chosen_pictures(parameters, profile)
     if parameters.precision is not None and parameters.magnitudes != ADAPTIVE:
         raise UsageError("precision is that of adaptive magnitudes: ask for these, too")
@@ -139,8 +154,7 @@ def screening_request(parameters: FigureParameters, transformation: str) -> Requ
     recipe: Recipe = {
         "kind": "screening",
         "protocol": PROTOCOL,
-        **network_recipe(network, weights, missing=UNKNOWN),
-        **pictures_recipe(**pictures),
+        **(screened or screened_recipe(parameters)),
         "transformation": transformation,
         "magnitudes": magnitudes,
         "fill": parameters.fill or profile.fill,

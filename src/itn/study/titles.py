@@ -22,6 +22,13 @@ TITLES = {  # otherwise than by spaces for underscores
     "translation_x": "horizontal translation",
     "translation_y": "vertical translation",
     "grayscale": "gray",
+    # Categories of Caltech-101 whose folders are called otherwise than what they show.
+    "Faces_easy": "face",
+    "Leopards": "leopard",
+    "Motorbikes": "motorbike",
+    "airplanes": "airplane",
+    "car_side": "car from the side",
+    "cougar_face": "face of a cougar",
 }
 
 

@@ -3,6 +3,7 @@
 It is what the page "Try it yourself" shows; the line of Python that it offers calls `five_best`.
 """
 
+from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 
@@ -12,13 +13,13 @@ import pandas as pd
 import skimage.data
 
 from itn import ops
-from itn.messages import unknown
+from itn.messages import UsageError, unknown
 from itn.phantom.objects import PHANTOM_CLASSES
 from itn.phantom.pictures import render_phantom
 from itn.picture_files import read_picture
-from itn.plots import readable
+from itn.study.titles import title
 from itn.transformations import TRANSFORMATIONS, Motion, Recoloring, find_transformation, transform
-from itn.warp import affine_warp, recolor
+from itn.warp import affine_warp, in_pixels, recolor
 
 PHOTOGRAPHS = {  # scikit-image's own that show one thing, and what that is
     "motorcycle": "motorcycle_left.png",  # first, as every network knows what it is
@@ -26,6 +27,13 @@ PHOTOGRAPHS = {  # scikit-image's own that show one thing, and what that is
     "cat": "chelsea.png",
     "coffee": "coffee.png",
     "rocket": "rocket.jpg",
+}
+SHOWS = {  # names of the classes that are right, whatever network has them
+    "motorcycle": ("Motorbikes", "moped", "motor_scooter"),
+    "astronaut": ("Faces_easy",),
+    "cat": ("Egyptian_cat", "tabby", "tiger_cat"),
+    "coffee": ("espresso", "cup", "coffee_mug"),
+    "rocket": ("missile", "projectile"),
 }
 
 
@@ -45,11 +53,13 @@ def transform_all(
     fill: str = "zeros",
     seed: int = 0,
     clip: bool = False,
+    learned: Sequence[npt.ArrayLike] = (),
 ) -> npt.NDArray[np.float32]:
     """Transform pictures by several transformations, in the order of `TRANSFORMATIONS`.
 
     What moves pixels is one product of matrices, so that pixels are read once; what changes colors
-    is another. Then come blur and noise, whatever the order in which they are given.
+    is another. At last of each come the matrices of `learned`, a spatial one and one of colors.
+    Then come blur and noise, whatever the order in which they are given.
     """
     for name in magnitudes:
         find_transformation(name)
@@ -62,6 +72,9 @@ def transform_all(
             for each in asked
             if isinstance(each, kind)
         ]
+        for spatial, color in [learned] if len(learned) else ():
+            pixels = in_pixels(np.asarray(spatial, np.float32), images.shape)
+            matrices.append(np.asarray(pixels if kind is Motion else color, np.float32))
         if not matrices:
             return None
         # The first to be done reads last; of colors it is the first that is multiplied.
@@ -81,21 +94,37 @@ def transform_all(
 
 
 def five_best(
-    network: str, picture: str | Path, fill: str = "zeros", clip: bool = False, **magnitudes: float
+    network: str,
+    picture: str | Path,
+    fill: str = "zeros",
+    clip: bool = False,
+    alpha: Sequence[float] | None = None,
+    beta: Sequence[float] | None = None,
+    **magnitudes: float,
 ) -> pd.Series:
     """Tell the five classes that a network finds most likely, with their softmax.
 
-    ``picture`` is the name of an example or a file; ``magnitudes`` as in ``rotation=30``.
+    ``picture`` is the name of an example or a file; ``magnitudes`` as in ``rotation=30``;
+    ``alpha`` and ``beta`` are the control vectors of the family that was learned for the network.
     """
-    from itn.classifiers import load_classifier  # which loads a backend
+    from itn.classifiers import load_classifier  # both of which load a backend
+    from itn.study.explorer_archives import learned_family, learned_matrices
+
+    learned: Sequence[npt.ArrayLike] = ()
+    if alpha is not None and beta is not None:
+        family = learned_family(network)
+        if family is None:
+            raise UsageError(f"no learned family of {network} is stored: itn transformers")
+        learned = learned_matrices(family, alpha, beta)
 
     classifier = load_classifier(network)
     known = picture in PHOTOGRAPHS or picture in PHANTOM_CLASSES
     size = classifier.input_size
     image = example_picture(str(picture), size) if known else read_picture(picture, size)
-    softmax = classifier.predict(transform_all(image[None], magnitudes, fill, clip=clip))[0]
+    transformed = transform_all(image[None], magnitudes, fill, clip=clip, learned=learned)
+    softmax = classifier.predict(transformed)[0]
     best = np.argsort(-softmax, kind="stable")[:5]
-    names = [readable(classifier.class_names[each]) for each in best]
+    names = [title(classifier.class_names[each]) for each in best]
     return pd.Series(softmax[best], index=names, name="softmax")
 
 
