@@ -18,6 +18,7 @@ from itn.messages import Progress, UsageError
 # What a command has finished stays; `itn` says so when it is stopped.
 KEPT = {
     "screen": "a screening is kept as far as its last pass",
+    "distances": "the transformations that were measured are kept",
     "transformers": "a training is kept as far as its last epoch",
     "train": "a training is kept as far as its last epoch",
     "figures": "the notebooks that were executed are kept",
@@ -120,6 +121,26 @@ def screen_profile(
 
         archived = archive_on_workers(scheduler, wanted, force)
     for request, written in archived:
+        Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
+
+
+@app.command("distances")
+def measure_profile(
+    profile: ProfileOption = "phantom",
+    network: Annotated[
+        list[str] | None, typer.Option(help="At whose size; may be repeated. Default: of all.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Also what is archived already.")] = False,
+) -> None:
+    """Measure how far transformations move a profile's pictures and archive it; no network runs."""
+    from itn.study.archive import archive
+    from itn.study.distances import network_distances_request
+    from itn.study.profiles import load_profile, read_parameters
+
+    for each in network or load_profile(profile).networks:
+        parameters = read_parameters({"profile": profile, "network": each})
+        request = network_distances_request(parameters)
+        written = archive(request, force)
         Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
 
 

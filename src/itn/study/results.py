@@ -22,6 +22,7 @@ from itn.study.archive import (
     recipe_of,
     tell_differences,
 )
+from itn.study.distances import STEPS, distances_request
 from itn.study.learned import samples_request, transformer_pictures, transformers_request
 from itn.study.profiles import (
     FigureParameters,
@@ -79,8 +80,9 @@ def keep_result(key: str) -> Path:
 def verify_result(path: Path) -> str:
     """Compute a slice of an archived result once more.
 
-    Of a screening, two pictures at three magnitudes; of transformers, one member of the learned
-    family on all pictures that it was judged by. Which ones is told by the file's name.
+    Of a screening and of distances, two pictures at three magnitudes; of transformers, one member
+    of the learned family on all pictures that it was judged by. Which ones is told by the file's
+    name.
     """
     path = path.absolute()
     stored = read_netcdf(path)
@@ -94,6 +96,8 @@ def verify_result(path: Path) -> str:
     random = np.random.default_rng(zlib.crc32(path.name.encode()))
     if request.recipe["kind"] == "screening":
         return _verify_screening(path, request.recipe, stored.to_dataset(), random)
+    if request.recipe["kind"] == "distances":
+        return _verify_distances(path, request.recipe, stored.to_dataset(), random)
     return _verify_transformers(path, request.recipe, stored, random)
 
 
@@ -126,6 +130,27 @@ def _verify_screening(
     if not deviation <= TOLERANCE:
         raise UsageError(f"{path.name} does not come out again: softmax differs by {deviation:.2g}")
     return f"comes out again: {len(paths)} pictures at {len(magnitudes)} magnitudes"
+
+
+def _verify_distances(
+    path: Path, recipe: Recipe, stored: xr.Dataset, random: np.random.Generator
+) -> str:
+    from itn.distances import rms_distances  # which loads a backend
+
+    parameters = _distance_parameters(path, recipe)
+    rows = np.sort(random.choice(stored.sizes["image"], min(2, stored.sizes["image"]), False))
+    paths = [str(name) for name in stored.image.values[rows]]
+    pictures = pictures_of(parameters, recipe["size"], paths)
+    name = str(random.choice(list(recipe["parts"])))
+    magnitudes = random.choice(stored[f"{name}_magnitude"].values, 3, False)
+    again = rms_distances(
+        pictures, name, magnitudes, fill=recipe["fill"], seed=recipe["seed"], progress=False
+    )
+    expected = stored[name].sel({"image": list(pictures.paths), f"{name}_magnitude": magnitudes})
+    deviation = float(np.abs(again.sel(image=expected.image).values - expected.values).max())
+    if not deviation <= 2 / STEPS:
+        raise UsageError(f"{path.name} does not come out again: {name} differs by {deviation:.2g}")
+    return f"comes out again: {len(paths)} pictures at {len(magnitudes)} magnitudes of {name}"
 
 
 def _verify_transformers(
@@ -164,11 +189,22 @@ def request_of(path: Path) -> Request:
     if recipe["kind"] == "transformers":
         parameters = _transformer_parameters(path, recipe)
         return transformers_request(parameters, recipe["parts"], recipe["seeds"])
+    if recipe["kind"] == "distances":
+        return distances_request(_distance_parameters(path, recipe), recipe["size"])
     return screening_request(_figure_parameters(path, recipe), recipe["transformation"])
 
 
 def _transformer_parameters(path: Path, recipe: Recipe) -> TransformerParameters:
     return TransformerParameters(profile=path.parent.name, network=_network_of(path, recipe))
+
+
+def _distance_parameters(path: Path, recipe: Recipe) -> FigureParameters:
+    """Return the parameters of stored distances: the profile's, or what its name says else."""
+    classes = tuple(recipe["classes"])
+    plain = FigureParameters(profile=path.parent.name, classes=classes)
+    if distances_request(plain, recipe["size"]).archive == path:
+        return plain
+    return plain.model_copy(update={name: recipe[name] for name in ("fill", "seed", "limit")})
 
 
 def _figure_parameters(path: Path, recipe: Recipe) -> FigureParameters:
