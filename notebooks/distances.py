@@ -67,7 +67,9 @@ study.show_figure(study.plot_ranking(ranking, distances.apart), "ranking")
 study.save_table(study.ranking_texts(ranking), "ranking")
 
 # %%
-study.glue_table(ranking, ["median", "low", "high", "lost", "classes"])
+told = ["blur_up", "noise_up", "rotation_up", "translation_x_up"]
+study.glue_table(ranking, ["median", "low", "high"], rows=told)
+study.glue_table(ranking, ["lost", "classes"], rows=["brightness_up"])
 
 # %%
 summary = study.distance_summary(table, distances)
