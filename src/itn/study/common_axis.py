@@ -181,13 +181,14 @@ def rank_transformations(
         }
     index = pd.MultiIndex.from_tuples(list(rows), names=KEYS)
     ranking = pd.DataFrame(list(rows.values()), index)
-    ranks = rankdata(np.array(medians), axis=0)  # [rows, R]; those not reached share the last
+    ranks = rankdata(np.array(medians), "min", axis=0)  # [rows, R]; those not reached share theirs
     ranking["rank low"] = np.quantile(ranks, MISSED, axis=1, method="lower")
     ranking["rank high"] = np.quantile(ranks, 1 - MISSED, axis=1, method="higher")
     kept = 1 - ranking.lost / ranking.classes
     order = np.lexsort((np.where(ranking.censored, kept, ranking["median"]), ranking.censored))
     ranking = ranking.iloc[order]
-    ranking.insert(0, "rank", np.arange(1, len(ranking) + 1))
+    reached = int((~ranking.censored).sum())
+    ranking.insert(0, "rank", np.minimum(np.arange(len(ranking)), reached) + 1)
     return ranking
 
 
