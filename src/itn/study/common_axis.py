@@ -43,15 +43,11 @@ class Side(NamedTuple):
     outward: Numbers  # [M] of magnitudes, growing; octaves for factors
     distances: Numbers  # [N, M]
 
-    def mean_at(self, outward: float) -> float:
-        """Return the mean distance of the pictures, straight between magnitudes."""
-        return float(np.interp(outward, self.outward, self.distances.mean(axis=0)))
-
     def way(self, near: float, far: float) -> Numbers:
         """Return the mean distances from one place to another, at both ends and between."""
         within = self.outward[(self.outward > near) & (self.outward < far)]
         at = [min(near, far), *within, far]
-        return np.interp(at, self.outward, self.distances.mean(axis=0))
+        return np.asarray(np.interp(at, self.outward, self.distances.mean(axis=0)))
 
     def drawn_at(self, outward: Numbers, counts: Numbers) -> Numbers:
         """Return the mean distance of each resample of the pictures at a place of its own.
@@ -162,20 +158,21 @@ def rank_transformations(
     """
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     medians = []
-    for (name, direction), own in table.groupby(KEYS, sort=False):
+    for row, own in table.groupby(KEYS, sort=False):
+        name, direction = map(str, row)
         kept = own.distance.where(~own.censored, np.inf)
         median = float(kept.median())
         drawn = _drawn(screenings[name], distances, criterion, own, direction, resamples, seed)
         low, high = bias_corrected(min(median, BEYOND), np.minimum(drawn, BEYOND))
         medians.append(drawn)
-        rows[str(name), str(direction)] = {
+        rows[name, direction] = {
             "classes": len(own),
             "lost": int((~own.censored).sum()),
             "gain": int(own.gains.sum()),
             "return": int(own.returns.sum()),
             "median": float(own.distance.median()) if np.isinf(median) else median,
             "censored": bool(np.isinf(median)),
-            "threshold": _median_threshold(own, str(direction)),
+            "threshold": _median_threshold(own, direction),
             "low": _or_infinite(low),
             "high": _or_infinite(high),
         }

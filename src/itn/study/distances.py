@@ -6,6 +6,7 @@ pictures at the same size share ``results/<profile>/distances_<size>.nc``.
 
 import hashlib
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ from itn.study.profiles import (
 )
 from itn.study.screenings import DEVIATIONS, as_archived, pictures_of
 from itn.transformations import TRANSFORMATIONS
+
+Distances = TypeVar("Distances", xr.DataArray, npt.NDArray[np.float32])
 
 PROTOCOL = 1  # raised when the numbers change on purpose
 STEPS = 2**14  # to which a distance is rounded, of the full range
@@ -93,9 +96,10 @@ def distances_request(parameters: FigureParameters, size: int) -> Request:
     )
 
 
-def rounded(distances: xr.DataArray | npt.NDArray[np.float32]) -> "xr.DataArray":
+def rounded(distances: Distances) -> Distances:
     """Round distances as they are stored: more digits would say nothing, and take space."""
-    return (distances * np.float32(STEPS)).round() / np.float32(STEPS)
+    steps: Distances = (distances * np.float32(STEPS)).round()
+    return steps / np.float32(STEPS)
 
 
 def distances_apart(images: Images) -> npt.NDArray[np.float32]:
