@@ -61,7 +61,7 @@ def plot_distances(table: pd.DataFrame, ranking: pd.DataFrame, intervals: bool =
         bar = figure.colorbar(
             ScalarMappable(norm, colors), ax=axes, extend="both", fraction=0.02, pad=0.01
         )
-        bar.set_label(AXIS)
+        bar.set_label("RMS distance")
         bar.ax.yaxis.set_major_locator(mpl.ticker.LogLocator(base=2))
         factor_ticks(bar.ax.yaxis)
     return figure
