@@ -189,7 +189,7 @@ def test_resamples_are_screenings_of_the_pictures_drawn(criterion, name, monkeyp
 
     whole = screening(np.arange(12))
     found = threshold_intervals.crossings(whole, 0, criterion, 20, seed=9)
-    for counts, sides in zip(threshold_intervals._draw(12, 20, 9), found.T, strict=True):
+    for counts, sides in zip(threshold_intervals.draw_pictures(12, 20, 9), found.T, strict=True):
         chosen = np.repeat(np.arange(12), counts[:12].astype(int))
         assert len(chosen) == 12
         own = thresholds(screening(chosen), resamples=0).sel(

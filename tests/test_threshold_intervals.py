@@ -279,7 +279,7 @@ def test_a_seed_says_what_is_drawn(blur):
 
 def test_none_are_drawn_where_none_are_wanted(blur, monkeypatch):
     whole = thresholds(blur)
-    monkeypatch.delattr(threshold_intervals, "_draw")
+    monkeypatch.delattr(threshold_intervals, "draw_pictures")
     none = thresholds(blur, resamples=0)
     assert np.isnan(none.low).all() and np.isnan(none.high).all()
     assert none.drop_vars(["low", "high"]).identical(whole.drop_vars(["low", "high"]))

@@ -58,7 +58,7 @@ def threshold_intervals(
         if len(members) < 2 or identity not in axis:  # one does not tell how pictures differ
             continue
         position = np.log(axis) if transformation.logarithmic else axis
-        counts = _draw(len(members), resamples, seed)
+        counts = draw_pictures(len(members), resamples, seed)
         switch = _switch(screening, category, members)
         half = _half(screening, category, members, order[axis == identity])
         wide = stdtrit(len(members) - 1, 1 - MISSED), ndtri(1 - MISSED)
@@ -80,7 +80,7 @@ def threshold_intervals(
 
 
 @lru_cache(maxsize=1)  # categories of as many pictures
-def _draw(pictures: int, resamples: int, seed: int) -> Numbers:
+def draw_pictures(pictures: int, resamples: int, seed: int) -> Numbers:
     """Draw how often each picture is in each resample; last come the two imaginary ones."""
     weights = np.append(np.ones(pictures), [IMAGINARY, IMAGINARY])
     rng = np.random.default_rng(seed)
@@ -157,7 +157,7 @@ def crossings(
     pictures = int((screening.label.values == category).sum())
     if pictures < 2:
         return np.full((2, resamples), np.nan)
-    return crossings_of(screening, category, criterion, _draw(pictures, resamples, seed))
+    return crossings_of(screening, category, criterion, draw_pictures(pictures, resamples, seed))
 
 
 def crossings_of(screening: xr.Dataset, category: int, criterion: str, counts: Numbers) -> Numbers:

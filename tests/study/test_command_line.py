@@ -80,7 +80,7 @@ def test_help_says_in_a_line_what_each_command_does() -> None:
     assert result.exit_code == 0
     said = dict(re.findall(r"^[ │]*([a-z-]+) {2,}(\S.*?\S)[ │]*$", result.output, re.MULTILINE))
     assert set(said) == {
-        *("check", "classifiers", "data", "explorer", "figures"),
+        *("check", "classifiers", "controls", "data", "distances", "explorer", "figures"),
         *("results", "screen", "train", "transformers", "worst-case"),
     }
     assert all(line[0].isupper() for line in said.values())

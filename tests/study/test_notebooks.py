@@ -12,7 +12,12 @@ import nbformat
 import papermill
 import pytest
 
-from itn.study.profiles import TransformerParameters, VariationParameters, read_parameters
+from itn.study.profiles import (
+    DistanceParameters,
+    TransformerParameters,
+    VariationParameters,
+    read_parameters,
+)
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -65,6 +70,8 @@ def test_looks_at_the_phantom_unless_told_otherwise(path: Path) -> None:
     exec(cell.source, namespace)
     if "alone" in namespace:
         found = read_parameters(namespace, VariationParameters)
+    elif "criterion" in namespace:
+        found = read_parameters(namespace, DistanceParameters)
     elif "seeds" in namespace:
         found = read_parameters(namespace, TransformerParameters)
     else:

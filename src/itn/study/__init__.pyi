@@ -25,6 +25,11 @@ from .class_differences import class_texts as class_texts
 from .class_differences import network_differences as network_differences
 from .class_differences import plot_survivals as plot_survivals
 from .class_differences import tolerance_table as tolerance_table
+from .common_axis import distance_summary as distance_summary
+from .common_axis import distance_table as distance_table
+from .common_axis import rank_transformations as rank_transformations
+from .common_axis import ranking_texts as ranking_texts
+from .common_axis import screenings_by_name as screenings_by_name
 from .control_tables import control_summary as control_summary
 from .control_tables import control_table as control_table
 from .control_tables import control_texts as control_texts
@@ -34,8 +39,11 @@ from .controls import obtain_controls as obtain_controls
 from .costs import cost_conditions as cost_conditions
 from .costs import cost_table as cost_table
 from .costs import cost_texts as cost_texts
+from .distances import obtain_distances as obtain_distances
 from .gallery import phantom_table as phantom_table
 from .gallery import plot_phantom as plot_phantom
+from .heat_maps import plot_distances as plot_distances
+from .heat_maps import plot_ranking as plot_ranking
 from .learned import describe_transformers as describe_transformers
 from .learned import obtain_samples as obtain_samples
 from .learned import obtain_transformers as obtain_transformers
@@ -65,6 +73,7 @@ from .pages import show_figure as show_figure
 from .paper_figures import show_paper_figure as show_paper_figure
 from .photographs import plot_threshold_pairs as plot_threshold_pairs
 from .photographs import sink_table as sink_table
+from .profiles import DistanceParameters as DistanceParameters
 from .profiles import TransformerParameters as TransformerParameters
 from .profiles import VariationParameters as VariationParameters
 from .profiles import load_profile as load_profile

@@ -5,20 +5,25 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from itn.messages import Progress, UsageError
 
+if TYPE_CHECKING:
+    from itn.study.archive import Request
+    from itn.study.profiles import FigureParameters
+
 # What a command has finished stays; `itn` says so when it is stopped.
 KEPT = {
     "screen": "a screening is kept as far as its last pass",
     "controls": "the transformations that are finished are kept",
+    "distances": "the transformations that were measured are kept",
     "transformers": "a training is kept as far as its last epoch",
     "train": "a training is kept as far as its last epoch",
     "worst-case": "the searches that were finished are kept",
@@ -38,6 +43,10 @@ app.add_typer(results_app, name="results")
 
 Sources = Annotated[list[str] | None, typer.Argument(help="Names from `itn data list`.")]
 ProfileOption = Annotated[str, typer.Option(help="Name of a file in profiles/.")]
+NetworkOption = Annotated[
+    list[str] | None, typer.Option(help="Which to look with; may be repeated. Default: all.")
+]
+ForceOption = Annotated[bool, typer.Option(help="Also what is archived already.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -133,23 +142,54 @@ def screen_profile(
 
 @app.command("controls")
 def control_profile(
-    profile: ProfileOption = "photos",
-    network: Annotated[
-        list[str] | None, typer.Option(help="Which to control; may be repeated. Default: all.")
-    ] = None,
-    force: Annotated[bool, typer.Option(help="Also what is archived already.")] = False,
+    profile: ProfileOption = "photos", network: NetworkOption = None, force: ForceOption = False
 ) -> None:
     """Compute the controls of a profile's screenings and archive them; resumes if stopped.
 
     Some of the pictures once more, with another fill, clipped, or moved there and back.
     """
-    from itn.study.archive import archive
     from itn.study.controls import as_controlled, controls_request
+
+    _archive_each(
+        profile, network, force, lambda each: controls_request(as_controlled(each, force))
+    )
+
+
+@app.command("distances")
+def measure_profile(
+    profile: ProfileOption = "phantom", network: NetworkOption = None, force: ForceOption = False
+) -> None:
+    """Measure how far transformations move a profile's pictures and archive it; no network runs.
+
+    Of a network only the size of its pictures counts.
+    """
+    from itn.study.distances import network_distances_request
+
+    _archive_each(profile, network, force, network_distances_request)
+
+
+@app.command("worst-case")
+def search_profile(
+    profile: ProfileOption = "photos", network: NetworkOption = None, force: ForceOption = False
+) -> None:
+    """Look for the worst joint transformations of a profile's pictures; archive what is found."""
+    from itn.study.worst_case import worst_cases_request
+
+    _archive_each(profile, network, force, worst_cases_request)
+
+
+def _archive_each(
+    profile: str,
+    network: list[str] | None,
+    force: bool,
+    request_of: Callable[["FigureParameters"], "Request"],
+) -> None:
+    """Archive one result of each network."""
+    from itn.study.archive import archive
     from itn.study.profiles import load_profile, read_parameters
 
     for each in network or load_profile(profile).networks:
-        parameters = read_parameters({"profile": profile, "network": each})
-        request = controls_request(as_controlled(parameters, force))
+        request = request_of(read_parameters({"profile": profile, "network": each}))
         written = archive(request, force)
         Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
 
@@ -189,25 +229,6 @@ def train_profile(
 
     for each, card, others in train_networks(profile, architecture, folder, seed, force):
         typer.echo(f"{each}: {card['accuracy']:.1%} of {len(others)} right")
-
-
-@app.command("worst-case")
-def search_profile(
-    profile: ProfileOption = "photos",
-    network: Annotated[
-        list[str] | None, typer.Option(help="Which to look with; may be repeated. Default: all.")
-    ] = None,
-    force: Annotated[bool, typer.Option(help="Also what is archived already.")] = False,
-) -> None:
-    """Look for the worst joint transformations of a profile's pictures; archive what is found."""
-    from itn.study.archive import archive
-    from itn.study.profiles import load_profile, read_parameters
-    from itn.study.worst_case import worst_cases_request
-
-    for each in network or load_profile(profile).networks:
-        request = worst_cases_request(read_parameters({"profile": profile, "network": each}))
-        written = archive(request, force)
-        Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
 
 
 @app.command("figures")

@@ -157,6 +157,13 @@ class FigureParameters(_Strict):
     arithmetic: Literal["bfloat16", "float16"] | None = None  # None: float32
 
 
+class DistanceParameters(FigureParameters):
+    """What the notebook on distances lets its user choose besides."""
+
+    criterion: Literal["half", "switch"] = "half"
+    intervals: bool = False
+
+
 class TransformerParameters(_Strict):
     """What a notebook on the Invariant Transformer Net lets its user choose.
 
@@ -206,7 +213,13 @@ class VariationParameters(TransformerParameters):
     alone: Names
 
 
-Parameters = TypeVar("Parameters", FigureParameters, TransformerParameters, VariationParameters)
+Parameters = TypeVar(
+    "Parameters",
+    FigureParameters,
+    DistanceParameters,
+    TransformerParameters,
+    VariationParameters,
+)
 
 
 def chosen_network(parameters: FigureParameters | TransformerParameters) -> tuple[str, str | None]:

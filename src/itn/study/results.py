@@ -23,6 +23,7 @@ from itn.study.archive import (
     tell_differences,
 )
 from itn.study.controls import control_change, controls_request, predictions
+from itn.study.distances import STEPS, distances_request
 from itn.study.learned import samples_request, transformer_pictures, transformers_request
 from itn.study.profiles import (
     FigureParameters,
@@ -83,9 +84,9 @@ def keep_result(key: str) -> Path:
 def verify_result(path: Path) -> str:
     """Compute a slice of an archived result once more.
 
-    Of a screening, two pictures at three magnitudes; of controls, the same of one of them; of
-    worst cases, two pictures where they stand worst; of transformers, one member of the learned
-    family on all pictures that it was judged by. Which ones is told by the file's name.
+    Of a screening and of distances, two pictures at three magnitudes; of controls, the same of one
+    of them; of worst cases, two pictures where they stand worst; of transformers, one member of
+    the learned family on all pictures that it was judged by. Which ones is told by the file's name.
     """
     path = path.absolute()
     stored = read_netcdf(path)
@@ -103,6 +104,8 @@ def verify_result(path: Path) -> str:
         return _verify_controls(path, request.recipe, stored, random)
     if request.recipe["kind"] == "worst cases":
         return _verify_worst_cases(path, request.recipe, stored, random)
+    if request.recipe["kind"] == "distances":
+        return _verify_distances(path, request.recipe, stored.to_dataset(), random)
     return _verify_transformers(path, request.recipe, stored, random)
 
 
@@ -166,6 +169,27 @@ def _verify_controls(
             f"{again.size} pictures for something else"
         )
     return f"comes out again: {name}, {control}, {few} pictures at {len(magnitudes)} magnitudes"
+
+
+def _verify_distances(
+    path: Path, recipe: Recipe, stored: xr.Dataset, random: np.random.Generator
+) -> str:
+    from itn.distances import rms_distances  # which loads a backend
+
+    parameters = _distance_parameters(path, recipe)
+    rows = np.sort(random.choice(stored.sizes["image"], min(2, stored.sizes["image"]), False))
+    paths = [str(name) for name in stored.image.values[rows]]
+    pictures = pictures_of(parameters, recipe["size"], paths)
+    name = str(random.choice(list(recipe["parts"])))
+    magnitudes = random.choice(stored[f"{name}_magnitude"].values, 3, False)
+    again = rms_distances(
+        pictures, name, magnitudes, fill=recipe["fill"], seed=recipe["seed"], progress=False
+    )
+    expected = stored[name].sel({"image": list(pictures.paths), f"{name}_magnitude": magnitudes})
+    deviation = float(np.abs(again.sel(image=expected.image).values - expected.values).max())
+    if not deviation <= 2 / STEPS:
+        raise UsageError(f"{path.name} does not come out again: {name} differs by {deviation:.2g}")
+    return f"comes out again: {len(paths)} pictures at {len(magnitudes)} magnitudes of {name}"
 
 
 def _verify_transformers(
@@ -235,6 +259,8 @@ def request_of(path: Path) -> Request:
     if recipe["kind"] == "transformers":
         parameters = _transformer_parameters(path, recipe)
         return transformers_request(parameters, recipe["parts"], recipe["seeds"])
+    if recipe["kind"] == "distances":
+        return distances_request(_distance_parameters(path, recipe), recipe["size"])
     ask = _asks_for(recipe)
     return ask(_figure_parameters(path, recipe, ask))
 
@@ -245,6 +271,15 @@ def _asks_for(recipe: Recipe) -> Callable[[FigureParameters], Request]:
 
 def _transformer_parameters(path: Path, recipe: Recipe) -> TransformerParameters:
     return TransformerParameters(profile=path.parent.name, network=_network_of(path, recipe))
+
+
+def _distance_parameters(path: Path, recipe: Recipe) -> FigureParameters:
+    """Return the parameters of stored distances: the profile's, or what its name says else."""
+    classes = tuple(recipe["classes"])
+    plain = FigureParameters(profile=path.parent.name, classes=classes)
+    if distances_request(plain, recipe["size"]).archive == path:
+        return plain
+    return plain.model_copy(update={name: recipe[name] for name in ("fill", "seed", "limit")})
 
 
 def _figure_parameters(
