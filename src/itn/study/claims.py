@@ -333,7 +333,7 @@ CLAIMS = (
         _each(screened.halved_together),
         (
             *("fig-photos-rotation-alexnet-accuracy", "fig-rotation-accuracy", "fig-zoom-accuracy"),
-            *("fig-photos-controls-alexnet", "fig-photos-controls-resnet"),
+            *("fig-photos-controls-alexnet", "fig-photos-controls-resnet", "fig-controls"),
         ),
         "photos/alexnet_photos/appendix",
     ),
