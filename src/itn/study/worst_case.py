@@ -112,7 +112,7 @@ def _searches(parameters: FigureParameters) -> WorstCase:
 
 
 def obtain_worst_cases(parameters: FigureParameters) -> dict[str, xr.DataTree]:
-    """Obtain the worst cases of a profile's networks; SqueezeNet's, too, where those are archived."""
+    """Obtain the worst cases of a profile's networks, and SqueezeNet's where those are archived."""
     found = {
         name: obtain(worst_cases_request(parameters.model_copy(update={"network": name})))
         for name in load_profile(parameters.profile).networks
