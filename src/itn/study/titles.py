@@ -7,6 +7,8 @@ TITLES = {  # otherwise than by spaces for underscores
     "resnet_phantom": "ResNet",
     "alexnet_photos": "AlexNet",
     "resnet_photos": "ResNet",
+    "alexnet_photos_taught": "AlexNet, taught",
+    "resnet_photos_taught": "ResNet, taught",
     "squeezenet": "SqueezeNet v1.0",
     **{f"efficientnet_lite{size}": f"EfficientNet-Lite{size}" for size in range(3)},
     "alexnet": "AlexNet",
