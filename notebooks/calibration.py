@@ -41,16 +41,35 @@ study.save_table(study.phantom_table(), "phantom")
 
 # %% [markdown]
 # Wide pale lines: the mean softmax of the true class of an ideal observer. Thin lines: the
-# networks. Vertical: the known thresholds.
+# networks. Vertical: the known thresholds; bars across the middle: the intervals of the measured
+# ones.
 
 # %%
 study.show_figure(study.plot_calibration(screenings), "calibration")
 
 # %% [markdown]
-# Thresholds, and their distance to the known ones in units of the separation of the pair:
+# Thresholds with their 95 % intervals, \* where that does not hold the known one, and their
+# distance to the known ones in units of the separation of the pair:
 
 # %%
 study.save_table(study.calibration_table(screenings), "calibration")
+
+# %% [markdown]
+# How many of the known thresholds are in their 95 % intervals? The ideal observer looks at the same
+# pictures; to the networks, pictures are also shown that are rendered anew, their parameter moved
+# instead of the picture.
+
+# %%
+rendered = study.rendered_screenings(parameters)
+coverage = study.coverage_table(screenings, rendered)
+study.save_table(study.coverage_texts(coverage), "coverage")
+
+# %%
+study.glue_table(coverage)
+coverage
+
+# %%
+study.show_figure(study.plot_bias(screenings, rendered), "bias")
 
 # %% [markdown]
 # Objects of known symmetry under rotation; gray: the angles that leave them as they are.

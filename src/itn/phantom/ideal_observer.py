@@ -55,10 +55,26 @@ def bayes_softmax(
     weights = np.exp(-(nodes**2) / 2) / np.exp(-(nodes**2) / 2).sum()
     softmax = np.empty((2, len(magnitude)))
     for own, mean in enumerate(pair.means):
-        moved = moved_parameter(pair.transformation, mean + pair.sigma * nodes, magnitude, size)
-        odds = _log_density(moved, mean, pair) - _log_density(moved, pair.means[1 - own], pair)
-        softmax[own] = (weights * expit(odds)).sum(axis=0)
+        each = posterior(name, own, mean + pair.sigma * nodes, magnitude, size)
+        softmax[own] = (weights * each).sum(axis=0)
     return softmax
+
+
+def posterior(
+    name: str,
+    own: int,
+    theta: npt.NDArray[np.float64],
+    magnitudes: npt.NDArray[np.float64],
+    size: int = SIZE,
+) -> npt.NDArray[np.float64]:
+    """Return what the ideal observer says of pictures: softmax [N, M] of their class of a pair.
+
+    Class ``own`` of the two, and pictures with these parameters [N, 1] before they are transformed.
+    """
+    pair = _pair_of(name)
+    moved = moved_parameter(pair.transformation, theta, magnitudes, size)
+    densities = [_log_density(moved, mean, pair) for mean in pair.means]
+    return np.asarray(expit(densities[own] - densities[1 - own]))
 
 
 def known_threshold(name: str, size: int = SIZE) -> dict[str, dict[str, float | None]]:

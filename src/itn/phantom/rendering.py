@@ -20,12 +20,16 @@ MAGENTA = (1.0, -(GRAY_WEIGHTS[0] + GRAY_WEIGHTS[2]) / GRAY_WEIGHTS[1], 1.0)
 
 
 def render(
-    class_name: str, indices: Iterable[int], seed: int = 0, size: int = SIZE
+    class_name: str,
+    indices: Iterable[int],
+    seed: int = 0,
+    size: int = SIZE,
+    shifts: Mapping[str, float] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Render pictures of one class."""
+    """Render pictures of one class, their nuisances shifted where that is given."""
     indices = list(indices)
     pictures = np.empty((len(indices), size, size, 3), np.float32)
-    render_into(pictures, class_name, indices, seed)
+    render_into(pictures, class_name, indices, seed, shifts)
     return pictures
 
 
@@ -75,12 +79,22 @@ def _nuisances_from(
 
 
 def render_into(
-    pictures: npt.NDArray[np.float32], class_name: str, indices: Sequence[int], seed: int
+    pictures: npt.NDArray[np.float32],
+    class_name: str,
+    indices: Sequence[int],
+    seed: int,
+    shifts: Mapping[str, float] | None = None,
 ) -> None:
-    """Render pictures of one class in place."""
+    """Render pictures of one class in place, their nuisances shifted where that is given."""
+    shifts = shifts or {}
+    for name in shifts:
+        if name not in find_class(class_name).nuisances:
+            raise unknown(f"nuisance of {class_name}", name, find_class(class_name).nuisances)
     for start in range(0, len(indices), CHUNK):
         generators = _generators(class_name, indices[start : start + CHUNK], seed)
         values = _nuisances_from(class_name, generators)
+        for name, shift in shifts.items():
+            values[name] = values[name] + shift
         _draw(pictures[start : start + CHUNK], class_name, values, generators)
 
 

@@ -1,5 +1,6 @@
 """Calibration: does the screening find the thresholds that are known on paper?"""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,23 @@ from itn.plots import (
     positions,
     readable,
 )
+from itn.study.pages import MISSING
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import obtain_screening
 from itn.study.titles import title
-from itn.thresholds import NOT_REACHED, REACHED, is_correct, thresholds, true_softmax
+from itn.thresholds import (
+    NOT_REACHED,
+    NOT_SCREENED,
+    REACHED,
+    is_correct,
+    thresholds,
+    true_softmax,
+)
 from itn.transformations import find_transformation
 
+Screenings = Mapping[str, xr.Dataset]  # by network and pair, "alexnet_phantom/zoom"
+
+MISSED = " *"  # of an interval that does not hold the known threshold
 SYMMETRIC = ("disc", "four_fold", "two_fold", "mirror")  # the classes whose symmetry is shown
 SYMMETRY_STEPS = {"continuous": 0, "4-fold": 90, "2-fold": 180, "mirror": 360}  # degrees
 CLASS_COLORS = ("#0072B2", "#D55E00")
@@ -70,57 +82,88 @@ def calibrate(parameters: FigureParameters) -> dict[str, xr.Dataset]:
     return screenings
 
 
-def calibration_table(screenings: dict[str, xr.Dataset]) -> pd.DataFrame:
+def known_and_measured(screenings: Screenings) -> pd.DataFrame:
+    """Set the measured *switch* beside the known threshold, for each network, class and direction.
+
+    ``known`` is NaN where the ideal observer never changes its mind, ``threshold`` where the
+    network does not; ``low`` and ``high`` are the ends of its 95 % interval. The rest is outward
+    from the identity, in separations of the pair: how far the threshold is off, ``error``, and the
+    ends of its interval; the farther is infinite where it is open. ``held`` tells whether the known
+    threshold is in there.
+    """
+    rows: list[dict[str, Any]] = []
+    for key, screening in screenings.items():
+        network, _, study = key.partition("/")
+        if study not in PHANTOM_PAIRS:
+            continue
+        pair, found = PHANTOM_PAIRS[study], thresholds(screening).sel(criterion="switch")
+        for name, directions in known_threshold(study).items():
+            for direction, known in directions.items():
+                one = found.sel(category=name, direction=direction)
+                status = one.status.item()
+                if status == NOT_SCREENED:
+                    continue
+                ends = {each: one[each].item() for each in ("threshold", "low", "high")}
+                near, far = ("low", "high") if direction == "up" else ("high", "low")
+                off = {each: _off(pair, at, known) for each, at in ends.items()}
+                open_end = status in (REACHED, NOT_REACHED) and np.isnan(ends[far])
+                row = {
+                    "network": network,
+                    "pair": study,
+                    "transformation": pair.transformation,
+                    "class": name,
+                    "direction": direction,
+                    "known": np.nan if known is None else known,
+                    "status": status,
+                    **ends,
+                    "error": off["threshold"],
+                    "error low": off[near],
+                    "error high": np.inf if open_end and known is not None else off[far],
+                }
+                rows.append(row | {"held": row["error low"] <= 0 <= row["error high"]})
+    return pd.DataFrame(rows)
+
+
+def _off(pair: PhantomPair, measured: float, known: float | None) -> float:
+    """Return how much farther out one threshold is than another, in separations."""
+    if known is None:
+        return np.nan
+    shifts = moved_parameter(pair.transformation, 0.0, np.array([measured, known]))
+    first, second = np.abs(shifts)
+    return float(first - second) / pair.separation
+
+
+def calibration_table(screenings: Screenings) -> pd.DataFrame:
     """Compare measured thresholds with the known ones.
 
     One row for each direction in which the ideal observer changes its mind (for grayscale, where
     it never does, the one direction there is). An error is the distance to the known threshold in
-    units of the separation of the pair.
+    units of the separation of the pair; an interval that does not hold the known one is marked.
     """
-    networks = _networks(screenings)
-    rows: list[dict[str, Any]] = []
-    for pair in PHANTOM_PAIRS.values():
-        transformation = find_transformation(pair.transformation)
-        for name, directions in known_threshold(pair.name).items():
-            for direction, known in directions.items():
-                if known is None and (pair.transformation, direction) != ("grayscale", "up"):
-                    continue
-                text = NOT_REACHED if known is None else format_magnitude(known, transformation)
-                row: dict[str, Any] = {
-                    "transformation": pair.transformation,
-                    "class": name,
-                    "direction": direction,
-                    "known": text,
-                }
-                for network in networks:
-                    screening = screenings[f"{network}/{pair.name}"]
-                    measured, status = _measured_switch(screening, name, direction)
-                    row[network] = status
-                    row[f"{network} error"] = np.nan
-                    if status == REACHED:
-                        row[network] = format_magnitude(measured, transformation)
-                    if status == REACHED and known is not None:
-                        row[f"{network} error"] = _error(pair, measured, known)
-                rows.append(row)
-    return pd.DataFrame(rows).set_index(["transformation", "class", "direction"])
+    found = known_and_measured(screenings)
+    shown = found[found.known.notna() | (found.transformation == "grayscale")]
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in shown.to_dict("records"):
+        transformation = find_transformation(row["transformation"])
+        network, known, measured = row["network"], row["known"], row["threshold"]
+        low, high = (format_magnitude(row[end], transformation) for end in ("low", "high"))
+        missed = "" if row["held"] or np.isnan(known) else MISSED
+        line = rows.setdefault(
+            (row["transformation"], row["class"], row["direction"]),
+            {"known": NOT_REACHED if np.isnan(known) else format_magnitude(known, transformation)},
+        )
+        line[network] = row["status"]
+        if row["status"] == REACHED:
+            line[network] = format_magnitude(measured, transformation)
+        line[f"{network} interval"] = (
+            MISSING if low == high == MISSING else f"{low} to {high}{missed}"
+        )
+        line[f"{network} error"] = abs(row["error"])
+    index = pd.MultiIndex.from_tuples(list(rows), names=["transformation", "class", "direction"])
+    return pd.DataFrame(list(rows.values()), index)
 
 
-def _measured_switch(screening: xr.Dataset, name: str, direction: str) -> tuple[float, str]:
-    found = thresholds(screening, resamples=0).sel(
-        category=name, direction=direction, criterion="switch"
-    )
-    return found.threshold.item(), found.status.item()
-
-
-def _error(pair: PhantomPair, measured: float, known: float) -> float:
-    """Return the distance of two thresholds along the pair's parameter, in separations."""
-    shifts = moved_parameter(pair.transformation, 0.0, np.array([measured, known]))
-    return abs(float(shifts[0] - shifts[1])) / pair.separation
-
-
-def calibration_summary(
-    screenings: dict[str, xr.Dataset], parameters: FigureParameters
-) -> pd.DataFrame:
+def calibration_summary(screenings: Screenings, parameters: FigureParameters) -> pd.DataFrame:
     """Summarize in one row for each network how right it is, and how far off its thresholds are.
 
     ``worst`` is the largest error, and ``missed`` counts the known thresholds that are not reached.
@@ -128,7 +171,7 @@ def calibration_summary(
     table = calibration_table(screenings).reset_index()
     reachable = int((table["known"] != NOT_REACHED).sum())
     rows = {}
-    for network in _networks(screenings):
+    for network in networks_of(screenings):
         error = table[f"{network} error"]
         rows[network] = {
             "accuracy": _clean_accuracy(parameters, network),
@@ -139,7 +182,7 @@ def calibration_summary(
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("network")
 
 
-def symmetry_table(screenings: dict[str, xr.Dataset]) -> pd.DataFrame:
+def symmetry_table(screenings: Screenings) -> pd.DataFrame:
     """Tabulate the lowest mean softmax at the symmetry angles over that at 0°.
 
     One row for each symmetric class, one column for each network; of the disc over all angles, of
@@ -150,24 +193,29 @@ def symmetry_table(screenings: dict[str, xr.Dataset]) -> pd.DataFrame:
         step = SYMMETRY_STEPS[PHANTOM_CLASSES[name].symmetry]
         angles = [180.0] if name == "mirror" else np.arange(0.0, 361, step or 5)
         rows[name] = {}
-        for network in _networks(screenings):
+        for network in networks_of(screenings):
             curve = true_softmax(screenings[f"{network}/symmetry"]).sel(category=name)
             kept = curve.sel(magnitude=angles).min() / curve.sel(magnitude=0)
             rows[name][network] = float(kept)
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("class")
 
 
-def plot_calibration(screenings: dict[str, xr.Dataset]) -> Figure:
-    """Draw every critical pair's measured curves over the ideal observer's."""
+def plot_calibration(screenings: Screenings) -> Figure:
+    """Draw every critical pair's measured curves over the ideal observer's.
+
+    With the intervals of the thresholds that are known, each at a height of its own.
+    """
     size = (PANEL_WIDTH, 0.85 * PANEL_HEIGHT)
+    found = known_and_measured(screenings)
     with panels(len(PHANTOM_PAIRS), size=size) as (figure, grid):
         for name, axes in zip(PHANTOM_PAIRS, grid.flat, strict=False):
             _draw_pair(axes, name, screenings)
-        _network_legend(figure, _networks(screenings), {"ideal observer": IDEAL_STYLE})
+            _draw_intervals(axes, found[found.pair == name])
+        _network_legend(figure, networks_of(screenings), {"ideal observer": IDEAL_STYLE})
     return figure
 
 
-def plot_symmetry(screenings: dict[str, xr.Dataset]) -> Figure:
+def plot_symmetry(screenings: Screenings) -> Figure:
     """Draw the softmax of every symmetric class under rotation, its symmetry angles marked."""
     rotation = find_transformation("rotation")
     size = (PANEL_WIDTH, 0.8 * PANEL_HEIGHT)
@@ -176,13 +224,13 @@ def plot_symmetry(screenings: dict[str, xr.Dataset]) -> Figure:
             symmetry = PHANTOM_CLASSES[name].symmetry
             for angle in range(0, 361, SYMMETRY_STEPS[symmetry] or 361):
                 axes.axvline(angle, color="#BBBBBB", linewidth=4, zorder=0)
-            for network, style in zip(_networks(screenings), NETWORK_STYLES, strict=False):
+            for network, style in zip(networks_of(screenings), NETWORK_STYLES, strict=False):
                 curve = true_softmax(screenings[f"{network}/symmetry"]).sel(category=name)
                 axes.plot(curve.magnitude, curve, color=CLASS_COLORS[0], linewidth=1.2, **style)
             draw_axes(axes, rotation, curve.magnitude.values)
             axes.set_title(f"{title(name)} ({symmetry} symmetry)")
             axes.set_ylabel("mean softmax")
-        _network_legend(figure, _networks(screenings))
+        _network_legend(figure, networks_of(screenings))
     return figure
 
 
@@ -193,7 +241,8 @@ def _clean_accuracy(parameters: FigureParameters, network: str) -> float:
     return float(is_correct(screening).mean())
 
 
-def _networks(screenings: dict[str, xr.Dataset]) -> list[str]:
+def networks_of(screenings: Screenings) -> list[str]:
+    """List the networks that were screened."""
     return list(dict.fromkeys(key.partition("/")[0] for key in screenings))
 
 
@@ -205,10 +254,10 @@ def _magnitudes(transformation: str) -> tuple[float, ...] | None:
     return tuple(np.linspace(0, 4 * max(reached), 41).tolist())
 
 
-def _draw_pair(axes: Axes, name: str, screenings: dict[str, xr.Dataset]) -> None:
+def _draw_pair(axes: Axes, name: str, screenings: Screenings) -> None:
     pair = PHANTOM_PAIRS[name]
     transformation = find_transformation(pair.transformation)
-    networks = _networks(screenings)
+    networks = networks_of(screenings)
     magnitude = screenings[f"{networks[0]}/{name}"].magnitude.values
     ideal = bayes_softmax(name, magnitude)
     known = known_threshold(name)
@@ -225,6 +274,21 @@ def _draw_pair(axes: Axes, name: str, screenings: dict[str, xr.Dataset]) -> None
     axes.set_title(title(name))
     axes.set_ylabel("mean softmax")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, handlelength=1.5)
+
+
+def _draw_intervals(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw the intervals of the thresholds of a pair, as bars across the middle of the panel."""
+    pair = PHANTOM_PAIRS[rows.pair.iloc[0]]
+    transformation, swept = find_transformation(pair.transformation), axes.get_xlim()
+    networks = list(dict.fromkeys(rows.network))
+    for row in rows[rows.known.notna() & rows.low.notna() & rows.high.notna()].to_dict("records"):
+        number = networks.index(row["network"])
+        ends = [positions(row[end], np.array(swept), transformation) for end in ("low", "high")]
+        for low, high in zip(*ends, strict=False):
+            axes.plot(
+                [low, high], [0.5 + (number - 0.5) * 0.12] * 2, marker="|", markersize=6,
+                color=CLASS_COLORS[pair.classes.index(row["class"])], linewidth=2.5,
+            )  # fmt: skip
 
 
 def _network_legend(

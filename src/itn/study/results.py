@@ -22,6 +22,7 @@ from itn.study.archive import (
     recipe_of,
     tell_differences,
 )
+from itn.study.calibration_bias import rendered_request
 from itn.study.controls import control_change, controls_request, predictions
 from itn.study.distances import STEPS, distances_request
 from itn.study.learned import samples_request, transformer_pictures, transformers_request
@@ -95,7 +96,7 @@ def verify_result(path: Path) -> str:
         raise UsageError(differs)
     if UNKNOWN in _values(request.recipe):
         return "not compared: its pictures are not here, see itn data list"
-    if request.recipe["kind"] in ("trainings from other seeds", "samples"):
+    if request.recipe["kind"] in ("trainings from other seeds", "samples", "rendered pairs"):
         return f"not compared: no part of it is quicker than the whole; {request.command}"
     random = np.random.default_rng(zlib.crc32(path.name.encode()))
     if request.recipe["kind"] == "screening":
@@ -259,6 +260,9 @@ def request_of(path: Path) -> Request:
     if recipe["kind"] == "transformers":
         parameters = _transformer_parameters(path, recipe)
         return transformers_request(parameters, recipe["parts"], recipe["seeds"])
+    if recipe["kind"] == "rendered pairs":
+        names = {"network": _network_of(path, recipe), "limit": recipe["limit"]}
+        return rendered_request(FigureParameters(profile=path.parent.name, **names))
     if recipe["kind"] == "distances":
         return distances_request(_distance_parameters(path, recipe), recipe["size"])
     ask = _asks_for(recipe)
