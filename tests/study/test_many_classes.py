@@ -158,6 +158,12 @@ def test_what_is_missing_is_said(project):
         pooled_screenings(read_parameters({"profile": "toy"}))
 
 
+def test_a_class_that_is_named_is_not_looked_for_among_pooled_ones():
+    assert "n03642806" in load_profile(SAMPLE).classes
+    for given in ("laptop", "n03642806"):
+        assert read_parameters({"classes": [given]}).profile == "photos"
+
+
 def test_the_profile_looks_at_every_second_class():
     profile = load_profile(SAMPLE)
     assert list(profile.classes) == [one.wnid for one in imagenet_classes()[::2]]

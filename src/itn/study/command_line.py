@@ -105,7 +105,6 @@ def screen_profile(
     from itn.study.growing import archive_categories
     from itn.study.own_files import check_owned_files
     from itn.study.profiles import load_profile, read_parameters
-    from itn.study.screenings import screening_request
 
     by_category = load_profile(profile).by_category
     if scheduler and load_profile(profile).pooled:
@@ -127,8 +126,7 @@ def screen_profile(
         for each in network or load_profile(profile).networks
         for name in transformation or itn.TRANSFORMATIONS
     ]
-    if force or not all(screening_request(*one).archive.is_file() for one in wanted):
-        check_owned_files([parameters for parameters, _ in wanted])
+    check_owned_files(wanted, force)
     archived: Iterable[tuple[Request, bool]]
     if scheduler is None:
         archived = (archive_categories(*one, force) for one in wanted)

@@ -6,6 +6,7 @@ from pathlib import Path
 from itn.files import own_path
 from itn.messages import UsageError
 from itn.study.profiles import FigureParameters, chosen_network, load_profile
+from itn.study.screenings import screening_request
 from itn.zoo.catalog import CATALOG, DATA_SETS, Source, is_there
 from itn.zoo.recipes import network_recipe
 
@@ -29,20 +30,27 @@ def owned_files(parameters: FigureParameters) -> list[Owned]:
     return found
 
 
-def check_owned_files(wanted: Sequence[FigureParameters]) -> None:
-    """Raise a UsageError that names every file that is missing, and where it belongs."""
+def check_owned_files(wanted: Sequence[tuple[FigureParameters, str]], force: bool = False) -> None:
+    """Raise a UsageError that names every file that is missing, and where it belongs.
+
+    `wanted` are screenings, parameters and a transformation each. What is archived needs no files,
+    unless it is forced.
+    """
     missing = {
         f"{' and '.join(files)} in {folder}": None
-        for parameters in wanted
+        for parameters, _ in wanted
         for files, folder, there in owned_files(parameters)
         if not there
     }
-    if missing:
-        names = dict.fromkeys(parameters.profile for parameters in wanted)
-        raise UsageError(
-            f"profile {', '.join(names)} waits for files: {'; '.join(missing)}. Archives come "
-            "there by itn data fetch NAME --from FOLDER, which unpacks pictures"
-        )
+    if not missing:
+        return
+    if not force and all(screening_request(*one).archive.is_file() for one in wanted):
+        return
+    names = dict.fromkeys(parameters.profile for parameters, _ in wanted)
+    raise UsageError(
+        f"profile {', '.join(names)} waits for files: {'; '.join(missing)}. Archives come there "
+        "by itn data fetch NAME --from FOLDER, which unpacks pictures"
+    )
 
 
 def _downloaded(source: Source) -> bool:
