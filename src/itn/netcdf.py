@@ -59,11 +59,19 @@ def read_netcdf(path: str | Path) -> xr.DataTree:
         raise UsageError(f"{path} is not readable as NetCDF: {error}") from error
 
 
-def read_variables(path: Path, names: Iterable[str]) -> xr.Dataset:
-    """Read some variables of a result's root, which is fast, after `check`."""
+def read_arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Read some arrays of a result's root, which is fast, after `check`."""
     check(path)
-    with xr.open_dataset(path, engine="h5netcdf") as content:
-        return content[list(names)].load()
+    with h5py.File(path) as file:
+        return {name: _unpacked(file[name]) for name in names}
+
+
+def _unpacked(stored: h5py.Dataset) -> np.ndarray:
+    values: np.ndarray = stored[()]
+    if "scale_factor" not in stored.attrs:
+        return values
+    known = values != stored.attrs["_FillValue"]
+    return np.where(known, values * stored.attrs["scale_factor"], np.nan)
 
 
 def check(path: Path) -> None:

@@ -108,7 +108,7 @@ def test_families_are_tabulated_by_seed(known_study):
         "learned": "4.000",
         "random": pytest.approx(2 * ROOT_2),
         "grid": 0.5,
-        "grid member": "zoom 2, grayscale 0.5",
+        "grid member": "zoom 2, gray 0.5",
         "learned / random": pytest.approx(ROOT_2),
         "learned / grid": pytest.approx(8),
     }
@@ -133,7 +133,7 @@ def test_what_was_learned_is_one_row_for_each_seed(known_study):
     for name, (lowest, highest) in ranges.items():
         expected |= {f"{name}_lowest": lowest, f"{name}_highest": highest}
     first = table.loc["seed_3"].to_dict()
-    assert (first.pop("grid_spatial"), first.pop("grid_color")) == ("zoom 2", "grayscale 0.5")
+    assert (first.pop("grid_spatial"), first.pop("grid_color")) == ("zoom 2", "gray 0.5")
     assert first == pytest.approx(expected, abs=1e-9)
     second = table.loc["seed_5"]
     assert (second.outward, second.kept_epoch, second.held_out_accuracy) == (1, 2, 0.5)

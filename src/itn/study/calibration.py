@@ -25,7 +25,6 @@ from itn.plots import (
     format_magnitude,
     panels,
     positions,
-    readable,
 )
 from itn.study.pages import MISSING
 from itn.study.profiles import FigureParameters, load_profile
@@ -176,7 +175,7 @@ def calibration_summary(screenings: Screenings, parameters: FigureParameters) ->
         rows[network] = {
             "accuracy": _clean_accuracy(parameters, network),
             "worst": float(error.max()),
-            "worst class": readable(table["class"].iloc[int(error.argmax())]),
+            "worst class": title(table["class"].iloc[int(error.argmax())]),
             "missed": reachable - int(error.count()),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("network")
@@ -262,7 +261,7 @@ def _draw_pair(axes: Axes, name: str, screenings: Screenings) -> None:
     ideal = bayes_softmax(name, magnitude)
     known = known_threshold(name)
     for index, (class_name, color) in enumerate(zip(pair.classes, CLASS_COLORS, strict=True)):
-        label = readable(class_name)
+        label = title(class_name)
         axes.plot(magnitude, ideal[index], color=color, label=label, **IDEAL_STYLE)
         for network, style in zip(networks, NETWORK_STYLES, strict=False):
             curve = true_softmax(screenings[f"{network}/{name}"]).sel(category=class_name)

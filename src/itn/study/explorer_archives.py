@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.special import stdtrit
 
 from itn.messages import UsageError
-from itn.netcdf import read_netcdf, read_variables
+from itn.netcdf import read_arrays, read_netcdf
 from itn.study.archive import archived_files, find_kept
 from itn.study.learned import first_of, transformers_request
 from itn.study.profiles import (
@@ -28,7 +28,6 @@ PROFILES = {  # whose results of a network the page shows
     "alexnet_phantom": "phantom",
     "squeezenet": "imagenet",
 }
-PARTS = ("softmax", "label", "target")  # of a screening, that curves are made of
 
 
 def class_curves(network: str, size: int) -> dict[str, xr.Dataset]:
@@ -44,20 +43,24 @@ def class_curves(network: str, size: int) -> dict[str, xr.Dataset]:
     for name in TRANSFORMATIONS:
         request = screening_request(parameters, name, screened)
         if archived_classes(request):
-            curves = _curves(read_variables(request.archive, PARTS))
+            parts = read_arrays(request.archive, ("softmax", "label", "target", "magnitude"))
+            curves = _curves(**parts)
             if not np.array_equal(curves.magnitude, find_transformation(name).sweep(size)):
                 raise UsageError(f"{request.archive.name} is not of the default sweep")
             found[name] = curves
     return found
 
 
-def _curves(screening: xr.Dataset) -> xr.Dataset:
-    softmax, label = screening.softmax.values.astype(np.float64), screening.label.values
-    members = [softmax[label == index] for index in range(screening.sizes["category"])]
+def _curves(
+    softmax: np.ndarray, label: np.ndarray, target: np.ndarray, magnitude: np.ndarray
+) -> xr.Dataset:
+    members = [softmax[label == index].astype(np.float64) for index in range(len(target))]
     counts = np.array([len(own) for own in members])
     mean = np.array([own.mean(axis=0) for own in members])
     # One picture does not tell how others differ.
-    spread = np.array([own.std(axis=0, ddof=1) if len(own) > 1 else own[0] for own in members])
+    spread = np.array(
+        [own.std(axis=0, ddof=1) if len(own) > 1 else np.ones_like(own[0]) for own in members]
+    )
     reach = np.where(counts > 1, stdtrit(np.maximum(counts - 1, 1), 0.975), np.inf)[:, None]
     half = reach * spread / np.sqrt(counts)[:, None]
     over = ("category", "magnitude")
@@ -66,10 +69,10 @@ def _curves(screening: xr.Dataset) -> xr.Dataset:
             "mean": (over, mean),
             "low": (over, np.clip(mean - half, 0, 1)),
             "high": (over, np.clip(mean + half, 0, 1)),
-            "target": ("category", screening.target.values),
+            "target": ("category", target),
             "pictures": ("category", counts),
         },
-        coords={"magnitude": screening.magnitude.values},
+        coords={"magnitude": magnitude},
     )
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from itn.plots import factor_ticks, panels, readable
+from itn.plots import factor_ticks, panels
 from itn.study.common_axis import KEYS, order_classes
 from itn.study.titles import title
 from itn.transformations import GRAY_WEIGHTS, Motion, Recoloring, find_transformation
@@ -53,7 +53,7 @@ def plot_distances(table: pd.DataFrame, ranking: pd.DataFrame, intervals: bool =
         axes.set_xlim(0, len(columns))
         axes.set_ylim(len(classes), 0)
         axes.set_xticks(np.arange(len(columns)) + 0.5, [_name(*each) for each in columns])
-        axes.set_yticks(np.arange(len(classes)) + 0.5, [readable(each) for each in classes])
+        axes.set_yticks(np.arange(len(classes)) + 0.5, [title(each) for each in classes])
         axes.tick_params(length=0, labelsize=8)
         axes.tick_params(axis="x", labelrotation=90)
         for spine in axes.spines.values():

@@ -9,9 +9,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, panels, readable
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, panels
 from itn.study.learned import first_of
 from itn.study.matrices import decompose_color, decompose_spatial
+from itn.study.titles import title
 from itn.thresholds import accuracy_interval
 
 SLIDER_STYLES: tuple[dict[str, Any], ...] = (
@@ -47,7 +48,7 @@ def plot_samples(samples: xr.Dataset) -> Figure:
                 axes.set_yticks([])
                 said = samples.isel(picture=picture, slider=slider, value=column)
                 axes.set_xlabel(
-                    f"{readable(said.predicted.item())}\n{said.softmax.item():.2f}", fontsize=8
+                    f"{title(said.predicted.item())}\n{said.softmax.item():.2f}", fontsize=8
                 )
                 if row == 0 or slider == 0:
                     axes.set_title(f"{samples.value.values[column]:g}", fontsize=8)
@@ -109,8 +110,8 @@ def survey_table(study: xr.DataTree) -> pd.DataFrame:
         own = surveyed.slider.values == slider
         label = slider.replace("alpha", "α").replace("beta", "β")
         rows[label if " " in label else f"all {label}"] = {
-            f"lowest {title}": _with_interval(int(surveyed[name].values[own].min()), count)
-            for title, name in (("accuracy", "right"), ("consistency", "consistent"))
+            f"lowest {what}": _with_interval(int(surveyed[name].values[own].min()), count)
+            for what, name in (("accuracy", "right"), ("consistency", "consistent"))
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("moved")
 

@@ -7,9 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, draw_share, panels, readable
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, draw_share, panels
 from itn.study.learned import first_of
 from itn.study.matrices import decompose_color, decompose_spatial
+from itn.study.titles import title
 from itn.thresholds import NOT_REACHED, accuracy_interval, crossing
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
@@ -190,7 +191,7 @@ def comparison_table(study: xr.DataTree) -> pd.DataFrame:
             "random": displacement_at_required(comparison, "random"),
             "grid": comparison.attrs["grid_displacement"],
             "grid member": ", ".join(
-                readable(comparison.attrs[kind]) for kind in ("grid_spatial", "grid_color")
+                title(comparison.attrs[kind]) for kind in ("grid_spatial", "grid_color")
             ),
             "learned / random": ratios["to_random"],
             "learned / grid": ratios["to_grid"],
@@ -227,7 +228,7 @@ def learned_row(training: xr.DataTree) -> dict[str, float | str]:
     if "comparison" in training:
         comparison = training["comparison"].to_dataset()
         row |= displacement_ratios(comparison)
-        row |= {kind: readable(comparison.attrs[kind]) for kind in ("grid_spatial", "grid_color")}
+        row |= {kind: title(comparison.attrs[kind]) for kind in ("grid_spatial", "grid_color")}
     if "survey" in training:
         surveyed = training["survey"].to_dataset()
         for matrices in (

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import xarray as xr
 from matplotlib.figure import Figure
 
-from itn.plots import Drawing, panels, plot_softmax, readable
+from itn.plots import Drawing, panels, plot_softmax
 from itn.study.own_files import owned_files
 from itn.study.pages import keep_text, show_figure
 from itn.study.profiles import FigureParameters, chosen_network
@@ -54,7 +54,7 @@ def _waits(parameters: FigureParameters, network: str) -> str:
 
 def _in_the_page(parameters: FigureParameters, network: str, screening: xr.Dataset) -> str:
     """Write the figure with its caption in the page's markup."""
-    names = [readable(name) for name in screening.category.values]
+    names = [title(name) for name in screening.category.values]
     listed = ", ".join(names)
     where = f"results/{parameters.profile}/{network}"
     number = NUMBERS.get(network, "")

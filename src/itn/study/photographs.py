@@ -17,7 +17,6 @@ from itn.plots import (
     factor_ticks,
     format_magnitude,
     panels,
-    readable,
 )
 from itn.sinks import GAINS, gained, taken_for
 from itn.study.agreement import (
@@ -63,7 +62,7 @@ def _sinks(screening: xr.Dataset) -> dict[str, Any]:
     return {
         "not reached": int(kept.sum()),
         "gain": int(gain.sum()),
-        "class": readable(worst.category.item()),
+        "class": title(worst.category.item()),
         "share": float(worst),
         "at": format_magnitude(worst.magnitude.item(), transformation),
     }

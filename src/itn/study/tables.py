@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from itn.plots import format_magnitude, readable
+from itn.plots import format_magnitude
 from itn.sinks import GAINS, gained
 from itn.study.pages import MISSING
 from itn.study.profiles import FigureParameters
 from itn.study.screenings import highlighted
+from itn.study.titles import title
 from itn.thresholds import (
     CRITERIA,
     NOT_SCREENED,
@@ -69,7 +70,7 @@ def threshold_summary(screening: xr.Dataset) -> pd.DataFrame:
             if possible.sizes["category"]:
                 one = possible.isel(category=end)
                 row[name] = format_magnitude(one.threshold.item(), transformation)
-                row[f"{name} category"] = readable(one.category.item())
+                row[f"{name} category"] = title(one.category.item())
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("threshold")
 
 
@@ -115,7 +116,7 @@ def category_table(screening: xr.Dataset) -> pd.DataFrame:
     """
     target = screening.target.values
     count = np.bincount(screening.label.values, minlength=len(target))
-    classes = map(readable, screening["class"].values[target])
+    classes = map(title, screening["class"].values[target])
     return pd.DataFrame(
         {"pictures": count, "class": list(classes), "index": target},
         index=pd.Index(screening.category.values, name="category"),
