@@ -45,7 +45,11 @@ study.show_figure(study.plot_controls(controls), "controls")
 
 # %%
 table = study.control_table(controls)
-study.save_table(study.control_texts(table), "controls")
+texts = study.control_texts(table)
+study.save_table(texts.drop(columns="clipped").dropna(), "controls")
+
+# %%
+study.save_table(texts[["as screened", "clipped"]].dropna(), "controls_clipped")
 
 # %% [markdown]
 # How many of the thresholds are farther out, and nearer, and what is kept at least:

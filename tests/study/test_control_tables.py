@@ -107,8 +107,8 @@ def test_what_is_farther_out_for_every_picture_is_marked_and_what_is_equal_is_no
         ),
         ("noise", "up"),
     ]
-    assert texts.loc["brightness", CLIPPED].str.endswith(" ▲").all()
-    assert texts.loc[("noise", "up"), CLIPPED].endswith(" ▼")
+    assert texts.loc["brightness", CLIPPED].str.startswith("▲ ").all()
+    assert texts.loc[("noise", "up"), CLIPPED].startswith("▼ ")
     assert not texts[SCREENED].str.contains("[▲▼]").any()
     assert (texts.loc["translation_x", "edge"] == texts.loc["translation_x", SCREENED]).all()
     summary = control_summary(table)

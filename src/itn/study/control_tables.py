@@ -25,7 +25,7 @@ from itn.thresholds import accuracy_interval, is_correct, thresholds, value_at
 from itn.transformations import find_transformation
 
 CRITERION = "half"
-FARTHER, NEARER = " ▲", " ▼"
+FARTHER, NEARER = "▲ ", "▼ "
 LABELS = {
     SCREENED: "as screened",
     "zeros": "black outside",
@@ -103,7 +103,7 @@ def control_texts(table: pd.DataFrame) -> pd.DataFrame:
             row[control] = f"{of.kept:.0%} ({of.kept_low:.0%} to {of.kept_high:.0%})"
             row["lowest"] = f"{of.lowest:.0%}"
         else:
-            row[control] = f"{of.half}{FARTHER if of.farther else NEARER if of.nearer else ''}"
+            row[control] = f"{FARTHER if of.farther else NEARER if of.nearer else ''}{of.half}"
     there = {column for row in rows.values() for column in row}
     columns = [column for column in (*LABELS, "lowest") if column in there]
     texts = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
