@@ -65,8 +65,16 @@ coverage = study.coverage_table(screenings, rendered)
 study.save_table(study.coverage_texts(coverage), "coverage")
 
 # %%
-study.glue_table(coverage)
-coverage
+networks = study.load_profile(parameters.profile).networks
+held = ["held", "held low", "held high"]
+told = [*held, "gray alarms", "away alarms", "border", "transforming", "ρ"]
+study.glue_table(coverage, told, rows=networks)
+study.glue_table(coverage, ["known", "held", "gray", "away"], rows=["ideal_observer"])
+
+# %%
+draws = study.ideal_coverage(screenings)
+study.glue_table(draws)
+draws
 
 # %%
 study.show_figure(study.plot_bias(screenings, rendered), "bias")

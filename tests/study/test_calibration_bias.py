@@ -13,6 +13,7 @@ from itn.study.calibration_bias import (
     as_screening,
     coverage_table,
     coverage_texts,
+    ideal_coverage,
     ideal_screenings,
     magnitudes_near,
     plot_bias,
@@ -30,7 +31,8 @@ def empty(name):
     if name == "noise":
         magnitude = magnitude / 5
     said = np.full((2 * COUNT, len(magnitude), 2), 0.5)
-    return as_screening(said, pair, magnitude, np.repeat([0, 1], COUNT), list(pair.classes))
+    label, categories = np.repeat([0, 1], COUNT), [*pair.classes][::-1]  # in any order
+    return as_screening(said, pair, magnitude, label, categories, list(pair.classes))
 
 
 @pytest.fixture(scope="module")
@@ -105,20 +107,28 @@ def test_the_ideal_observer_has_the_known_thresholds_and_no_false_alarm(ideal):
 
 
 def test_coverage_and_bias_are_those_that_were_planted(ideal):
-    """A fifth farther out is a tenth of a separation; of both networks one does so anew, too."""
+    """A fifth farther out is a tenth of a separation; one of two networks does so anew, too."""
     measured = farther(ideal, 1.2, "own") | farther(ideal, 1.2, "moved")
-    known = {key: each for key, each in ideal.items() if "grayscale" not in key}
-    rendered = farther(known, 1.2, "own") | farther(known, 1.0, "moved")
+    rendered = farther(ideal, 1.2, "own") | farther(ideal, 1.0, "moved")
     table = coverage_table(measured, rendered)
     assert table.index.tolist() == [IDEAL, "own", "moved"]
-    assert (table.known == 5).all() and (table.without == 7).all() and (table.gray == 2).all()
+    assert (table.known == 5).all() and (table.away == 5).all() and (table.gray == 2).all()
     first, own, moved = table.to_dict("records")
     assert own["held"] == moved["held"] < first["held"]
-    assert (own["alarms"], own["gray alarms"]) == (0, 0)
     assert own["held low"] <= own["held"] / 5 <= own["held high"]
-    assert own["rendered"] == own["error"] == pytest.approx(0.1, abs=0.02)
-    assert own["apart"] == 0 and own["ρ"] == pytest.approx(1)
-    assert moved["rendered"] < 0.02 and moved["apart"] == pytest.approx(0.1, abs=0.02)
+    assert own["error"] == moved["error"] == pytest.approx(0.1, abs=0.02)
+    for one, other in ((own["border"], moved["border"]), (moved["transforming"], 0)):
+        assert (one, other) == (pytest.approx(0.1, abs=0.02), pytest.approx(0, abs=0.02))
+    assert own["transforming"] == 0
+    assert own["ρ"] == pytest.approx(1)
+
+
+def test_intervals_of_the_ideal_observer_hold_what_they_should(ideal):
+    few = {f"net/{name}": ideal[f"{IDEAL}/{name}"] for name in ("translation_x", "noise")}
+    row = ideal_coverage(few, draws=20).iloc[0]
+    assert (row.draws, row.known) == (20, 60)
+    assert row["held low"] < 0.95 < row["held high"]
+    assert row["held low"] < row.share < row["held high"]
 
 
 def test_false_alarms_are_counted(ideal):
@@ -130,7 +140,7 @@ def test_false_alarms_are_counted(ideal):
     mean[:, mean.magnitude.values >= 0.5, index] = 0.9
     made = farther(ideal, 1) | {"net/grayscale": gray}
     row = coverage_table(made, farther(ideal, 1)).loc["net"]
-    assert (row.alarms, row["gray alarms"], row.gray) == (1, 1, 2)
+    assert (row["gray alarms"], row.gray, row["away alarms"]) == (1, 2, 0)
 
 
 def test_coverage_is_written_with_its_interval(ideal):
@@ -138,11 +148,10 @@ def test_coverage_is_written_with_its_interval(ideal):
     first, net = coverage_texts(table).to_dict("records")
     row = table.loc["net"]
     wanted = f"{row.held:.0f} of 5 ({row['held low']:.0%} to {row['held high']:.0%})"
-    assert net["known threshold in the interval"] == wanted
-    assert net["false alarms, color"] == "0 of 2"
-    assert net["false alarms, away from the partner"] == "0 of 5"
-    assert net["error, rendered anew"] == f"{row.rendered:.3f}"
-    assert first["error, rendered anew"] == first["apart"] == first["ρ"] == "–"
+    assert net["known threshold held"] == wanted
+    assert (net["false alarms, color"], net["false alarms, away"]) == ("0 of 2", "0 of 5")
+    assert net["border"] == f"{row.border:.3f}"
+    assert first["border"] == first["transforming"] == first["ρ"] == "–"
 
 
 def test_intervals_that_miss_are_marked(ideal):

@@ -15,6 +15,7 @@ from .calibration import plot_symmetry as plot_symmetry
 from .calibration import symmetry_table as symmetry_table
 from .calibration_bias import coverage_table as coverage_table
 from .calibration_bias import coverage_texts as coverage_texts
+from .calibration_bias import ideal_coverage as ideal_coverage
 from .calibration_bias import plot_bias as plot_bias
 from .calibration_bias import rendered_screenings as rendered_screenings
 from .claims import ledger_table as ledger_table

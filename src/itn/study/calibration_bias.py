@@ -27,7 +27,7 @@ from itn.study.pages import MISSING
 from itn.study.profiles import FigureParameters, chosen_network, load_profile, project_folder
 from itn.study.screenings import file_name
 from itn.study.titles import title
-from itn.thresholds import accuracy_interval
+from itn.thresholds import REACHED, accuracy_interval
 from itn.transformations import even, find_transformation
 from itn.zoo.recipes import network_recipe
 
@@ -43,8 +43,11 @@ NETWORK_STYLES: tuple[dict[str, Any], ...] = (
 )
 
 
-def ideal_screenings(screenings: Screenings) -> dict[str, xr.Dataset]:
-    """Let the ideal observer look at the pictures of the critical pairs, as networks did."""
+def ideal_screenings(screenings: Screenings, seed: int = SEED) -> dict[str, xr.Dataset]:
+    """Let the ideal observer look at the pictures of the critical pairs, as networks did.
+
+    Or at as many others, of another seed.
+    """
     network = networks_of(screenings)[0]
     found = {}
     for pair in PHANTOM_PAIRS.values():
@@ -54,12 +57,13 @@ def ideal_screenings(screenings: Screenings) -> dict[str, xr.Dataset]:
         softmax = np.empty((like.sizes["image"], like.sizes["magnitude"], 2))
         for category, name in enumerate(like.category.values.tolist()):
             own, members = pair.classes.index(name), np.flatnonzero(like.label == category)
-            theta = draw_nuisances(name, range(len(members)), SEED)[pair.parameter][:, None]
+            theta = draw_nuisances(name, range(len(members)), seed)[pair.parameter][:, None]
             said = posterior(pair.name, own, theta, like.magnitude.values)
             softmax[members, :, own], softmax[members, :, 1 - own] = said, 1 - said
         found[f"{IDEAL}/{pair.name}"] = as_screening(
-            softmax, pair, like.magnitude.values, like.label.values, list(pair.classes)
-        )
+            softmax, pair, like.magnitude.values, like.label.values, like.category.values.tolist(),
+            list(pair.classes),
+        )  # fmt: skip
     return found
 
 
@@ -68,7 +72,7 @@ def rendered_screenings(parameters: FigureParameters) -> dict[str, xr.Dataset]:
 
     At magnitudes near the known threshold; without the hues, which have none.
     """
-    found = {}
+    found: dict[str, xr.Dataset] = {}
     for network in load_profile(parameters.profile).networks:
         tree = obtain(rendered_request(parameters.model_copy(update={"network": network})))
         found |= {f"{network}/{name}": part.to_dataset() for name, part in tree.children.items()}
@@ -101,7 +105,7 @@ def rendered_request(parameters: FigureParameters) -> Request:
             for pair in pairs:
                 said = []
                 for magnitude in recipe["magnitudes"][pair.name]:
-                    images = [_moved(pair, name, count, magnitude) for name in sorted(pair.classes)]
+                    images = [_moved(pair, name, count, magnitude) for name in pair.classes]
                     said.append(classifier.predict(np.concatenate(images)))
                     bar.update()
                 parts[pair.name] = as_screening(
@@ -109,6 +113,7 @@ def rendered_request(parameters: FigureParameters) -> Request:
                     pair,
                     np.array(recipe["magnitudes"][pair.name]),
                     np.repeat([0, 1], count),
+                    list(pair.classes),
                     list(classifier.class_names),
                 )
         return xr.DataTree.from_dict(parts)
@@ -143,10 +148,13 @@ def as_screening(
     pair: PhantomPair,
     magnitude: Numbers,
     label: npt.NDArray[np.integer[Any]],
+    categories: list[str],
     classes: list[str],
 ) -> xr.Dataset:
-    """Make a screening of what was said of the pictures of a pair, softmax [N, M, K]."""
-    categories = sorted(pair.classes)
+    """Make a screening of what was said of the pictures of a pair, softmax [N, M, K].
+
+    The pictures are those of its ``categories``, each by its ``label``; K counts the ``classes``.
+    """
     target = np.array([classes.index(name) for name in categories])
     mean = np.stack([softmax[label == each].mean(axis=0) for each in range(2)])  # [C, M, K]
     peaks = mean.max(axis=1)
@@ -184,61 +192,88 @@ def as_screening(
 def coverage_table(screenings: Screenings, rendered: Screenings) -> pd.DataFrame:
     """Count, for the ideal observer and each network, what intervals hold, and false alarms.
 
-    ``known`` thresholds, those that the 95 % intervals ``held``, and the 95 % Clopper-Pearson
-    interval of that share, ``held low`` and ``held high``; ``alarms`` of the ``without``, the
-    directions in which the ideal observer never changes its mind, and of those the ones of the
-    ``gray`` pairs. ``error`` is the median distance to the known thresholds in separations, of the
-    ``rendered`` pictures the same, ``apart`` that between both, and ``ρ`` the correlation of the
-    two, with their signs.
+    ``held`` of the ``known`` thresholds lie in their 95 % interval; ``held low`` and ``held high``
+    are the ends of the 95 % Clopper-Pearson interval of that share. False alarms are thresholds in
+    directions in which the ideal observer never changes its mind: ``gray alarms`` of the ``gray``
+    ones, of fading color, and ``away alarms`` of those that lead ``away`` from the other class.
+    Medians in separations: the ``error``; the ``border``, how far off thresholds of pictures that
+    are ``rendered`` anew are from those of the ideal observer; ``transforming``, how far those of
+    transformed pictures are from there. ``ρ`` correlates the errors with those of rendered ones.
     """
-    anew = known_and_measured(rendered).set_index(["network", "pair", "class", "direction"])
+    key = ["pair", "class", "direction"]
+    table = known_and_measured({**ideal_screenings(screenings), **screenings})
+    found = {str(name): own.set_index(key) for name, own in table.groupby("network", sort=False)}
+    anew = {
+        str(name): own.set_index(key).error
+        for name, own in known_and_measured(rendered).groupby("network")
+    }
     rows = {}
-    table = known_and_measured(ideal_screenings(screenings) | screenings)
-    for network, own in table.groupby("network", sort=False):
+    for network, own in found.items():
         known, without = own[own.known.notna()], own[own.known.isna()]
-        held, count = int(known.held.sum()), len(known)
-        low, high = accuracy_interval(np.array(held), count)
-        gray = without[without.transformation == "grayscale"]
-        rows[str(network)] = row = {
-            "known": count,
-            "held": held,
-            "held low": float(low),
-            "held high": float(high),
-            "without": len(without),
-            "alarms": int(without.threshold.notna().sum()),
-            "gray": len(gray),
-            "gray alarms": int(gray.threshold.notna().sum()),
+        gray = without.transformation == "grayscale"
+        alarm = without.status == REACHED
+        rows[network] = _coverage(known) | {
+            "gray": int(gray.sum()),
+            "gray alarms": int((gray & alarm).sum()),
+            "away": int((~gray).sum()),
+            "away alarms": int((~gray & alarm).sum()),
             "error": float(known.error.abs().median()),
         }
         if network != IDEAL:
-            both = known.set_index(["network", "pair", "class", "direction"]).error.to_frame()
-            both["anew"] = anew.error
-            row["rendered"] = float(both.anew.abs().median())
-            row["apart"] = float((both.error - both.anew).abs().median())
-            row["ρ"] = float(both.corr().iloc[0, 1])
+            moved = anew[network].reindex(known.index)
+            chance = found[IDEAL].error.reindex(known.index)
+            rows[network] |= {
+                "border": float((moved - chance).abs().median()),
+                "transforming": float((known.error - moved).abs().median()),
+                "ρ": float(known.error.corr(moved)),
+            }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("observer")
+
+
+def _coverage(known: pd.DataFrame) -> dict[str, float]:
+    """Count how many known thresholds their intervals hold."""
+    held, count = int(known.held.sum()), len(known)
+    low, high = accuracy_interval(np.array(held), count)
+    return {"known": count, "held": held, "held low": float(low), "held high": float(high)}
+
+
+def ideal_coverage(screenings: Screenings, draws: int = 25) -> pd.DataFrame:
+    """Count in one row what intervals of the ideal observer hold for other draws of the pictures.
+
+    As many pictures of each class as were screened. Its two thresholds under rotation are off by
+    the same, so that only one of them counts.
+    """
+    tables = [
+        known_and_measured(ideal_screenings(screenings, seed))
+        for seed in Progress(range(SEED + 1, SEED + 1 + draws), "ideal observer", delay=2)
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    twice = (table.transformation == "rotation") & (table.direction == "down")
+    row = _coverage(table[table.known.notna() & ~twice])
+    row["share"] = row["held"] / row["known"]
+    return pd.DataFrame([row | {"draws": draws}], index=["draws"])
 
 
 def coverage_texts(table: pd.DataFrame) -> pd.DataFrame:
     """Write what `coverage_table` says as a page shows it."""
-    rows = {}
-    for observer, row in table.to_dict("index").items():
-        away, alarms = row["without"] - row["gray"], row["alarms"] - row["gray alarms"]
-        rows[observer] = {
-            "known threshold in the interval": f"{row['held']:.0f} of {row['known']:.0f}"
+    rows = {
+        observer: {
+            "known threshold held": f"{row['held']:.0f} of {row['known']:.0f}"
             f" ({row['held low']:.0%} to {row['held high']:.0%})",
             "false alarms, color": f"{row['gray alarms']:.0f} of {row['gray']:.0f}",
-            "false alarms, away from the partner": f"{alarms:.0f} of {away:.0f}",
-            "error": f"{row['error']:.3f}",
-            "error, rendered anew": _decimals(row["rendered"]),
-            "apart": _decimals(row["apart"]),
-            "ρ": _decimals(row["ρ"]),
+            "false alarms, away": f"{row['away alarms']:.0f} of {row['away']:.0f}",
+            "error": _decimals(row["error"]),
+            "border": _decimals(row["border"]),
+            "transforming": _decimals(row["transforming"]),
+            "ρ": _decimals(row["ρ"], 2),
         }
+        for observer, row in table.to_dict("index").items()
+    }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("observer")
 
 
-def _decimals(value: float) -> str:
-    return MISSING if np.isnan(value) else f"{value:.3f}"
+def _decimals(value: float, digits: int = 3) -> str:
+    return MISSING if np.isnan(value) else f"{value:.{digits}f}"
 
 
 def plot_bias(screenings: Screenings, rendered: Screenings) -> Figure:
@@ -254,13 +289,13 @@ def plot_bias(screenings: Screenings, rendered: Screenings) -> Figure:
         axes = grid[0, 0]
         for network, style in zip(networks_of(screenings), NETWORK_STYLES, strict=False):
             own = table.loc[network]
-            ends = [own.error - own["error low"], own["error high"] - own.error]
+            bars = np.array([own.error - own["error low"], own["error high"] - own.error])
             axes.errorbar(
-                own.anew, own.error, yerr=np.clip(np.nan_to_num(ends), 0, None), linestyle="",
+                own.anew, own.error, yerr=np.nan_to_num(bars, posinf=0).clip(0), linestyle="",
                 markersize=4, elinewidth=0.8, alpha=0.8, label=title(network), **style,
             )  # fmt: skip
         ends = np.array([axes.get_xlim(), axes.get_ylim()])
-        both = [ends.min(), ends.max()]
+        both = np.array([ends.min(), ends.max()])
         axes.plot(both, both, color="#777777", linewidth=0.8, zorder=0)
         for line in (axes.axhline, axes.axvline):
             line(0, color="#BBBBBB", linewidth=0.8, linestyle="--", zorder=0)
