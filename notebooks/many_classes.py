@@ -53,4 +53,8 @@ half = study.half_table(screenings)
 study.save_table(study.half_texts(half), "half")
 
 # %%
+noise = ["squeezenet_top-1_noise_up", "efficientnet_lite0_top-1_noise_up"]
+study.glue_table(half, ["text"], rows=noise)
+
+# %%
 half
