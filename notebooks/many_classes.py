@@ -36,7 +36,8 @@ untouched = study.untouched_table(screenings)
 untouched
 
 # %%
-study.glue_table(untouched)
+study.glue_table(untouched.drop(columns="pictures"))
+study.glue_table(untouched.iloc[:1], ["pictures"])
 
 # %% [markdown]
 # Thick lines: the class comes first; thin lines: it is among the first five. Bands are 95 %
@@ -51,6 +52,10 @@ study.show_figure(study.plot_many_classes(screenings), "many_classes")
 # %%
 half = study.half_table(screenings)
 study.save_table(study.half_texts(half), "half")
+
+# %%
+noise = ["squeezenet_top-1_noise_up", "efficientnet_lite0_top-1_noise_up"]
+study.glue_table(half, ["text"], rows=noise)
 
 # %%
 half

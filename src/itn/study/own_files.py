@@ -10,7 +10,7 @@ from itn.study.screenings import screening_request
 from itn.zoo.catalog import CATALOG, DATA_SETS, Source, is_there
 from itn.zoo.recipes import network_recipe
 
-Owned = tuple[tuple[str, ...], Path, bool]  # files, the folder they belong in, whether they do
+Owned = tuple[tuple[str, ...], Path, bool]  # files, the folder they belong in, are they there
 
 
 def owned_files(parameters: FigureParameters) -> list[Owned]:
