@@ -287,7 +287,7 @@ export class Page {
     const { name, identity } = transformation;
     const rest = without(view.magnitudes, name);
     // An archived curve is of nothing else.
-    const alone = Object.keys(rest).length === 0 && !view.clip && !view.learned && view.fill === contents.fill;
+    const alone = Object.keys(rest).length === 0 && !view.clip && !view.learned && view.fill === description.fill;
     return {
       view,
       picture: this.pictureName(),
