@@ -15,7 +15,7 @@ from itn.messages import UsageError
 from itn.netcdf import write_netcdf
 from itn.study import archive
 from itn.study import screenings as screening_study
-from itn.study.archive import cached_files, differences, digest_of, find_archived, obtain
+from itn.study.archive import cached_files, differences, digest_of, find_archived, find_kept, obtain
 from itn.study.profiles import read_parameters
 from itn.study.screenings import screening_request
 
@@ -171,6 +171,16 @@ def test_a_damaged_result_of_the_cache_is_computed_again(project, computed):
     path.write_bytes(path.read_bytes()[:-10])
     shown()
     assert len(computed) == 2
+
+
+def test_what_is_kept_is_found_without_being_computed(project, computed):
+    request = screening_request(read_parameters({"profile": "toy"}), "grayscale")
+    assert find_kept(request) is None and computed == []
+    shown()
+    (path,) = cached_files()
+    assert find_kept(request) == path
+    archive.archive(request)
+    assert find_kept(request) == request.archive and len(computed) == 1
 
 
 def test_a_damaged_archive_is_said_and_not_served(project):

@@ -378,6 +378,12 @@ def test_keyboard_moves_a_slider_and_the_address_follows(page, browser):
     assert browser.run("document.activeElement.getAttribute('aria-valuetext')") == "31°"
     controls = "document.querySelectorAll('#explorer :is(input, select)')"
     assert browser.run(f"[...{controls}].filter(e => !e.labels.length).length") == 0
+    pictures = "document.querySelectorAll('#explorer [role=img]:not(.chart)')"
+    labels = browser.run(f"[...{pictures}].map(each => each.ariaLabel)")
+    assert labels == ["disc", "disc, transformed"]
+    described = "document.getElementById(document.querySelector('[aria-describedby]')"
+    described += ".getAttribute('aria-describedby')).textContent"
+    assert "“disc”" in browser.run(described)
 
 
 @pytest.mark.parametrize("width", [390, 1400])

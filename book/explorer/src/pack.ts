@@ -20,6 +20,7 @@ export interface NetworkDescription {
   readonly preprocessing: { readonly matrix: readonly number[][]; readonly offset: readonly number[] };
   readonly layers: readonly LayerDescription[];
   readonly deviation: number; // of the softmax, by rounded weights
+  readonly fill: Fill; // that its curves were made with
   readonly curves: Readonly<Record<string, CurvesDescription>>; // by transformation
   readonly family: FamilyDescription | null;
 }
@@ -51,7 +52,6 @@ export interface Contents {
   readonly sweeps: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
   readonly grayWeights: readonly [number, number, number];
   readonly chroma: readonly (readonly number[])[]; // [3, 2], colors without luminance
-  readonly fill: Fill; // that archived results were made with
   readonly networks: readonly NetworkDescription[];
   readonly pictures: readonly SamplePicture[];
   readonly engine: ArrayNumber; // the wasm module

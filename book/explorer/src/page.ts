@@ -35,7 +35,7 @@ export class Page {
   private readonly before = element("canvas", { role: "img" });
   private readonly after = element("canvas", { role: "img" });
   private readonly answers = element("ol");
-  private readonly fit = element("p", { className: "fit" });
+  private readonly fit = element("p", { className: "fit", id: "explorer-fit" });
   private readonly sentence = element("p", { className: "verdict" });
   private readonly live = element("p", { className: "visually-hidden", role: "status" });
   private readonly refused = element("p", { className: "refused", role: "alert" });
@@ -69,6 +69,7 @@ export class Page {
       (fill) => { this.change({ fill: fill as Fill }); },
     );
     this.clip.addEventListener("change", () => { this.change({ clip: this.clip.checked }); });
+    this.picture.select.setAttribute("aria-describedby", this.fit.id);
     this.lay();
     this.follow();
     addEventListener("hashchange", () => {
@@ -287,7 +288,7 @@ export class Page {
     const { name, identity } = transformation;
     const rest = without(view.magnitudes, name);
     // An archived curve is of nothing else.
-    const alone = Object.keys(rest).length === 0 && !view.clip && !view.learned && view.fill === contents.fill;
+    const alone = Object.keys(rest).length === 0 && !view.clip && !view.learned && view.fill === description.fill;
     return {
       view,
       picture: this.pictureName(),

@@ -95,7 +95,8 @@ def _family_file(network: str) -> Path | None:
     # The one that is studied is the first.
     if profile.transformers is None or network != profile.networks[0]:
         return None
-    return find_kept(transformers_request(TransformerParameters(profile=PROFILES[network])))
+    parameters = TransformerParameters(profile=PROFILES[network])
+    return find_kept(transformers_request(parameters, seeds=profile.transformers.seeds[:1]))
 
 
 def learned_family(network: str) -> xr.Dataset | None:

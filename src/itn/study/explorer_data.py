@@ -19,7 +19,7 @@ from itn.classifiers import Classifier, load_classifier
 from itn.messages import UsageError
 from itn.phantom.objects import PHANTOM_CLASSES
 from itn.preprocessing import describe_preprocessing
-from itn.study.explorer_archives import class_curves, learned_family
+from itn.study.explorer_archives import PROFILES, class_curves, learned_family
 from itn.study.matrices import CHROMA
 from itn.study.profiles import load_profile
 from itn.study.titles import title
@@ -76,7 +76,6 @@ def write_pack(engine: bytes, families: Mapping[str, xr.Dataset] | None = None) 
         },
         "grayWeights": GRAY_WEIGHTS,
         "chroma": CHROMA.tolist(),
-        "fill": load_profile("photos").fill,
         "networks": networks,
         "pictures": [_picture(arrays, name, sizes) for name in (*PHOTOGRAPHS, *PHANTOM_CLASSES)],
         "engine": arrays.add(np.frombuffer(engine, np.uint8)),
@@ -143,6 +142,7 @@ def _network(arrays: _Arrays, name: str, family: xr.Dataset | None) -> dict[str,
             }
             for transformation, each in class_curves(name, classifier.input_size).items()
         },
+        "fill": load_profile(PROFILES[name]).fill,
         "family": None if family is None else _family(arrays, family),
     }
 
