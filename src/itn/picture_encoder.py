@@ -1,0 +1,66 @@
+"""A small encoder that tells the transformers what is in a picture."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from itn.warp import Tensor
+
+ENCODED_SIZE = 32  # pixels at least, to which pictures are averaged before
+FILTERS = (16, 32)  # of the convolutions
+
+
+@keras.saving.register_keras_serializable("itn")
+class PictureEncoder(layers.Layer):
+    """Turn each picture into a few features in [-1, 1], by itself.
+
+    The picture is averaged over blocks to 32 to 63 pixels. Two convolutions, 3 x 3 with stride 2
+    and rectified linear units, follow, then the mean and the maximum over all places, and a dense
+    layer with tanh. Nothing depends on the other pictures of a batch.
+    """
+
+    def __init__(self, features: int, *, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32"} | kwargs)  # whatever the global policy says
+        self.features, self.seed = int(features), int(seed)
+
+    def build(self, images_shape: Any) -> None:
+        """Make the weights."""
+        seeds = iter(np.random.SeedSequence(self.seed).generate_state(len(FILTERS) + 1).tolist())
+        self.block = max(1, min(images_shape[1:3]) // ENCODED_SIZE)
+        channels = images_shape[-1]
+        self.convolutions = []
+        for index, filters in enumerate(FILTERS, start=1):
+            convolution = layers.Conv2D(
+                filters, 3, 2, "same", activation="relu", name=f"convolution_{index}",
+                kernel_initializer=keras.initializers.HeNormal(next(seeds)),
+                dtype=self.dtype_policy,
+            )  # fmt: skip
+            convolution.build((None, None, None, channels))
+            self.convolutions.append(convolution)
+            channels = filters
+        self.dense = layers.Dense(
+            self.features,
+            "tanh",
+            kernel_initializer=keras.initializers.GlorotNormal(next(seeds)),
+            dtype=self.dtype_policy,
+            name="dense",
+        )
+        self.dense.build((None, 2 * channels))
+        self.built = True
+
+    def call(self, images: Tensor) -> Tensor:
+        """Return the features [N, F] of pictures; the gradient ends at the pictures."""
+        maps = 2 * ops.stop_gradient(images) - 1
+        if self.block > 1:
+            maps = ops.average_pool(maps, self.block, self.block)
+        for convolution in self.convolutions:
+            maps = convolution(maps)
+        both = ops.mean(maps, axis=(1, 2)), ops.max(maps, axis=(1, 2))
+        return self.dense(ops.concatenate(both, axis=-1))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that rebuild the layer."""
+        config: dict[str, Any] = super().get_config()
+        return config | {"features": self.features, "seed": self.seed}
