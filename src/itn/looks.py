@@ -40,7 +40,7 @@ class MatrixLook:
                 images = local_filter(images, kernels, fill)
             return recolor(images, color)
 
-        self.name, self.look = classifier.name, Look(classifier, moved)
+        self.name, self.fill, self.look = classifier.name, fill, Look(classifier, moved)
 
     def softmax(
         self,
