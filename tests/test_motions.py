@@ -30,12 +30,14 @@ def test_every_member_decomposes_into_its_parameters(motion):
     given = drawn(motion)
     found = decompose_spatial(matrices(given, motion))
     turn = np.degrees((given[:, 0] + np.pi) % (2 * np.pi) - np.pi)
-    scale_x = np.exp(given[:, 3]) if motion != "rigid" else np.ones(len(given))
+    count = given.shape[1]
+    scale_x = np.exp(given[:, 3]) if count > 3 else np.ones(len(given))
     scale_y = np.exp(given[:, 4]) if motion == "affine" else scale_x
     shear = given[:, 5] if motion == "affine" else np.zeros(len(given))
     for name, expected in (
         ("rotation", turn), ("scale_x", scale_x), ("scale_y", scale_y), ("shear", shear),
-        ("translation_x", given[:, 1] / 2), ("translation_y", given[:, 2] / 2),
+        ("translation_x", given[:, 1] / 2 if count > 1 else 0),
+        ("translation_y", given[:, 2] / 2 if count > 1 else 0),
     ):  # fmt: skip
         np.testing.assert_allclose(found[name], expected, rtol=1e-4, atol=1e-4, err_msg=name)
 
@@ -44,9 +46,10 @@ def test_every_member_decomposes_into_its_parameters(motion):
 def test_the_content_moves_as_scikit_image_moves_points(motion):
     """Its y axis points up for us, so that turns go the other way."""
     for values, matrix in zip(drawn(motion, 5), matrices(drawn(motion, 5), motion), strict=True):
-        turn, right, down = values[:3].astype(float)
-        logs = {"rigid": np.zeros(2), "similarity": np.repeat(values[3:4], 2)}
-        scale = np.exp(logs.get(motion, values[3:5]))
+        values = values.astype(float)
+        turn, right, down = values[:3] if len(values) > 1 else (values[0], 0.0, 0.0)
+        logs = {"affine": values[3:5], "similarity": np.repeat(values[3:4], 2)}
+        scale = np.exp(logs.get(motion, np.zeros(2)))
         turned = skimage.transform.AffineTransform(rotation=-turn)
         scaled = skimage.transform.AffineTransform(scale=scale)
         shear = [[1, values[5] if motion == "affine" else 0, 0], [0, 1, 0], [0, 0, 1]]
@@ -71,11 +74,9 @@ def test_compositions_and_inverses_are_motions_of_the_same_kind(motion):
     for members in (one @ other, np.linalg.inv(one)):
         parts = decompose_spatial(members[:, :2])
         logs = np.log(parts[["scale_x", "scale_y"]].to_numpy())  # nothing is mirrored
-        values = np.c_[np.radians(parts.rotation), 2 * parts[["translation_x", "translation_y"]]]
-        if motion != "rigid":
-            values = np.c_[values, logs[:, :1]]
-        if motion == "affine":
-            values = np.c_[values, logs[:, 1], parts.shear]
+        shifts = 2 * parts[["translation_x", "translation_y"]]
+        values = np.c_[np.radians(parts.rotation), shifts, logs, parts.shear]
+        values = values[:, : MOTIONS[motion]]  # what is left out has to be at rest
         again = matrices(values.astype("float32"), motion)
         np.testing.assert_allclose(again, members[:, :2], rtol=2e-4, atol=2e-4)
 

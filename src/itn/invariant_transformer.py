@@ -66,10 +66,10 @@ class InvariantTransformerNet(keras.Model):
         the accuracy comes to hover below the required one, since few pictures are a noisy witness.
     fill : {"zeros", "edge", "reflect", "mean"}, default "zeros"
         What lies outside a picture, see `itn.affine_warp`.
-    motion : {"free", "affine", "similarity", "rigid"}, default "free"
+    motion : {"free", "affine", "similarity", "rigid", "turn"}, default "free"
         What the spatial dense layers say: the six entries of A, as in the paper, or turn, scale,
-        shear and shift of the content, of which A follows in closed form (`itn.motions`). The
-        families of the last three are parts of groups of transformations.
+        shear and shift of the content, as far as there are some, of which A follows in closed form
+        (`itn.motions`). The families of all but the first are parts of groups of transformations.
     kernel_dim : int, default 0
         Length r of a third control vector γ. If it is not 0, a third transformer, between the
         spatial and the color one, filters each color channel by a k x k kernel K(γ), see

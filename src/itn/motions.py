@@ -1,6 +1,6 @@
 """Motions of a picture's content in closed form: turn, scale, shear and shift.
 
-Four models of motion, as in image registration, each a subset of the one before:
+Models of motion, as in image registration, each a subset of the one before:
 
 =============  =====================================================  ==================
 name           what the content does                                  parameters
@@ -9,6 +9,7 @@ name           what the content does                                  parameters
 "affine"       it is turned, sheared, scaled by two factors, shifted  φ, c_x, c_y, a, b, s
 "similarity"   it is turned, scaled by one factor, shifted            φ, c_x, c_y, a
 "rigid"        it is turned and shifted                               φ, c_x, c_y
+"turn"         it is turned about the middle of the picture           φ
 =============  =====================================================  ==================
 
 All but the first are groups: with two members, their composition and their inverses are motions
@@ -21,7 +22,8 @@ from itn import ops
 from itn.messages import unknown
 from itn.warp import Tensor
 
-MOTIONS = {"free": 6, "affine": 6, "similarity": 4, "rigid": 3}  # how many parameters each has
+# How many parameters each has.
+MOTIONS = {"free": 6, "affine": 6, "similarity": 4, "rigid": 3, "turn": 1}
 
 
 def check_motion(motion: str) -> None:
@@ -55,7 +57,7 @@ def motion_matrix(parameters: Tensor, motion: str) -> Tensor:
         and down, in half widths and half heights; a and b, logarithms of the scales (of one, both,
         for "similarity"; positive enlarges); s, the shear. For "free": the entries of A, row by
         row.
-    motion : {"free", "affine", "similarity", "rigid"}
+    motion : {"free", "affine", "similarity", "rigid", "turn"}
         Which of them there are.
 
     Returns
@@ -65,11 +67,11 @@ def motion_matrix(parameters: Tensor, motion: str) -> Tensor:
     """
     if motion == "free":
         return ops.reshape(parameters, (-1, 2, 3))
-    turn, right, down = (parameters[:, index] for index in range(3))
-    still = ops.zeros_like(turn)
-    log_x = still if motion == "rigid" else parameters[:, 3]
-    log_y = parameters[:, 4] if motion == "affine" else log_x
-    shear = parameters[:, 5] if motion == "affine" else still
+    given = [parameters[:, index] for index in range(MOTIONS[motion])]
+    if motion == "similarity":
+        given.append(given[3])  # one scale for both
+    given += [ops.zeros_like(given[0])] * (MOTIONS["affine"] - len(given))
+    turn, right, down, log_x, log_y, shear = given
     cos, sin, narrower, flatter = ops.cos(turn), ops.sin(turn), ops.exp(-log_x), ops.exp(-log_y)
     rows = (
         (narrower * (cos - shear * sin), -narrower * (sin + shear * cos)),

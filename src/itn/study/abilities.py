@@ -1,6 +1,7 @@
-"""What options beyond the paper let the Invariant Transformer Net learn, asked of the phantom.
+"""What options beyond the paper let the Invariant Transformer Net learn.
 
-Four questions, each a few short trainings in front of the same frozen network:
+Four questions, each a few short trainings in front of the same frozen network, the first, second
+and fourth of the phantom alone:
 
 - *turning*: from discs alone, do families of turns, scales, shears and shifts find what a disc
   may be done to, which free matrices do not?
@@ -13,19 +14,25 @@ Only the transformers that are asked about are trained; the others stay next to 
 is reported are pictures that neither taught nor chose the state that was kept.
 """
 
+import itertools
+import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
+from itn.messages import unknown
 from itn.phantom.pictures import render_phantom
 from itn.pictures import Pictures
 from itn.study.archive import Recipe, Request, obtain
-from itn.study.learned import TRAINING_SEED
-from itn.study.profiles import FigureParameters, chosen_network, project_folder
+from itn.study.inputs import pictures_recipe
+from itn.study.learned import TRAINING_SEED, subset
+from itn.study.profiles import FigureParameters, chosen_network, load_profile, project_folder
+from itn.study.screenings import load_part
+from itn.study.splits import read_split
 from itn.zoo.recipes import network_recipe
 
 if TYPE_CHECKING:  # which loads a backend
@@ -41,10 +48,10 @@ CONTROL_SEED = 5  # of the control vectors at which fresh pictures are looked at
 class Question:
     """A few trainings that differ in the options of the net alone."""
 
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] | None  # None: all of the profile
     trained: tuple[str, ...]  # transformers
     variants: dict[str, dict[str, Any]]  # options of the net
-    count: int  # pictures per class to learn from, and as many fresh ones to judge by
+    count: int  # rendered pictures per class to learn from, and as many fresh ones to judge by
     epochs: int
     batch_size: int = 16
     learning_rate: float = 5e-3
@@ -60,125 +67,167 @@ MANY = (
     *("disc", "four_fold", "two_fold", "mirror", "zoom_large", "translation_left"),
     *("brightness_dark", "contrast_dim", "grayscale_blue", "blur_sharp", "blur_soft"),
 )
-QUESTIONS = {
-    "turning": Question(
-        ("disc",),
-        ("spatial",),
-        {motion: {"motion": motion} for motion in ("free", "affine", "similarity", "rigid")},
-        count=64,
-        epochs=15,
-    ),
-    "looking": Question(
-        ("disc", "mirror"),
-        ("spatial",),
-        {"blind": {}, "sighted": {"picture_features": 8}},
-        count=48,
-        epochs=20,
-        options={"motion": "rigid"},
-    ),
-    "farther": Question(
-        MANY,
-        ("spatial", "color"),
-        {"blind": {}, "sighted": {"picture_features": 8}},
-        count=16,
-        epochs=12,
-        stretched=True,
-        options={"color_weight": 0.3},
-    ),
-    "filtering": Question(
-        MANY,
-        ("kernel",),
-        {
-            "sum_1_size_3": {"kernel_size": 3},
-            "sum_1_size_5": {"kernel_size": 5},
-            "free_size_3": {"kernel_size": 3, "kernel_keeps_sum": False},
-        },
-        count=16,
-        epochs=10,
-        options={"kernel_dim": 4},
-    ),
+SIGHT = {"picture_features": 8}
+FARTHER = Question(
+    None,
+    ("spatial", "color"),
+    {"blind": {}, "sighted": SIGHT},
+    count=16,
+    epochs=12,
+    stretched=True,
+    options={"color_weight": 0.3},
+)
+QUESTIONS = {  # of each profile
+    "phantom": {
+        "turning": Question(
+            ("disc",),
+            ("spatial",),
+            {motion: {"motion": motion} for motion in ("free", "affine", "similarity", "rigid")},
+            count=64,
+            epochs=15,
+        ),
+        "looking": Question(
+            ("disc", "mirror"),
+            ("spatial",),
+            {
+                f"{motion}_{sight}": {"motion": motion} | options
+                for motion in ("turn", "rigid")
+                for sight, options in FARTHER.variants.items()
+            },
+            count=48,
+            epochs=20,
+        ),
+        "farther": replace(FARTHER, classes=MANY),
+        "filtering": Question(
+            MANY,
+            ("kernel",),
+            {
+                "kept_3": {"kernel_size": 3},
+                "kept_5": {"kernel_size": 5},
+                "free_3": {"kernel_size": 3, "kernel_keeps_sum": False},
+            },
+            count=16,
+            epochs=10,
+            options={"kernel_dim": 4},
+        ),
+    },
+    "photos": {"farther": replace(FARTHER, batch_size=32, options={"gate_margin": 0.02})},
 }
 SEEDS = (0, 1, 2)
 
 
-def obtain_abilities(
-    parameters: FigureParameters, questions: Iterable[str] = tuple(QUESTIONS)
-) -> xr.DataTree:
-    """Take the trainings of questions from the archive, or train.
+def questions_of(parameters: FigureParameters) -> dict[str, Question]:
+    """Return what is asked of a profile."""
+    if parameters.profile not in QUESTIONS:
+        raise unknown("profile with questions", parameters.profile, QUESTIONS)
+    return QUESTIONS[parameters.profile]
+
+
+def obtain_abilities(parameters: FigureParameters) -> xr.DataTree:
+    """Take the trainings of a profile's questions from the archive, or train.
 
     Nodes ``<question>/<variant>/seed_<seed>``, see `measured`.
     """
-    return obtain(abilities_request(parameters, questions))
+    return obtain(abilities_request(parameters))
 
 
 def abilities_request(
     parameters: FigureParameters,
-    questions: Iterable[str] = tuple(QUESTIONS),
-    only: tuple[str, int] | None = None,  # variant and seed of one question
+    only: tuple[str, str, int] | None = None,  # question, variant and seed
 ) -> Request:
     """Say what decides the numbers of the trainings of questions, and how they are made."""
-    names = list(questions)
+    questions = questions_of(parameters)
     network, weights = chosen_network(parameters)
+    asked = questions if only is None else {only[0]: questions[only[0]]}
     recipe: Recipe = {
         "kind": "abilities",
         "protocol": PROTOCOL,
         **network_recipe(network, weights),
-        "pictures": {"name": "phantom", "seeds": [TRAINING_SEED, HELD_OUT_SEED, FRESH_SEED]},
-        "parts": {name: asdict(QUESTIONS[name]) for name in names},
-        "seeds": list(SEEDS),
+        "learned from": _pictures_recipe(parameters),
+        "parts": {name: json.loads(json.dumps(asdict(one))) for name, one in asked.items()},
+        "seeds": list(SEEDS) if only is None else [only[2]],
     }
     if only is not None:
-        recipe |= {"variant": only[0], "seeds": [only[1]]}
+        recipe["variant"] = only[1]
 
     def compute(state: Path) -> xr.Dataset | xr.DataTree:
         if only is not None:
-            return _trained(names[0], *only, parameters, state)
+            return _trained(only, parameters, state)
         found = {}
-        for name in names:
-            for variant in QUESTIONS[name].variants:
-                for seed in SEEDS:  # each for itself, so that what is there of some is used
-                    one = obtain(abilities_request(parameters, [name], (variant, seed)))
-                    found[f"{name}/{variant}/seed_{seed}"] = one.to_dataset()
+        for name, question in questions.items():
+            for variant, seed in itertools.product(question.variants, SEEDS):
+                # Each for itself, so that what is there of some is used.
+                one = obtain(abilities_request(parameters, (name, variant, seed)))
+                found[f"{name}/{variant}/seed_{seed}"] = one.to_dataset()
         return xr.DataTree.from_dict(found)
 
-    folder = project_folder() / "results" / parameters.profile
+    beside = "" if only is None else "_" + "_".join(map(str, only))
     return Request(
         recipe,
         compute,
         "itn.study.abilities",
-        folder / f"{network}_abilities{f'_{only[0]}_{only[1]}' if only else ''}.nc",
-        only is None and names == list(QUESTIONS),
+        project_folder() / "results" / parameters.profile / f"{network}_abilities{beside}.nc",
+        only is None,
         f"itn abilities --profile {parameters.profile} archives it",
     )
 
 
-def _trained(
-    name: str, variant: str, seed: int, parameters: FigureParameters, state: Path
-) -> xr.Dataset:
+def _pictures_recipe(parameters: FigureParameters) -> Recipe:
+    profile = load_profile(parameters.profile)
+    if profile.pictures == "phantom":
+        return {"pictures": "phantom", "seeds": [TRAINING_SEED, HELD_OUT_SEED, FRESH_SEED]}
+    only = None if profile.split is None else read_split(profile.split, "test")
+    found = pictures_recipe(profile.pictures, profile.classes, None, only)
+    return found | {"thirds": True}
+
+
+def question_pictures(
+    question: Question, parameters: FigureParameters, size: int
+) -> tuple[Pictures, Pictures, Pictures]:
+    """Return pictures to learn from, to choose a state by, and fresh ones to judge that by.
+
+    Rendered ones of three seeds, or every third picture that no network learned from.
+    """
+    profile = load_profile(parameters.profile)
+    if profile.pictures == "phantom":
+        seeds = (TRAINING_SEED, HELD_OUT_SEED, FRESH_SEED)
+        one, two, three = (
+            render_phantom(question.classes, question.count, seed, size) for seed in seeds
+        )
+        return one, two, three
+    pictures = load_part(profile, "test", size=size)
+    third = np.arange(len(pictures)) % 3
+    one, two, three = (subset(pictures, third == which) for which in range(3))
+    return one, two, three
+
+
+def _trained(which: tuple[str, str, int], parameters: FigureParameters, state: Path) -> xr.Dataset:
     """Train one variant, and judge it on fresh pictures."""
     from itn.classifiers import load_classifier  # all of these load a backend
     from itn.invariant_transformer import InvariantTransformerNet
     from itn.transformer_training import train_transformers
 
-    question = QUESTIONS[name]
+    name, variant, seed = which
+    question = questions_of(parameters)[name]
     classifier = load_classifier(*chosen_network(parameters))
-    net = InvariantTransformerNet(classifier, seed=seed, **question.net_options(variant))
-    for which in ("spatial", "color", "kernel"):
-        layer = getattr(net, which)
+    fill = load_profile(parameters.profile).fill
+    net = InvariantTransformerNet(classifier, seed=seed, fill=fill, **question.net_options(variant))
+    for layer_name in ("spatial", "color", "kernel"):
+        layer = getattr(net, layer_name)
         if layer is not None:
-            layer.trainable = which in question.trained
+            layer.trainable = layer_name in question.trained
+    learned_from, held_out, fresh = question_pictures(question, parameters, classifier.input_size)
     history = train_transformers(
         net,
-        render_phantom(question.classes, question.count, TRAINING_SEED),
-        render_phantom(question.classes, question.count, HELD_OUT_SEED),
+        learned_from,
+        held_out,
         epochs=question.epochs,
         batch_size=question.batch_size,
         learning_rate=question.learning_rate,
         folder=state,
     )
-    fresh = render_phantom(question.classes, question.count, FRESH_SEED)
-    found = measured(net, fresh, STRETCHES if question.stretched else (1.0,))
     kept = history.attrs["kept_epoch"]
+    found = measured(net, fresh, STRETCHES if question.stretched else (1.0,))
     return found.assign_attrs(
         kept_epoch=kept,
         epochs=question.epochs,
