@@ -409,14 +409,18 @@ class InvariantTransformerNet(keras.Model):
         """Refuse what cannot be trained on, and choose the required accuracy if none was given.
 
         Takes batches of (pictures, labels) as for `fit`, and returns the classifier's accuracy on
-        the untouched pictures.
+        the untouched pictures. Before the first training the encoder learns from them how pictures
+        are distributed.
         """
         hits = count = 0
+        seen: list[np.ndarray] = []
         for batch in batches:
             if not isinstance(batch, tuple | list) or len(batch) < 2:
                 raise UsageError("fit needs labels: give y, or batches of (pictures, labels)")
             images, labels = check_labels(self.classifier, *batch[:2])
             right = self.classifier.predict(images).argmax(axis=1) == labels
+            if self.encoder is not None and not self.encoder.is_adapted:
+                seen.append(np.asarray(self.encoder.pooled(images)))
             hits, count = hits + int(right.sum()), count + len(labels)
         if not count:
             raise UsageError("there are no pictures to learn from")
@@ -432,6 +436,8 @@ class InvariantTransformerNet(keras.Model):
             )
         if chosen:
             self.required_accuracy.assign(required)
+        if self.encoder is not None and seen:
+            self.encoder.adapt(np.concatenate(seen))
         return clean
 
     def get_config(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from itn.warp import Tensor
 
 ENCODED_SIZE = 32  # pixels at least, to which pictures are averaged before
 FILTERS = (16, 32)  # of the convolutions
+SMALLEST_SPREAD = 1e-4  # of what is worth to be standardized
 
 
 @keras.saving.register_keras_serializable("itn")
@@ -19,6 +20,10 @@ class PictureEncoder(layers.Layer):
     The picture is averaged over blocks to 32 to 63 pixels. Two convolutions, 3 x 3 with stride 2
     and rectified linear units, follow, then the mean and the maximum over all places, and a dense
     layer with tanh. Nothing depends on the other pictures of a batch.
+
+    Without more, all pictures would look much alike to it: what they have in common outweighs what
+    tells them apart. So `adapt` measures, once, before the training, how the means and maxima
+    of its pictures are distributed; from then on they are standardized.
     """
 
     def __init__(self, features: int, *, seed: int = 0, **kwargs: Any) -> None:
@@ -48,17 +53,38 @@ class PictureEncoder(layers.Layer):
             name="dense",
         )
         self.dense.build((None, 2 * channels))
+        self.center, self.spread = (
+            self.add_weight(
+                shape=(2 * channels,), initializer=first, trainable=False, name=f"pooled_{name}"
+            )
+            for name, first in (("center", "zeros"), ("spread", "ones"))
+        )
         self.built = True
 
     def call(self, images: Tensor) -> Tensor:
         """Return the features [N, F] of pictures; the gradient ends at the pictures."""
+        return self.dense((self.pooled(images) - self.center) / self.spread)
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether the encoder knows how pictures are distributed."""
+        return bool(np.any(ops.convert_to_numpy(self.center)))
+
+    def adapt(self, pooled: np.ndarray) -> None:
+        """Standardize, from now on, what is `pooled` [N, 64] as it is distributed here."""
+        deviation = pooled.std(axis=0)
+        self.center.assign(pooled.mean(axis=0))
+        self.spread.assign(np.where(deviation > SMALLEST_SPREAD, deviation, 1.0))
+
+    def pooled(self, images: Tensor) -> Tensor:
+        """Return mean and maximum [N, 64] of what the convolutions see in pictures."""
         maps = 2 * ops.stop_gradient(images) - 1
         if self.block > 1:
             maps = ops.average_pool(maps, self.block, self.block)
         for convolution in self.convolutions:
             maps = convolution(maps)
         both = ops.mean(maps, axis=(1, 2)), ops.max(maps, axis=(1, 2))
-        return self.dense(ops.concatenate(both, axis=-1))
+        return ops.concatenate(both, axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild the layer."""

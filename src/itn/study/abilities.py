@@ -228,6 +228,8 @@ def _trained(which: tuple[str, str, int], parameters: FigureParameters, state: P
     )
     kept = history.attrs["kept_epoch"]
     found = measured(net, fresh, STRETCHES if question.stretched else (1.0,))
+    for how in ("held_out_accuracy", "spatial_displacement"):
+        found[f"epoch_{how}"] = ("epoch", history[how].values)
     return found.assign_attrs(
         kept_epoch=kept,
         epochs=question.epochs,
