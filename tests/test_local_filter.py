@@ -2,6 +2,7 @@
 
 import itertools
 
+import keras
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -37,10 +38,41 @@ def test_it_is_scipy_s_correlation(images, size, fill):
 
 
 def test_the_identity_changes_nothing(images):
-    still = np.zeros((1, 3, 3, 3), "float32")
+    still = np.zeros((3, 3, 3, 3), "float32")
     still[..., 1, 1] = 1
     for fill in (*MODES, "mean"):
         np.testing.assert_allclose(local_filter(images, still, fill), images, atol=1e-7)
+
+
+def test_its_gradients_are_those_of_differences(images):
+    """The derivative of a function that is linear in both, so that any step will do."""
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=images.shape).astype("float32")
+
+    def total(pictures, own):
+        return keras.ops.sum(local_filter(pictures, own, "reflect") * weights)
+
+    own = kernels(3)
+    for which, found in enumerate(gradients(total, (images, own))):
+        step = rng.normal(size=found.shape).astype("float32")
+        moved = [images, own]
+        moved[which] = moved[which] + step
+        difference = float(total(*moved)) - float(total(images, own))
+        assert difference == pytest.approx(float((found * step).sum()), rel=1e-3, abs=1e-2)
+
+
+def gradients(function, given):
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return [np.asarray(each) for each in jax.grad(function, argnums=(0, 1))(*given)]
+    tensorflow = pytest.importorskip("tensorflow")
+    tensors = [tensorflow.constant(each) for each in given]
+    with tensorflow.GradientTape() as tape:
+        for each in tensors:
+            tape.watch(each)
+        value = function(*tensors)
+    return [each.numpy() for each in tape.gradient(value, tensors)]
 
 
 def test_an_unknown_fill_is_refused(images):

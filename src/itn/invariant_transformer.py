@@ -16,7 +16,7 @@ Jaderberg, Simonyan, Zisserman, Kavukcuoglu (2015), Spatial Transformer Networks
 
 import inspect
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
@@ -183,12 +183,7 @@ class InvariantTransformerNet(keras.Model):
         images, *controls = inputs.values()
         moved = self._moved(images, *self._joined(images, controls))
         self.transformers = keras.Model(inputs, moved, name="transformers")
-        # Nobody asks for the gradient of the pictures, whose scattering would take long.
-        self._prepare = fused(
-            lambda images, *controls: classifier.preprocess(
-                self._moved(ops.stop_gradient(images), *controls)
-            )
-        )
+        self._prepare = self._compiled_parts()
         self.required_accuracy = self.add_weight(
             name="required_accuracy",
             initializer=keras.initializers.Constant(required_accuracy or np.nan),
@@ -219,6 +214,29 @@ class InvariantTransformerNet(keras.Model):
             self.encoder = PictureEncoder(
                 options["picture_features"], name="encoder", seed=seeds[4]
             )
+
+    def _compiled_parts(self) -> Callable[..., Tensor]:
+        """Return what makes of pictures and control vectors what the network expects.
+
+        Nobody asks for the gradient of the pictures, whose scattering would take long.
+        """
+        preprocess, still = self.classifier.preprocess, ops.stop_gradient
+        kernel = self.kernel
+        if kernel is None and self.spatial.motion == "free":
+            return fused(lambda images, *own: preprocess(self._moved(still(images), *own)))
+        # In one piece XLA would compute sines for each pixel, and a warp for each that a kernel
+        # reads, anew.
+        warp = fused(lambda images, matrix: self.spatial.warped(still(images), matrix))
+        apply = None if kernel is None else fused(kernel.filtered)
+        recolor = fused(lambda images, beta: preprocess(self.color(images, beta)))
+
+        def prepare(images: Tensor, alpha: Tensor, beta: Tensor, *gamma: Tensor) -> Tensor:
+            images = warp(images, self.spatial.matrix(alpha))
+            if kernel is not None and apply is not None:
+                images = apply(images, kernel.kernels(*gamma))
+            return recolor(images, beta)
+
+        return prepare
 
     @property
     def _steered(self) -> dict[str, Any]:

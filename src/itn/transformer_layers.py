@@ -143,7 +143,11 @@ class SpatialTransformer(_Transformer):
 
     def call(self, images: Tensor, control: Tensor) -> Tensor:
         """Warp each picture by the matrix of its control vector."""
-        return affine_warp(images, in_pixels(self.matrix(control), images.shape), self.fill)
+        return self.warped(images, self.matrix(control))
+
+    def warped(self, images: Tensor, matrix: Tensor) -> Tensor:
+        """Warp each picture by its matrix."""
+        return affine_warp(images, in_pixels(matrix, images.shape), self.fill)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild the layer."""
@@ -214,7 +218,11 @@ class KernelTransformer(_Transformer):
 
     def call(self, images: Tensor, control: Tensor) -> Tensor:
         """Filter each picture by the kernels of its control vector."""
-        return local_filter(images, self.kernels(control), self.fill)
+        return self.filtered(images, self.kernels(control))
+
+    def filtered(self, images: Tensor, kernels: Tensor) -> Tensor:
+        """Filter each picture by its kernels."""
+        return local_filter(images, kernels, self.fill)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild the layer."""
