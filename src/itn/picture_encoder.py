@@ -18,12 +18,15 @@ class PictureEncoder(layers.Layer):
     """Turn each picture into a few features in [-1, 1], by itself.
 
     The picture is averaged over blocks to 32 to 63 pixels. Two convolutions, 3 x 3 with stride 2
-    and rectified linear units, follow, then the mean and the maximum over all places, and a dense
-    layer with tanh. Nothing depends on the other pictures of a batch.
+    and rectified linear units, follow, then the mean and the maximum over all places. `adapt`
+    measures, once, before the training, how these are distributed over its pictures; from then on
+    they are standardized. What is learned is the dense layer behind them, without a bias, before
+    a tanh. Nothing depends on the other pictures of a batch.
 
-    Without more, all pictures would look much alike to it: what they have in common outweighs what
-    tells them apart. So `adapt` measures, once, before the training, how the means and maxima
-    of its pictures are distributed; from then on they are standardized.
+    The filters of the convolutions are drawn, and stay. If they are learned as well, or if there is
+    a bias, the loss that rewards displacement makes the features large and then the same for all
+    pictures: that moves things, and needs no look at them. As it is, the features of the pictures
+    to learn from stay different, about 0, whatever the dense layer learns.
     """
 
     def __init__(self, features: int, *, seed: int = 0, **kwargs: Any) -> None:
@@ -40,7 +43,7 @@ class PictureEncoder(layers.Layer):
             convolution = layers.Conv2D(
                 filters, 3, 2, "same", activation="relu", name=f"convolution_{index}",
                 kernel_initializer=keras.initializers.HeNormal(next(seeds)),
-                dtype=self.dtype_policy,
+                dtype=self.dtype_policy, trainable=False,
             )  # fmt: skip
             convolution.build((None, None, None, channels))
             self.convolutions.append(convolution)
@@ -48,6 +51,7 @@ class PictureEncoder(layers.Layer):
         self.dense = layers.Dense(
             self.features,
             "tanh",
+            use_bias=False,
             kernel_initializer=keras.initializers.GlorotNormal(next(seeds)),
             dtype=self.dtype_policy,
             name="dense",
@@ -62,7 +66,7 @@ class PictureEncoder(layers.Layer):
         self.built = True
 
     def call(self, images: Tensor) -> Tensor:
-        """Return the features [N, F] of pictures; the gradient ends at the pictures."""
+        """Return the features [N, F] of pictures."""
         return self.dense((self.pooled(images) - self.center) / self.spread)
 
     @property
@@ -77,14 +81,14 @@ class PictureEncoder(layers.Layer):
         self.spread.assign(np.where(deviation > SMALLEST_SPREAD, deviation, 1.0))
 
     def pooled(self, images: Tensor) -> Tensor:
-        """Return mean and maximum [N, 64] of what the convolutions see in pictures."""
-        maps = 2 * ops.stop_gradient(images) - 1
+        """Return mean and maximum [N, 64] of what the convolutions see, without a gradient."""
+        maps = 2 * ops.cast(images, self.compute_dtype) - 1
         if self.block > 1:
             maps = ops.average_pool(maps, self.block, self.block)
         for convolution in self.convolutions:
             maps = convolution(maps)
         both = ops.mean(maps, axis=(1, 2)), ops.max(maps, axis=(1, 2))
-        return ops.concatenate(both, axis=-1)
+        return ops.stop_gradient(ops.concatenate(both, axis=-1))
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild the layer."""

@@ -82,32 +82,28 @@ QUESTIONS = {  # of each profile
         "turning": Question(
             ("disc",),
             ("spatial",),
-            {motion: {"motion": motion} for motion in ("free", "affine", "similarity", "rigid")},
+            {motion: {"motion": motion} for motion in ("free", "similarity", "rigid")},
             count=64,
             epochs=15,
         ),
         "looking": Question(
             ("disc", "mirror"),
             ("spatial",),
-            {
-                f"{motion}_{sight}": {"motion": motion} | options
-                for motion in ("turn", "rigid")
-                for sight, options in FARTHER.variants.items()
-            },
+            FARTHER.variants,
             count=48,
             epochs=20,
+            options={"motion": "turn"},
         ),
         "farther": replace(FARTHER, classes=MANY),
         "filtering": Question(
             MANY,
             ("kernel",),
             {
-                "kept_3": {"kernel_size": 3},
-                "kept_5": {"kernel_size": 5},
-                "free_3": {"kernel_size": 3, "kernel_keeps_sum": False},
+                "kept": {},
+                "free": {"kernel_keeps_sum": False},
             },
             count=16,
-            epochs=10,
+            epochs=12,
             options={"kernel_dim": 4},
         ),
     },
