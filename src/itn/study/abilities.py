@@ -197,6 +197,14 @@ def question_pictures(
     return one, two, three
 
 
+def fresh_pictures(question: Question, parameters: FigureParameters) -> Pictures:
+    """Return the pictures that a question is judged by."""
+    from itn.classifiers import load_classifier  # which loads a backend
+
+    size = load_classifier(*chosen_network(parameters)).input_size
+    return question_pictures(question, parameters, size)[2]
+
+
 def _trained(which: tuple[str, str, int], parameters: FigureParameters, state: Path) -> xr.Dataset:
     """Train one variant, and judge it on fresh pictures."""
     from itn.classifiers import load_classifier  # all of these load a backend

@@ -11,6 +11,7 @@ from itn.adaptive_magnitudes import ADAPTIVE
 from itn.curves import was_screened
 from itn.messages import UsageError, unknown
 from itn.netcdf import read_attributes, read_netcdf
+from itn.study.abilities import abilities_request
 from itn.study.archive import (
     UNKNOWN,
     Recipe,
@@ -94,7 +95,7 @@ def verify_result(path: Path) -> str:
         raise UsageError(differs)
     if UNKNOWN in _values(request.recipe):
         return "not compared: its pictures are not here, see itn data list"
-    if request.recipe["kind"] in ("trainings from other seeds", "samples"):
+    if request.recipe["kind"] in ("trainings from other seeds", "samples", "abilities"):
         return f"not compared: no part of it is quicker than the whole; {request.command}"
     random = np.random.default_rng(zlib.crc32(path.name.encode()))
     if request.recipe["kind"] == "screening":
@@ -227,9 +228,10 @@ def request_of(path: Path) -> Request:
         return seeds_request(FigureParameters(profile=path.parent.name))
     if recipe["kind"] == "controls":
         return controls_request(_figure_parameters(path, recipe, controls_request))
-    if recipe["kind"] == "worst cases":
+    whole = {"worst cases": worst_cases_request, "abilities": abilities_request}
+    if recipe["kind"] in whole:
         network = _network_of(path, recipe)
-        return worst_cases_request(FigureParameters(profile=path.parent.name, network=network))
+        return whole[recipe["kind"]](FigureParameters(profile=path.parent.name, network=network))
     if recipe["kind"] == "samples":
         return samples_request(_transformer_parameters(path, recipe["study"]))
     if recipe["kind"] == "transformers":
