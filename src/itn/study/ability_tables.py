@@ -1,6 +1,6 @@
 """Numbers and figures of `itn.study.abilities`, what options beyond the paper let a net learn."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -160,6 +160,14 @@ def filtering_table(study: xr.DataTree, parameters: FigureParameters) -> pd.Data
         "accuracy": f"{required:.3f}",
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("kernels, seed")
+
+
+def ranges(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the lowest and the highest of columns over the seeds, for each variant."""
+    variants = table.index.str.rpartition().get_level_values(0)
+    chosen = table[list(columns)].groupby(variants, sort=False).agg(["min", "max"])
+    chosen.columns = ["_".join(names) for names in chosen.columns]
+    return chosen
 
 
 def gains(kernels: Array, frequency: float) -> Array:
