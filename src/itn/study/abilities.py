@@ -107,7 +107,11 @@ QUESTIONS = {  # of each profile
             options={"kernel_dim": 4},
         ),
     },
-    "photos": {"farther": replace(FARTHER, batch_size=32, options={"gate_margin": 0.02})},
+    "photos": {
+        "farther": replace(
+            FARTHER, batch_size=32, options={"color_weight": 1.0, "gate_margin": 0.02}
+        )
+    },
 }
 SEEDS = (0, 1, 2)
 

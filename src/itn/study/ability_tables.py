@@ -86,7 +86,8 @@ def farther_table(study: xr.DataTree) -> pd.DataFrame:
         blind, sighted = found["blind", seed], found["sighted", seed]
         weights = resampled(blind.category.values)
         whole = np.ones((1, weights.shape[1]))
-        ratios = displacement_held(sighted, weights) / displacement_held(blind, weights)
+        with np.errstate(invalid="ignore"):  # where neither loses its consistency
+            ratios = displacement_held(sighted, weights) / displacement_held(blind, weights)
         known = ratios[np.isfinite(ratios)]
         low, high = np.quantile(known, (0.025, 0.975)) if len(known) else (np.nan, np.nan)
         both = [float(displacement_held(one, whole)[0]) for one in (blind, sighted)]
