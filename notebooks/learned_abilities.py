@@ -75,5 +75,8 @@ study.save_table(farther, "learned_farther")
 study.show_figure(study.plot_gains(abilities, parameters), "learned_gains")
 
 # %%
+study.show_figure(study.plot_kernels(abilities, parameters), "learned_kernels")
+
+# %%
 filtering = study.filtering_table(abilities, parameters)
 study.save_table(filtering, "learned_filtering")

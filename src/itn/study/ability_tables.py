@@ -279,3 +279,44 @@ def plot_gains(study: xr.DataTree, parameters: FigureParameters) -> Figure:
         grid[0, 0].set_ylim(0, None)
         grid[0, -1].legend(loc="upper left")
     return figure
+
+
+def plot_kernels(study: xr.DataTree, parameters: FigureParameters, count: int = 6) -> Figure:
+    """Draw pictures that kernels with a kept sum change most, those kernels, and what they make.
+
+    One picture of each of `count` classes, and the mean of its kernel over the channels.
+    """
+    from itn.local_filter import local_filter  # which loads a backend
+
+    _, _, found = next(trainings(study, "filtering"))
+    images = fresh_pictures(questions_of(parameters)["filtering"], parameters).images
+    change, names = found.change.values, found.category.values
+    strongest = [
+        int(np.flatnonzero(names == name)[change[names == name].argmax()])
+        for name in dict.fromkeys(names.tolist())
+    ]
+    chosen = sorted(strongest, key=lambda index: -change[index])[:count]
+    kernels = found.kernel.values[chosen].astype("float32")
+    filtered = np.asarray(
+        local_filter(images[chosen], kernels, load_profile(parameters.profile).fill)
+    )
+    shown = kernels.mean(axis=1)
+    limit = float(np.abs(shown).max())
+    with panels(3 * count, count, size=(1.3, 1.45)) as (figure, grid):
+        for column, index in enumerate(chosen):
+            grid[0, column].imshow(np.clip(images[index], 0, 1))
+            grid[1, column].imshow(shown[column], cmap="PuOr_r", vmin=-limit, vmax=limit)
+            for (y, x), value in np.ndenumerate(shown[column]):
+                dark = "white" if abs(value) > 0.6 * limit else "black"
+                grid[1, column].text(
+                    x, y, f"{value:.2f}".replace("-", "−"), ha="center", va="center", fontsize=6,
+                    color=dark,
+                )  # fmt: skip
+            grid[2, column].imshow(np.clip(filtered[column], 0, 1))
+            grid[0, column].set_title(readable(names[index]), fontsize=8)
+        for axes in grid.flat:
+            axes.set_xticks([])
+            axes.set_yticks([])
+        for axes, label in zip(grid[:, 0], ("picture", "kernel", "filtered"), strict=True):
+            axes.set_ylabel(label)
+    return figure
