@@ -23,10 +23,10 @@ class PictureEncoder(layers.Layer):
     they are standardized. What is learned is the dense layer behind them, without a bias, before
     a tanh. Nothing depends on the other pictures of a batch.
 
-    The filters of the convolutions are drawn, and stay. If they are learned as well, or if there is
-    a bias, the loss that rewards displacement makes the features large and then the same for all
-    pictures: that moves things, and needs no look at them. As it is, the features of the pictures
-    to learn from stay different, about 0, whatever the dense layer learns.
+    The filters of the convolutions are drawn, and stay. If they were learned, or if there were a
+    bias, the loss that rewards displacement could make the features large and the same for all
+    pictures: that moves things as far, and needs no look at them. As it is, the features of the
+    pictures to learn from stay different, about 0, whatever the dense layer learns.
     """
 
     def __init__(self, features: int, *, seed: int = 0, **kwargs: Any) -> None:
