@@ -157,7 +157,7 @@ def test_a_picture_is_warped_filtered_and_recolored(moved_net, images):
             for n in range(24)
         ]
     ).transpose(0, 2, 3, 1)
-    found = moved_net.transformers.predict(inputs, verbose=0)
+    found = moved_net.transformers(inputs)
     expected = recolor(filtered.astype("float32"), color.astype("float32"))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
@@ -168,9 +168,9 @@ def test_what_is_done_to_a_picture_depends_on_it_and_on_no_other(moved_net, imag
     kernels = moved_net.kernels(np.full((24, 2), 0.5), images=images)
     for members in (spatial, color, kernels):  # one control vector, yet a member for each picture
         assert len(np.unique(members.reshape(24, -1).round(5), axis=0)) == 24
-    expected = moved_net.predict(images, batch_size=24, verbose=0)
+    expected = np.asarray(moved_net(images))
     order = np.random.default_rng(0).permutation(24)
-    found = moved_net.predict(images[order], batch_size=5, verbose=0)
+    found = moved_net.predict(images[order], batch_size=8, verbose=0)
     np.testing.assert_allclose(found, expected[order], atol=1e-5)
     np.testing.assert_allclose(moved_net(images[7:8]), expected[7:8], atol=1e-5)
 
@@ -235,9 +235,9 @@ def test_every_part_learns_is_saved_and_recorded(classifier, images, labels, tmp
         Pictures(images[half], own[half], names, tuple(f"{half.start}_{i}" for i in range(12)), "x")
         for half in (slice(0, 12), slice(12, 24))
     ]
-    history = train_transformers(net, *halves, epochs=3, batch_size=6, progress=False)
+    history = train_transformers(net, *halves, epochs=2, batch_size=6, progress=False)
     assert {"kernel_loss", "kernel_displacement"} <= set(history.data_vars)
-    assert history.sizes == {"step": 6, "epoch": 4}
+    assert history.sizes == {"step": 4, "epoch": 3}
     assert history.kernel_displacement[-1] > 10 * history.kernel_displacement[0] > 0
     if history.attrs["kept_epoch"]:
         for old, new in zip(start, net.trainable_variables, strict=True):
