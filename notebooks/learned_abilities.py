@@ -39,7 +39,7 @@ turning = study.turning_table(abilities)
 study.save_table(turning, "learned_turning", {"mean turn": ".0f"})
 
 # %%
-turning_ranges = study.ranges(turning, ["mean turn", "beyond 90°", "corners"])
+turning_ranges = study.ranges(turning, ["mean turn"])
 study.glue_table(turning_ranges, prefix="turning_")
 turning_ranges
 
@@ -57,7 +57,7 @@ degrees = ["discs turned", "hearts turned", "difference", "from", "to"]
 study.save_table(looking, "learned_looking", dict.fromkeys(degrees, ".0f"))
 
 # %%
-looking_ranges = study.ranges(looking, ["discs turned", "hearts turned", "from", "to"])
+looking_ranges = study.ranges(looking, ["discs turned", "hearts turned"])
 study.glue_table(looking_ranges, prefix="looking_")
 looking_ranges
 
