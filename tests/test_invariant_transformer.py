@@ -10,13 +10,10 @@ import numpy as np
 import pytest
 
 from itn.classifiers import Classifier
-from itn.invariant_transformer import (
-    ColorTransformer,
-    InvariantTransformerNet,
-    SpatialTransformer,
-)
+from itn.invariant_transformer import InvariantTransformerNet
 from itn.messages import UsageError
 from itn.transformations import transform
+from itn.transformer_layers import ColorTransformer, SpatialTransformer
 from itn.warp import in_pixels, recolor
 
 # Keras 3.15 itself calls numpy's older way to make an array of a variable.

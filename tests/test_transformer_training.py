@@ -11,12 +11,11 @@ import pytest
 from itn.classifiers import Classifier
 from itn.displacement import color_displacement, spatial_displacement
 from itn.files import _lock
-from itn.invariant_transformer import InvariantTransformerNet
+from itn.invariant_transformer import STEP_LOGS, InvariantTransformerNet
 from itn.messages import UsageError
 from itn.pictures import Pictures
 from itn.transformer_training import (
     EPOCH_LOGS,
-    STEP_LOGS,
     SharedPictures,
     train_transformers,
 )

@@ -1,8 +1,9 @@
-"""How far affine and color matrices move things.
+"""How far affine matrices, color matrices and kernels move things.
 
 Spatial matrices ``[..., 2, 3]`` map where a pixel is written to where it is read, in coordinates
 that run from -1 to 1 over the picture, x right and y down. Color matrices ``[..., 3, 4]`` act on
-homogeneous colors ``(R, G, B, 1)``. See `itn.invariant_transformer`.
+homogeneous colors ``(R, G, B, 1)``. Kernels ``[..., 3, k, k]`` are laid over the picture, one for
+each channel. See `itn.transformer_layers`.
 """
 
 import itertools
@@ -30,6 +31,21 @@ def color_displacement(matrix: npt.ArrayLike) -> Matrix:
     Of each corner the root mean square over the channels, full range = 1.
     """
     return _displacement(matrix, COLOR_CORNERS, np.sqrt(3))
+
+
+def kernel_displacement(kernels: npt.ArrayLike) -> Matrix:
+    r"""Return how far kernels [..., 3, k, k] change the middle of a patch, on average.
+
+    The root mean square over the channels and over all black-and-white patches of k x k pixels,
+    the corners of their cube, full range = 1. For the change d of a kernel from the identity it is
+    :math:`\sqrt{\sum d^2 + (\sum d)^2} / 2`, squared before the mean over the channels.
+    """
+    kernels = np.asarray(kernels, float)
+    identity, middle = np.zeros(kernels.shape[-2:]), kernels.shape[-1] // 2
+    identity[middle, middle] = 1
+    change = kernels - identity
+    squares = np.square(change).sum(axis=(-2, -1)) + np.square(change.sum(axis=(-2, -1)))
+    return np.asarray(np.sqrt(squares.mean(axis=-1)) / 2)
 
 
 def _displacement(matrix: npt.ArrayLike, corners: Matrix, unit: float) -> Matrix:

@@ -4,6 +4,10 @@ Before a frozen classifier stand a spatial and a color transformer. Each turns a
 α and β in [0, 1], into a matrix by two dense layers. They are trained to move pictures as far as
 possible while the classifier's accuracy holds.
 
+Beyond the paper, each an option that is off by default: motions in closed form (`itn.motions`), a
+third transformer that filters (`itn.transformer_layers.KernelTransformer`), and transformations
+that depend on the picture (`itn.picture_encoder`).
+
 References
 ----------
 Bunne, Rahmann, Wolf (2018), section 3.4; its formulas are our reading of its prose.
@@ -11,136 +15,27 @@ Jaderberg, Simonyan, Zisserman, Kavukcuoglu (2015), Spatial Transformer Networks
 """
 
 import inspect
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
 from itn.classifiers import Classifier
 from itn.engines import fused
 from itn.keras_settings import check_training
 from itn.labeled_batches import as_arrays, check_labels, first, peeked
 from itn.messages import UsageError, real_number, shown, whole_number
-from itn.warp import Tensor, affine_warp, check_fill, in_pixels, recolor
+from itn.picture_encoder import PictureEncoder
+from itn.picture_files import Images
+from itn.transformer_layers import ColorTransformer, KernelTransformer, SpatialTransformer
+from itn.warp import Tensor
 
-NEAR_IDENTITY = 1e-6  # standard deviation of the last weights; at 0 the losses have no slope
 ACCURACY_SHARE = 0.95  # of the clean accuracy: what is required by default
-HIDDEN_UNITS = 32  # of the first dense layer
+ENCODED_AT_ONCE = 64  # pictures
 STEP_LOGS = ("cross_entropy", "spatial_loss", "color_loss", "batch_accuracy", "outward")
-
-
-class _Transformer(layers.Layer):
-    """What both transformers share: control vector -> matrix, and how far that moves things.
-
-    ``reshape(W2 relu(W1 control + b1) + b2)``, where b2 starts as the identity.
-    """
-
-    rows: int
-    columns: int
-
-    def __init__(self, control_dim: int, *, seed: int = 0, **kwargs: Any) -> None:
-        super().__init__(**{"dtype": "float32"} | kwargs)  # whatever the global policy says
-        if control_dim < 1:
-            raise UsageError(f"{self.name} needs at least one control value, got {control_dim}")
-        self.control_dim, self.seed = int(control_dim), int(seed)
-
-    def build(self, images_shape: Any, control_shape: Any) -> None:
-        """Make the weights."""
-        if control_shape[-1] != self.control_dim:
-            raise UsageError(
-                f"{self.name} has {self.control_dim} control values, got {control_shape[-1]}"
-            )
-        seeds = map(int, np.random.SeedSequence(self.seed).generate_state(3))
-        self.hidden = layers.Dense(
-            HIDDEN_UNITS,
-            "relu",
-            kernel_initializer=keras.initializers.HeNormal(next(seeds)),
-            dtype=self.dtype_policy,
-            name="hidden",
-        )
-        identity = np.eye(self.rows, self.columns)
-        self.entries = layers.Dense(
-            identity.size,
-            kernel_initializer=keras.initializers.RandomNormal(0, NEAR_IDENTITY, next(seeds)),
-            bias_initializer=lambda shape, dtype: ops.cast(identity.reshape(-1), dtype),
-            dtype=self.dtype_policy,
-            name="entries",
-        )
-        self.hidden.build((None, self.control_dim))
-        self.entries.build((None, HIDDEN_UNITS))
-        shape = (self.control_dim, self.columns)
-        vectors = np.random.default_rng(next(seeds)).standard_normal(shape)
-        lengths = ops.sqrt(ops.sum(ops.square(vectors), axis=-1, keepdims=True))
-        self.vectors = self.add_weight(
-            shape=shape,
-            initializer=lambda shape, dtype: ops.cast(vectors / lengths, dtype),
-            trainable=False,
-            name="vectors",
-        )
-        self.built = True
-
-    def matrix(self, control: Tensor) -> Tensor:
-        """Return the matrices of control vectors."""
-        entries = self.entries(self.hidden(control))
-        return ops.reshape(entries, (-1, self.rows, self.columns))
-
-    def displacement_loss(self, control: Tensor) -> Tensor:
-        """Return the loss that rewards moving things far: ``-1/p Σ_i α_i ‖Â(α) v_i - v_i‖``.
-
-        Â is the matrix with the row (0, …, 0, 1), which moves nothing; each of the p control
-        values has a random unit vector v_i, in homogeneous coordinates. The mean over pictures.
-        """
-        identity = np.eye(self.rows, self.columns, dtype="float32")
-        moved = ops.einsum("nrc,pc->npr", self.matrix(control) - identity, self.vectors)
-        squares = ops.sum(ops.square(moved), axis=-1)
-        # The root has no slope at 0, where a transformer that was set to the identity starts.
-        distance = ops.sqrt(ops.maximum(squares, 1e-24))
-        return -ops.mean(control * distance)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that rebuild the layer."""
-        config: dict[str, Any] = super().get_config()
-        return config | {"control_dim": self.control_dim, "seed": self.seed}
-
-
-@keras.saving.register_keras_serializable("itn")
-class SpatialTransformer(_Transformer):
-    """Warp pictures by an affine matrix A(α), 2 x 3, that a control vector α steers.
-
-    It maps where a pixel is written to where it is read, in coordinates that run from -1 to 1 over
-    the picture, x right and y down. What lies outside is told by `fill`, see `itn.affine_warp`.
-    """
-
-    rows, columns = 2, 3
-
-    def __init__(self, control_dim: int, *, fill: str = "zeros", **kwargs: Any) -> None:
-        check_fill(fill)
-        super().__init__(control_dim, **kwargs)
-        self.fill = fill
-
-    def call(self, images: Tensor, control: Tensor) -> Tensor:
-        """Warp each picture by the matrix of its control vector."""
-        return affine_warp(images, in_pixels(self.matrix(control), images.shape), self.fill)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that rebuild the layer."""
-        return super().get_config() | {"fill": self.fill}
-
-
-@keras.saving.register_keras_serializable("itn")
-class ColorTransformer(_Transformer):
-    """Multiply colors by a matrix C(β), 3 x 4, that a control vector β steers.
-
-    It acts on the homogeneous color ``(R, G, B, 1)``, so that shifts of brightness are included.
-    """
-
-    rows, columns = 3, 4
-
-    def call(self, images: Tensor, control: Tensor) -> Tensor:
-        """Recolor each picture by the matrix of its control vector."""
-        return recolor(images, self.matrix(control))
 
 
 @keras.saving.register_keras_serializable("itn")
@@ -150,9 +45,10 @@ class InvariantTransformerNet(keras.Model):
     Give it pictures, and it chooses the control vectors: drawn anew for every picture and step
     in training, otherwise all values 1/2, the middle of the family, so that what it says of
     a picture does not depend on the others. Or give it ``{"images": …, "alpha": …, "beta": …}``,
-    with vectors of your own, e.g. from `draw_controls`. What comes out are the classifier's
-    logits for the transformed pictures; these themselves are ``net.transformers.predict`` of such
-    a dictionary. The transformers compute in float32, whatever policy Keras is set to.
+    and ``"gamma"`` where there are kernels, with vectors of your own, e.g. from `draw_controls`.
+    What comes out are the classifier's logits for the transformed pictures; these themselves are
+    ``net.transformers.predict`` of such a dictionary. The transformers compute in float32,
+    whatever policy Keras is set to.
 
     Parameters
     ----------
@@ -170,18 +66,40 @@ class InvariantTransformerNet(keras.Model):
         the accuracy comes to hover below the required one, since few pictures are a noisy witness.
     fill : {"zeros", "edge", "reflect", "mean"}, default "zeros"
         What lies outside a picture, see `itn.affine_warp`.
+    motion : {"free", "affine", "similarity", "rigid", "turn"}, default "free"
+        What the spatial dense layers say: the six entries of A, as in the paper, or turn, scale,
+        shear and shift of the content, as far as there are some, of which A follows in closed form
+        (`itn.motions`). The families of all but the first are parts of groups of transformations.
+    kernel_dim : int, default 0
+        Length r of a third control vector γ. If it is not 0, a third transformer, between the
+        spatial and the color one, filters each color channel by a k x k kernel K(γ), see
+        `itn.transformer_layers.KernelTransformer`.
+    kernel_size : {3, 5}, default 3
+        k, pixels.
+    kernel_keeps_sum : bool, default True
+        Whether the sum of each kernel stays 1, so that the color of even surfaces stays.
+    kernel_weight : float, default 1
+        μ, how much the kernels' loss counts beside the spatial one.
+    picture_features : int, default 0
+        Number F of features in [-1, 1] that a small encoder (`itn.picture_encoder`) reads off each
+        picture. They are joined to α, β and γ before the dense layers, so that the transformations
+        depend on the picture: A(α, f(I)). With 0 they do not, and there is no encoder.
     seed : int, default 0
-        Seed of the transformers and the control vectors.
+        Seed of the transformers, the encoder and the control vectors.
     **kwargs
         As for `keras.Model`.
 
     Attributes
     ----------
     transformers : keras.Model
-        ``{"images", "alpha", "beta"}`` -> transformed pictures; its weights are all that is
-        trained.
-    spatial, color : SpatialTransformer, ColorTransformer
-        Its two layers.
+        ``{"images", "alpha", "beta"}``, and ``"gamma"`` where there are kernels -> transformed
+        pictures; its weights are all that is trained.
+    spatial, color, kernel : SpatialTransformer, ColorTransformer, KernelTransformer or None
+        Its layers.
+    encoder : PictureEncoder or None
+        What reads the features off the pictures.
+    step_logs : tuple of str
+        What is logged at each step.
     options : dict of str to object
         The arguments.
 
@@ -193,14 +111,17 @@ class InvariantTransformerNet(keras.Model):
     Notes
     -----
     Each step minimizes the cross-entropy if the accuracy of the batch is below a₀, otherwise
-    ``L_S + λ L_C``. ``L_S = -1/p Σ_i α_i ‖Â(α) v_i - v_i‖``, where Â is the spatial matrix with
-    the row (0, 0, 1) and v_i are random unit vectors; L_C likewise with β and the colors. What is
-    logged is each step's own: ``cross_entropy``, ``spatial_loss``, ``color_loss``,
-    ``batch_accuracy``, and ``outward``, 1 where the second branch was taken.
+    ``L_S + λ L_C``, with kernels ``L_S + λ L_C + μ L_K``. ``L_S = -1/p Σ_i α_i ‖Â(α) v_i - v_i‖``,
+    where Â is the spatial matrix with the row (0, 0, 1) and v_i are random unit vectors; L_C
+    likewise with β and the colors, L_K with γ and patches of k x k pixels. What is logged is each
+    step's own: ``cross_entropy``, ``spatial_loss``, ``color_loss``, ``batch_accuracy``,
+    ``outward``, 1 where the second branch was taken, and ``kernel_loss`` where there are kernels.
 
     Examples
     --------
-    >>> network = keras.Sequential([keras.Input((8, 8, 3)), layers.GlobalAveragePooling2D()])
+    >>> network = keras.Sequential(
+    ...     [keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()]
+    ... )
     >>> classifier = Classifier(network, lambda x: 5 * x, 8, ("red", "green", "blue"))
     >>> net = InvariantTransformerNet(classifier, spatial_dim=2, color_dim=3)
     >>> images = np.zeros((6, 8, 8, 3), "float32")
@@ -221,6 +142,12 @@ class InvariantTransformerNet(keras.Model):
         required_accuracy: float | None = None,
         gate_margin: float = 0.0,
         fill: str = "zeros",
+        motion: str = "free",
+        kernel_dim: int = 0,
+        kernel_size: int = 3,
+        kernel_keeps_sum: bool = True,
+        kernel_weight: float = 1.0,
+        picture_features: int = 0,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -230,74 +157,171 @@ class InvariantTransformerNet(keras.Model):
         asked = 1 if required_accuracy is None else required_accuracy
         if not 0 < real_number(asked, "required_accuracy") <= 1:
             raise UsageError(f"required_accuracy must be in (0, 1], got {required_accuracy}")
-        for what in ("color_weight", "gate_margin"):
+        for what in ("color_weight", "gate_margin", "kernel_weight"):
             options[what] = real_number(options[what], what, 0)
-        for what in ("spatial_dim", "color_dim", "seed"):  # plain, as JSON can hold them
+        counts = ("kernel_dim", "kernel_size", "picture_features", "seed")
+        for what in ("spatial_dim", "color_dim", *counts):  # plain, as JSON can hold them
             options[what] = whole_number(options[what], what)
-        if options["seed"] < 0:
-            raise UsageError(f"seed must not be negative, got {shown(seed)}")
-        seeds = [int(each) for each in np.random.SeedSequence(seed).generate_state(3)]
+        for what in counts:
+            if options[what] < 0:
+                raise UsageError(f"{what} must not be negative, got {shown(options[what])}")
+        options["kernel_keeps_sum"] = bool(kernel_keeps_sum)
+        # However many are drawn, the first are the same.
+        seeds = [int(each) for each in np.random.SeedSequence(seed).generate_state(5)]
         self.options: dict[str, Any] = options
         self.classifier, self.network = classifier, classifier.network
         self.network.trainable = False
         self.color_weight, self.gate_margin = float(color_weight), float(gate_margin)
-        self.seed = int(seed)
-        self.spatial = SpatialTransformer(spatial_dim, name="spatial", seed=seeds[0], fill=fill)
-        self.color = ColorTransformer(color_dim, name="color", seed=seeds[1])
+        self.kernel_weight, self.seed = float(kernel_weight), int(seed)
+        self._make_layers(seeds)
         size = classifier.input_size
-        shapes = {"images": (size, size, 3), "alpha": (spatial_dim,), "beta": (color_dim,)}
+        shapes: dict[str, tuple[int, ...]] = {"images": (size, size, 3)}
+        shapes |= {name: (layer.control_dim,) for name, layer in self._steered.items()}
         inputs = {
             name: keras.Input(shape, dtype="float32", name=name) for name, shape in shapes.items()
         }
-        self.transformers = keras.Model(inputs, self._moved(**inputs), name="transformers")
-        # Nobody asks for the gradient of the pictures, whose scattering would take long.
-        self._prepare = fused(
-            lambda images, alpha, beta: classifier.preprocess(
-                self._moved(ops.stop_gradient(images), alpha, beta)
-            )
-        )
+        images, *controls = inputs.values()
+        moved = self._moved(images, *self._joined(images, controls))
+        self.transformers = keras.Model(inputs, moved, name="transformers")
+        self._prepare = self._compiled_parts()
         self.required_accuracy = self.add_weight(
             name="required_accuracy",
             initializer=keras.initializers.Constant(required_accuracy or np.nan),
             trainable=False,
         )
         self.draws = keras.random.SeedGenerator(seeds[2], name="draws")
-        self._own_metrics = [keras.metrics.Mean(name=name) for name in STEP_LOGS]
+        self.step_logs = STEP_LOGS if self.kernel is None else (*STEP_LOGS, "kernel_loss")
+        self._own_metrics = [keras.metrics.Mean(name=name) for name in self.step_logs]
         self.built = True  # all its parts are
 
-    def _moved(self, images: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-        return self.color(self.spatial(images, alpha), beta)
+    def _make_layers(self, seeds: list[int]) -> None:
+        """Make the transformers, and the encoder, of which there may be none."""
+        options = self.options
+        common = {"feature_dim": options["picture_features"]}
+        warps = common | {"fill": options["fill"]}
+        self.spatial = SpatialTransformer(
+            options["spatial_dim"], name="spatial", seed=seeds[0],
+            motion=options["motion"], **warps,
+        )  # fmt: skip
+        self.color = ColorTransformer(options["color_dim"], name="color", seed=seeds[1], **common)
+        self.kernel = self.encoder = None
+        if options["kernel_dim"]:
+            self.kernel = KernelTransformer(
+                options["kernel_dim"], name="kernel", seed=seeds[3], size=options["kernel_size"],
+                keep_sum=options["kernel_keeps_sum"], **warps,
+            )  # fmt: skip
+        if options["picture_features"]:
+            self.encoder = PictureEncoder(
+                options["picture_features"], name="encoder", seed=seeds[4]
+            )
 
-    def draw_controls(self, count: int, seed: Any) -> tuple[Tensor, Tensor]:
-        """Draw control vectors α [N, p] and β [N, q], N of each kind, uniform on [0, 1]."""
-        alpha_dim, beta_dim = self.spatial.control_dim, self.color.control_dim
-        both = keras.random.uniform((count, alpha_dim + beta_dim), dtype="float32", seed=seed)
-        return both[:, :alpha_dim], both[:, alpha_dim:]
+    def _compiled_parts(self) -> Callable[..., Tensor]:
+        """Return what makes of pictures and control vectors what the network expects.
 
-    def matrices(self, alpha: Tensor, beta: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Return the spatial and color matrices [N, 2, 3] and [N, 3, 4] of control vectors."""
+        Nobody asks for the gradient of the pictures, whose scattering would take long.
+        """
+        preprocess, still = self.classifier.preprocess, ops.stop_gradient
+        kernel = self.kernel
+        if kernel is None and self.spatial.motion == "free":
+            return fused(lambda images, *own: preprocess(self._moved(still(images), *own)))
+        # In one piece XLA would compute sines for each pixel, and a warp for each that a kernel
+        # reads, anew.
+        warp = fused(lambda images, matrix: self.spatial.warped(still(images), matrix))
+        apply = None if kernel is None else fused(kernel.filtered)
+        recolor = fused(lambda images, beta: preprocess(self.color(images, beta)))
+
+        def prepare(images: Tensor, alpha: Tensor, beta: Tensor, *gamma: Tensor) -> Tensor:
+            images = warp(images, self.spatial.matrix(alpha))
+            if kernel is not None and apply is not None:
+                images = apply(images, kernel.kernels(*gamma))
+            return recolor(images, beta)
+
+        return prepare
+
+    @property
+    def _steered(self) -> dict[str, Any]:
+        """What each control vector steers."""
+        all_of = {"alpha": self.spatial, "beta": self.color, "gamma": self.kernel}
+        return {name: layer for name, layer in all_of.items() if layer is not None}
+
+    def _joined(self, images: Tensor, controls: Iterable[Tensor]) -> list[Tensor]:
+        """Put what the encoder sees in pictures behind their control vectors."""
+        if self.encoder is None:
+            return list(controls)
+        features = self.encoder(images)
+        return [ops.concatenate([ops.cast(c, "float32"), features], axis=-1) for c in controls]
+
+    def _moved(self, images: Tensor, alpha: Tensor, beta: Tensor, *gamma: Tensor) -> Tensor:
+        moved = self.spatial(images, alpha)
+        if self.kernel is not None:
+            moved = self.kernel(moved, *gamma)
+        return self.color(moved, beta)
+
+    def draw_controls(self, count: int, seed: Any) -> tuple[Tensor, ...]:
+        """Draw control vectors α [N, p] and β [N, q], N of each kind, uniform on [0, 1].
+
+        With kernels γ [N, r] comes third.
+        """
+        ends = np.cumsum([layer.control_dim for layer in self._steered.values()]).tolist()
+        drawn = keras.random.uniform((count, ends[-1]), dtype="float32", seed=seed)
+        return tuple(drawn[:, a:b] for a, b in itertools.pairwise([0, *ends]))
+
+    def matrices(
+        self, alpha: Tensor, beta: Tensor, *, images: Images | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the spatial and color matrices [N, 2, 3] and [N, 3, 4] of control vectors.
+
+        Where they depend on the pictures, too, these are asked for, one for each.
+        """
+        alpha, beta = self._with_features(images, (alpha, beta))
         spatial, color = self.spatial.matrix(alpha), self.color.matrix(beta)
         return np.asarray(spatial, float), np.asarray(color, float)
+
+    def kernels(self, gamma: Tensor, *, images: Images | None = None) -> np.ndarray:
+        """Return the kernels [N, 3, k, k] of control vectors, as `matrices` does."""
+        if self.kernel is None:
+            raise UsageError("this net has no kernels: give it a kernel_dim")
+        (gamma,) = self._with_features(images, (gamma,))
+        return np.asarray(self.kernel.kernels(gamma), float)
+
+    def _with_features(self, images: Images | None, controls: Iterable[Tensor]) -> list[Tensor]:
+        """Do what `_joined` does for pictures that need not all be in memory."""
+        controls = list(controls)
+        if self.encoder is None:
+            return controls
+        if images is None or len(images) != len(controls[0]):
+            found = "none" if images is None else f"{len(images)} of them"
+            raise UsageError(
+                f"the matrices depend on the pictures: {len(controls[0])} control vectors need as "
+                f"many images, got {found}"
+            )
+        features = [
+            np.asarray(self.encoder(images[start : start + ENCODED_AT_ONCE]))
+            for start in range(0, len(images), ENCODED_AT_ONCE)
+        ]
+        return [np.concatenate([c, np.concatenate(features)], axis=1) for c in controls]
 
     def call(self, inputs: Tensor | Mapping[str, Tensor], training: bool = False) -> Tensor:
         """Transform pictures and classify them."""
         given = inputs if isinstance(inputs, Mapping) else {"images": inputs}
         images = given["images"]
         count = ops.shape(images)[0]
+        layers = self._steered
         if training:
-            alpha, beta = self.draw_controls(count, self.draws)
+            controls = list(self.draw_controls(count, self.draws))
         else:
-            alpha, beta = (
+            controls = [
                 ops.full((count, layer.control_dim), 0.5, dtype="float32")
-                for layer in (self.spatial, self.color)
-            )
-        alpha, beta = given.get("alpha", alpha), given.get("beta", beta)
+                for layer in layers.values()
+            ]
+        controls = [given.get(name, own) for name, own in zip(layers, controls, strict=True)]
+        controls = self._joined(images, controls)
         # For `compute_loss`, which follows in the same step.
-        self._displacement_losses = (
-            self.spatial.displacement_loss(alpha),
-            self.color.displacement_loss(beta),
-        )
-        prepared = self._prepare(images, alpha, beta)
+        self._displacement_losses = [
+            layer.displacement_loss(own)
+            for layer, own in zip(layers.values(), controls, strict=True)
+        ]
+        prepared = self._prepare(images, *controls)
         return ops.cast(self.network(prepared, training=False), "float32")
 
     def compute_loss(
@@ -323,14 +347,18 @@ class InvariantTransformerNet(keras.Model):
         )
         right = ops.cast(ops.argmax(y_pred, axis=-1), "int32") == labels
         accuracy = ops.mean(ops.cast(right, "float32"))
-        spatial_loss, color_loss = self._displacement_losses
+        spatial_loss, color_loss, *kernel_loss = self._displacement_losses
         outward = accuracy >= self.required_accuracy + self.gate_margin
         logged = (cross_entropy, spatial_loss, color_loss, accuracy, ops.cast(outward, "float32"))
+        logged += tuple(kernel_loss)
         for metric, value in zip(self._own_metrics, logged, strict=True):
             if training:  # each step's own value, no mean over the epoch until here
                 metric.reset_state()
             metric.update_state(value)
-        return ops.where(outward, spatial_loss + self.color_weight * color_loss, cross_entropy)
+        farther = spatial_loss + self.color_weight * color_loss
+        for loss in kernel_loss:  # of which there may be none
+            farther = farther + self.kernel_weight * loss
+        return ops.where(outward, farther, cross_entropy)
 
     def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
         """Prepare for training, as `keras.Model.compile`, but with a loss of its own.
@@ -399,14 +427,18 @@ class InvariantTransformerNet(keras.Model):
         """Refuse what cannot be trained on, and choose the required accuracy if none was given.
 
         Takes batches of (pictures, labels) as for `fit`, and returns the classifier's accuracy on
-        the untouched pictures.
+        the untouched pictures. Before the first training the encoder learns from them how pictures
+        are distributed.
         """
         hits = count = 0
+        seen: list[np.ndarray] = []
         for batch in batches:
             if not isinstance(batch, tuple | list) or len(batch) < 2:
                 raise UsageError("fit needs labels: give y, or batches of (pictures, labels)")
             images, labels = check_labels(self.classifier, *batch[:2])
             right = self.classifier.predict(images).argmax(axis=1) == labels
+            if self.encoder is not None and not self.encoder.is_adapted:
+                seen.append(np.asarray(self.encoder.pooled(images)))
             hits, count = hits + int(right.sum()), count + len(labels)
         if not count:
             raise UsageError("there are no pictures to learn from")
@@ -422,6 +454,8 @@ class InvariantTransformerNet(keras.Model):
             )
         if chosen:
             self.required_accuracy.assign(required)
+        if self.encoder is not None and seen:
+            self.encoder.adapt(np.concatenate(seen))
         return clean
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a classifier says of many pictures: as they are, and under affine and color matrices."""
+"""What a classifier says of many pictures: as they are, and under matrices and kernels."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from itn.classifiers import Classifier, batches
+from itn.local_filter import local_filter
 from itn.messages import UsageError
 from itn.picture_files import Images
 from itn.screening import Look
@@ -26,14 +27,20 @@ def complete_untouched(softmax: np.ndarray, classifier: Classifier, images: Imag
 class MatrixLook:
     """What a classifier says of pictures, each under matrices of its own.
 
-    Pictures [N, H, W, 3] with a matrix [N or 1, 2, 3] and a color matrix [N or 1, 3, 4].
+    Pictures [N, H, W, 3] with a matrix [N or 1, 2, 3] and a color matrix [N or 1, 3, 4], and
+    between the two, if they are given, kernels [N or 1, 3, k, k].
     """
 
     def __init__(self, classifier: Classifier, fill: str = "zeros") -> None:
-        def moved(images: Tensor, spatial: Tensor, color: Tensor) -> Tensor:
-            return recolor(affine_warp(images, in_pixels(spatial, images.shape), fill), color)
+        def moved(
+            images: Tensor, spatial: Tensor, color: Tensor, kernels: Tensor | None = None
+        ) -> Tensor:
+            images = affine_warp(images, in_pixels(spatial, images.shape), fill)
+            if kernels is not None:
+                images = local_filter(images, kernels, fill)
+            return recolor(images, color)
 
-        self.name, self.look = classifier.name, Look(classifier, moved)
+        self.name, self.fill, self.look = classifier.name, fill, Look(classifier, moved)
 
     def softmax(
         self,
@@ -41,15 +48,20 @@ class MatrixLook:
         spatial: npt.ArrayLike,
         color: npt.ArrayLike,
         names: Sequence[str] = (),
+        kernels: npt.ArrayLike | None = None,
     ) -> npt.NDArray[np.float32]:
         """Return the softmax [N, K] of transformed pictures; an error calls them by their names."""
-        return np.concatenate(list(self._batches(images, spatial, color, names)))
+        return np.concatenate(list(self._batches(images, spatial, color, names, kernels)))
 
     def predicted(
-        self, images: Images, spatial: npt.ArrayLike, color: npt.ArrayLike
+        self,
+        images: Images,
+        spatial: npt.ArrayLike,
+        color: npt.ArrayLike,
+        kernels: npt.ArrayLike | None = None,
     ) -> npt.NDArray[np.int64]:
         """Return the logits [N] that win; the softmax of one batch is held at a time."""
-        parts = self._batches(images, spatial, color)
+        parts = self._batches(images, spatial, color, kernels=kernels)
         return np.concatenate([softmax.argmax(axis=1) for softmax in parts])
 
     def _batches(
@@ -58,11 +70,13 @@ class MatrixLook:
         spatial: npt.ArrayLike,
         color: npt.ArrayLike,
         names: Sequence[str] = (),
+        kernels: npt.ArrayLike | None = None,
     ) -> Iterator[npt.NDArray[np.float32]]:
         count = len(images)
         matrices = {
             name: np.broadcast_to(np.asarray(given, np.float32), (count, *np.shape(given)[1:]))
-            for name, given in (("spatial", spatial), ("color", color))
+            for name, given in (("spatial", spatial), ("color", color), ("kernels", kernels))
+            if given is not None
         }
         for rows, number in full_batches(count):
             inputs = {"images": images[rows]} | {n: m[rows] for n, m in matrices.items()}
@@ -70,10 +84,8 @@ class MatrixLook:
             if not np.isfinite(softmax).all():
                 wrong = rows[np.flatnonzero(~np.isfinite(softmax).all(axis=1))[0]]
                 which = names[wrong] if len(names) else f"picture {wrong}"
-                raise UsageError(
-                    f"{self.name} gives no number for {which} under "
-                    f"{matrices['spatial'][wrong].tolist()} and {matrices['color'][wrong].tolist()}"
-                )
+                under = " and ".join(str(each[wrong].tolist()) for each in matrices.values())
+                raise UsageError(f"{self.name} gives no number for {which} under {under}")
             yield softmax
 
 

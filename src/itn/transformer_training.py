@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import xarray as xr
 
-from itn.displacement import color_displacement, spatial_displacement
+from itn.displacement import color_displacement, kernel_displacement, spatial_displacement
 from itn.files import one_at_a_time, own_path
-from itn.invariant_transformer import STEP_LOGS, InvariantTransformerNet
+from itn.invariant_transformer import InvariantTransformerNet
 from itn.looks import MatrixLook
 from itn.messages import Progress, UsageError, shown
 from itn.pictures import Pictures, shared_pictures
@@ -47,7 +47,8 @@ def train_transformers(
     Choosing the loss batch by batch lets the accuracy hover below the required one. So before
     the first epoch and after each, held-out pictures are looked at under control vectors drawn
     uniformly from [0, 1]. Of the states whose accuracy there is at least the required one, that
-    with the largest displacement (spatial plus color, see `itn.displacement`) is kept.
+    with the largest displacement (spatial plus color, plus that of the kernels where there are
+    some, see `itn.displacement`) is kept.
 
     The same arguments give the same history on one machine. In the same folder, a training that
     was stopped goes on after its last complete epoch, and one that was finished is not done
@@ -74,7 +75,8 @@ def train_transformers(
     -------
     xarray.Dataset
         Over ``step``, what `InvariantTransformerNet` logs. Over ``epoch``, from 0, before the
-        first: ``held_out_accuracy``, ``spatial_displacement``, ``color_displacement``. Its
+        first: ``held_out_accuracy``, ``spatial_displacement``, ``color_displacement`` (and
+        ``kernel_displacement``). Its
         attributes say how it was made, and ``kept_epoch`` which state was kept.
 
     Raises
@@ -181,8 +183,8 @@ def _trained(
         _train(net, batches, recorder, epochs, callbacks, progress)
         net.transformers.set_weights(recorder.kept)
     return xr.Dataset(
-        {name: ("step", np.array(recorder.history[name], "float32")) for name in STEP_LOGS}
-        | {name: ("epoch", np.array(recorder.history[name])) for name in EPOCH_LOGS},
+        {name: ("step", np.array(recorder.history[name], "float32")) for name in net.step_logs}
+        | {name: ("epoch", np.array(recorder.history[name])) for name in judge.logs},
         coords={"step": np.arange(1, epochs * batches.num_batches + 1)},
         attrs=recipe | {"kept_epoch": recorder.kept_epoch()},
     )
@@ -250,19 +252,23 @@ class _Judge:
         self.look = MatrixLook(net.classifier, net.options["fill"])
         self.labels = net.classifier.logits_of(held_out)[held_out.labels]
         controls = net.draw_controls(len(held_out), JUDGE_SEED)
-        self.alpha, self.beta = map(keras.ops.convert_to_numpy, controls)
+        self.alpha, self.beta, *self.gamma = map(keras.ops.convert_to_numpy, controls)
+        self.logs = EPOCH_LOGS if net.kernel is None else (*EPOCH_LOGS, "kernel_displacement")
 
     def untouched_accuracy(self) -> float:
         said = self.look.predicted(self.held_out.images, np.eye(2, 3)[None], np.eye(3, 4)[None])
         return float((said == self.labels).mean())
 
     def __call__(self) -> dict[str, float]:
-        spatial, color = self.net.matrices(self.alpha, self.beta)
-        if not (np.isfinite(spatial).all() and np.isfinite(color).all()):
+        images = self.held_out.images
+        spatial, color = self.net.matrices(self.alpha, self.beta, images=images)
+        kernels = [self.net.kernels(gamma, images=images) for gamma in self.gamma]  # one, or none
+        if not all(np.isfinite(each).all() for each in (spatial, color, *kernels)):
             raise UsageError(DIVERGED)
-        said = self.look.predicted(self.held_out.images, spatial, color)
-        found = (said == self.labels, spatial_displacement(spatial), color_displacement(color))
-        return {name: float(one.mean()) for name, one in zip(EPOCH_LOGS, found, strict=True)}
+        said = self.look.predicted(images, spatial, color, *kernels)
+        found = [said == self.labels, spatial_displacement(spatial), color_displacement(color)]
+        found += map(kernel_displacement, kernels)
+        return {name: float(one.mean()) for name, one in zip(self.logs, found, strict=True)}
 
 
 class _Recorder(Checkpoint):
@@ -278,18 +284,18 @@ class _Recorder(Checkpoint):
     ) -> None:
         super().__init__(net, net.transformers, folder, recipe)
         self.judge, self.steps, self.required = judge, steps_per_epoch, recipe["required_accuracy"]
-        for name in (*STEP_LOGS, *EPOCH_LOGS):
+        for name in (*net.step_logs, *judge.logs):
             self.history.setdefault(name, [])
 
     def kept_epoch(self) -> int:
         """Return the state with the largest displacement whose accuracy holds; 0 is the first."""
-        accuracy, spatial, color = (np.array(self.history[name]) for name in EPOCH_LOGS)
-        displacement = np.where(accuracy >= self.required, spatial + color, -1)
+        accuracy, *moved = (np.array(self.history[name]) for name in self.judge.logs)
+        displacement = np.where(accuracy >= self.required, sum(moved), -1)
         return int(displacement.argmax())
 
     def last(self) -> dict[str, float]:
         """Return the last judgment, for a progress bar."""
-        return {name: self.history[name][-1] for name in EPOCH_LOGS}
+        return {name: self.history[name][-1] for name in self.judge.logs}
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         if not self.epochs_done:
@@ -301,7 +307,7 @@ class _Recorder(Checkpoint):
         draws.state.assign([draws._initial_seed, epoch * self.steps])
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        for name in STEP_LOGS:
+        for name in self.model.step_logs:
             self.history[name].append(float((logs or {})[name]))
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:

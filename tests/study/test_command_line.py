@@ -78,7 +78,9 @@ def test_data_is_listed_fetched_and_verified(tmp_path, monkeypatch) -> None:
 def test_help_says_in_a_line_what_each_command_does() -> None:
     result = typer.testing.CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    said = dict(re.findall(r"^[ │]*([a-z][a-z-]*) {2,}(\S.*?\S)[ │]*$", result.output, re.MULTILINE))
+    said = dict(
+        re.findall(r"^[ │]*([a-z][a-z-]*) {2,}(\S.*?\S)[ │]*$", result.output, re.MULTILINE)
+    )
     assert set(said) == {
         *("check", "classifiers", "controls", "data", "distances", "explorer", "figures"),
         *("results", "screen", "train", "transformers", "worst-case"),

@@ -1,3 +1,12 @@
+from .abilities import obtain_abilities as obtain_abilities
+from .ability_tables import farther_table as farther_table
+from .ability_tables import filtering_table as filtering_table
+from .ability_tables import looking_table as looking_table
+from .ability_tables import plot_gains as plot_gains
+from .ability_tables import plot_kernels as plot_kernels
+from .ability_tables import plot_looking as plot_looking
+from .ability_tables import ranges as ranges
+from .ability_tables import turning_table as turning_table
 from .agreement import agreement_table as agreement_table
 from .agreement import agreement_texts as agreement_texts
 from .agreement import compare_networks as compare_networks

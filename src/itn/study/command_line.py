@@ -25,6 +25,7 @@ KEPT = {
     "controls": "the transformations that are finished are kept",
     "distances": "the transformations that were measured are kept",
     "transformers": "a training is kept as far as its last epoch",
+    "abilities": "a training is kept as far as its last epoch",
     "train": "a training is kept as far as its last epoch",
     "worst-case": "the searches that were finished are kept",
     "figures": "the notebooks that were executed are kept",
@@ -204,6 +205,21 @@ def study_profile(
 
     parameters = read_parameters({"profile": profile}, TransformerParameters)
     request = transformers_request(parameters)
+    written = archive(request, force)
+    typer.echo(f"{request.archive.name} {'written' if written else 'is there already'}")
+
+
+@app.command("abilities")
+def study_abilities(
+    profile: ProfileOption = "phantom",
+    force: Annotated[bool, typer.Option(help="Also if it is archived already.")] = False,
+) -> None:
+    """Ask what options beyond the paper let a net learn, and archive it; resumes if stopped."""
+    from itn.study.abilities import abilities_request
+    from itn.study.archive import archive
+    from itn.study.profiles import FigureParameters, read_parameters
+
+    request = abilities_request(read_parameters({"profile": profile}, FigureParameters))
     written = archive(request, force)
     typer.echo(f"{request.archive.name} {'written' if written else 'is there already'}")
 

@@ -111,7 +111,7 @@ def transformer_pictures(parameters: TransformerParameters) -> tuple[Pictures, P
     sets = [load_images(size=size, **source) for source in chosen.sources]
     pictures = functools.reduce(_joined, sets)
     held_out = np.arange(len(pictures)) % HELD_OUT == HELD_OUT - 1
-    return _subset(pictures, ~held_out), _subset(pictures, held_out)
+    return subset(pictures, ~held_out), subset(pictures, held_out)
 
 
 def _joined(one: Pictures, other: Pictures) -> Pictures:
@@ -127,7 +127,8 @@ def _joined(one: Pictures, other: Pictures) -> Pictures:
     )
 
 
-def _subset(pictures: Pictures, which: np.ndarray) -> Pictures:
+def subset(pictures: Pictures, which: np.ndarray) -> Pictures:
+    """Return those pictures that are marked."""
     return replace(
         pictures,
         images=pictures.images[which],

@@ -11,6 +11,7 @@ from itn.adaptive_magnitudes import ADAPTIVE
 from itn.curves import was_screened
 from itn.messages import UsageError, unknown
 from itn.netcdf import read_attributes, read_netcdf
+from itn.study.abilities import abilities_request, fresh_pictures, questions_of
 from itn.study.archive import (
     UNKNOWN,
     Recipe,
@@ -87,7 +88,8 @@ def verify_result(path: Path) -> str:
 
     Of a screening and of distances, two pictures at three magnitudes; of controls, the same of one
     of them; of worst cases, two pictures where they stand worst; of transformers, one member of
-    the learned family on all pictures that it was judged by. Which ones is told by the file's name.
+    the learned family on all pictures that it was judged by; of abilities, what one training did
+    to its fresh pictures. Which ones is told by the file's name.
     """
     path = path.absolute()
     stored = read_netcdf(path)
@@ -107,7 +109,38 @@ def verify_result(path: Path) -> str:
         return _verify_worst_cases(path, request.recipe, stored, random)
     if request.recipe["kind"] == "distances":
         return _verify_distances(path, request.recipe, stored.to_dataset(), random)
+    if request.recipe["kind"] == "abilities":
+        return _verify_abilities(path, request.recipe, stored, random)
     return _verify_transformers(path, request.recipe, stored, random)
+
+
+def _verify_abilities(
+    path: Path, recipe: Recipe, stored: xr.DataTree, random: np.random.Generator
+) -> str:
+    """Look at fresh pictures once more under the members that one training gave them."""
+    from itn.classifiers import load_classifier
+    from itn.looks import MatrixLook
+
+    leaves = [node for node in stored.leaves if "right" in node.dataset]
+    leaf = leaves[int(random.integers(len(leaves)))]
+    found, question = leaf.to_dataset().sel(stretch=1.0), leaf.path.split("/")[1]
+    parameters = FigureParameters(profile=path.parent.name, network=_network_of(path, recipe))
+    classifier = load_classifier(*chosen_network(parameters))
+    fresh = fresh_pictures(questions_of(parameters)[question], parameters)
+    labels = classifier.logits_of(fresh)[fresh.labels]
+    said = MatrixLook(classifier, load_profile(parameters.profile).fill).predicted(
+        fresh.images,
+        found.spatial_matrix.values,
+        found.color_matrix.values,
+        found.kernel.values if "kernel" in found else None,
+    )
+    right, expected = int((said == labels).sum()), int(found.right.sum())
+    if abs(right - expected) > 1:  # as for transformers
+        raise UsageError(
+            f"{path.name} does not come out again: {right} pictures are right, "
+            f"{expected} are stored"
+        )
+    return f"comes out again: {len(fresh)} pictures under what {leaf.path[1:]} learned"
 
 
 def _verify_screening(
@@ -252,9 +285,10 @@ def request_of(path: Path) -> Request:
         return seeds_request(FigureParameters(profile=path.parent.name))
     if recipe["kind"] == "controls":
         return controls_request(_figure_parameters(path, recipe, controls_request))
-    if recipe["kind"] == "worst cases":
+    whole = {"worst cases": worst_cases_request, "abilities": abilities_request}
+    if recipe["kind"] in whole:
         network = _network_of(path, recipe)
-        return worst_cases_request(FigureParameters(profile=path.parent.name, network=network))
+        return whole[recipe["kind"]](FigureParameters(profile=path.parent.name, network=network))
     if recipe["kind"] == "samples":
         return samples_request(_transformer_parameters(path, recipe["study"]))
     if recipe["kind"] == "transformers":
