@@ -80,7 +80,7 @@ def _draw_cell(
         axes.add_patch(Rectangle(at, 1, 1, fill=False, hatch="////", edgecolor=HATCH, linewidth=0))
     text = distance_text(row["distance"], row["censored"]) + ("‡" if row["gains"] else "")
     if intervals:
-        text += f"\n{_interval(row['distance low'], row['distance high'])}"
+        text = f"{text}\n{_interval(row['distance low'], row['distance high'])}".rstrip()
     axes.text(
         at[0] + 0.5, at[1] + 0.52, text, color="#000000" if light else "#FFFFFF", fontsize=6,
         ha="center", va="center", linespacing=1.3,
