@@ -49,7 +49,8 @@ def sliders(net: InvariantTransformerNet, steps: int = 5) -> xr.Dataset:
 def weights_of(net: InvariantTransformerNet) -> xr.Dataset:
     """Return all that decides a learned family: the weights of both transformers.
 
-    ``spatial_hidden_kernel`` … ``color_entries_bias``: two dense layers of each.
+    ``spatial_hidden_kernel`` … ``color_entries_bias``: two dense layers of each. That is so of a
+    net without the options beyond the paper.
     """
     weights: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for kind, transformer in (("spatial", net.spatial), ("color", net.color)):
