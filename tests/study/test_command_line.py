@@ -82,8 +82,8 @@ def test_help_says_in_a_line_what_each_command_does() -> None:
         re.findall(r"^[ │]*([a-z][a-z-]*) {2,}(\S.*?\S)[ │]*$", result.output, re.MULTILINE)
     )
     assert set(said) == {
-        *("check", "classifiers", "controls", "data", "distances", "explorer", "figures"),
-        *("results", "screen", "train", "transformers", "worst-case"),
+        *("abilities", "check", "classifiers", "controls", "data", "distances", "explorer"),
+        *("figures", "results", "screen", "train", "transformers", "worst-case"),
     }
     assert all(line[0].isupper() for line in said.values())
 

@@ -275,9 +275,11 @@ def plot_gains(study: xr.DataTree, parameters: FigureParameters) -> Figure:
             axes.set_xlabel("cycles per pixel")
             axes.set_title({"kept": "sum 1", "free": "any sum"}.get(variant, variant))
             axes.set_xlim(0, 0.5)
+            axes.set_xticks([0, 0.125, 0.25, 0.375], ["0", "1/8", "1/4", "3/8"])
         grid[0, 0].set_ylabel("gain")
         grid[0, 0].set_ylim(0, None)
-        grid[0, -1].legend(loc="upper left")
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 
 
