@@ -47,7 +47,7 @@ table
 study.save_table(study.worst_case_texts(table), "worst_case")
 
 # %%
-study.glue_table(table, ["pictures"], rows=["alexnet_photos_nothing"])
+study.glue_table(table, ["pictures"], rows=["alexnet_photos_nothing", "squeezenet_nothing"])
 study.glue_table(table.query("within == 'nothing'"), ["worst"])
 study.glue_table(table.query("within == 'rotation'"), ["mean", "worst"])
 

@@ -112,14 +112,18 @@ def _searches(parameters: FigureParameters) -> WorstCase:
 
 
 def obtain_worst_cases(parameters: FigureParameters) -> dict[str, xr.DataTree]:
-    """Obtain the worst cases of a profile's networks, and SqueezeNet's where those are archived."""
+    """Obtain the worst cases of a profile's networks, and SqueezeNet's where those are archived.
+
+    The latter beside networks that were not taught what they are tried with.
+    """
+    profile = load_profile(parameters.profile)
     found = {
         name: obtain(worst_cases_request(parameters.model_copy(update={"network": name})))
-        for name in load_profile(parameters.profile).networks
+        for name in profile.networks
     }
     its = worst_cases_request(FigureParameters(profile=ITS_PROFILE, network=ANOTHER))
     archived = find_archived(its)  # it would take too long to compute them
-    if ANOTHER not in found and archived is not None:
+    if ANOTHER not in found and archived is not None and profile.untaught is None:
         found[ANOTHER] = read_netcdf(archived)
     return found
 
