@@ -11,14 +11,11 @@ import pytest
 from itn.classifiers import Classifier
 from itn.displacement import color_displacement, spatial_displacement
 from itn.files import _lock
-from itn.invariant_transformer import STEP_LOGS, InvariantTransformerNet
+from itn.gates import STEP_LOGS
+from itn.invariant_transformer import InvariantTransformerNet
 from itn.messages import UsageError
 from itn.pictures import Pictures
-from itn.transformer_training import (
-    EPOCH_LOGS,
-    SharedPictures,
-    train_transformers,
-)
+from itn.transformer_training import epoch_logs, train_transformers
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -85,7 +82,7 @@ def unstopped(classifier, without_xla):
 def test_every_step_and_every_epoch_is_in_the_history(trained):
     _, history = trained
     assert history.sizes == {"step": 32, "epoch": 9}
-    assert set(history.data_vars) == {*STEP_LOGS, *EPOCH_LOGS}
+    assert set(history.data_vars) == {*STEP_LOGS["accuracy"], *epoch_logs("accuracy")}
     assert history.spatial_displacement[0] < 1e-4 < history.spatial_displacement[-1]
     assert history.attrs["clean_accuracy"] == 1
     assert history.attrs["required_accuracy"] == pytest.approx(0.95)
@@ -283,19 +280,22 @@ def test_streamed_pictures_are_learned_from_and_judged_by_in_batches(classifier)
     assert max(streamed[1].images.asked) == 64
 
 
-def test_pictures_of_both_sets_are_counted_and_warned_of(classifier, unstopped):
-    """Two of the same pixels under other names; nine under their own."""
+def test_sets_that_share_a_picture_are_refused(classifier):
+    """Two of the same pixels under other names; nine under their own; in whichever two sets."""
     learned, judged = pictures(24, 0), pictures(30, 1)
-    judged.images[:2] = learned.images[:2]
-    with pytest.warns(SharedPictures, match="2 held-out pictures are learned from as well, e.g. "):
-        net = InvariantTransformerNet(classifier)
-        history = train_transformers(net, learned, judged, epochs=1, progress=False)
-    assert history.attrs["shared_pictures"] == 2
-    paths = (*learned.paths[:9], *judged.paths[9:])
-    judged = dataclasses.replace(pictures(30, 1), paths=paths)
-    with pytest.warns(SharedPictures, match="9 held-out pictures"):
-        train_transformers(net, learned, judged, epochs=1, progress=False)
-    assert unstopped(1).attrs["shared_pictures"] == 0
+    net = InvariantTransformerNet(classifier)
+    pixels = dataclasses.replace(judged, images=judged.images.copy())
+    pixels.images[:2] = learned.images[:2]
+    names = dataclasses.replace(judged, paths=(*learned.paths[:9], *judged.paths[9:]))
+    for sets, message in (
+        ((learned, pixels), "2 of the pictures held out are among those to learn from as well"),
+        ((learned, names), "9 of the pictures held out are among those to learn from as well"),
+        ((learned, judged, judged), "30 of the pictures reported on are among those held out as"),
+        ((learned, judged, pixels), "2 of the pictures reported on are among those to learn from"),
+    ):
+        with pytest.raises(UsageError, match=message) as caught:
+            train_transformers(net, *sets, epochs=1, progress=False)
+        assert "e.g. " in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 Before a frozen classifier stand a spatial and a color transformer. Each turns a control vector,
 α and β in [0, 1], into a matrix by two dense layers. They are trained to move pictures as far as
-possible while the classifier's accuracy holds.
+possible while the classifier's accuracy holds, or its consistency, or the divergence of its
+softmax, see `itn.gates`.
 
 Beyond the paper, each an option that is off by default: motions in closed form (`itn.motions`), a
 third transformer that filters (`itn.transformer_layers.KernelTransformer`), and transformations
@@ -25,6 +26,15 @@ from keras import ops
 
 from itn.classifiers import Classifier
 from itn.engines import fused
+from itn.gates import (
+    MULTIPLIER,
+    STEP_LOGS,
+    check_references,
+    checked_level,
+    loss_by_divergence,
+    loss_by_share,
+    referenced,
+)
 from itn.keras_settings import check_training
 from itn.labeled_batches import as_arrays, check_labels, first, peeked
 from itn.messages import UsageError, real_number, shown, whole_number
@@ -35,7 +45,6 @@ from itn.warp import Tensor
 
 ACCURACY_SHARE = 0.95  # of the clean accuracy: what is required by default
 ENCODED_AT_ONCE = 64  # pictures
-STEP_LOGS = ("cross_entropy", "spatial_loss", "color_loss", "batch_accuracy", "outward")
 
 
 @keras.saving.register_keras_serializable("itn")
@@ -64,6 +73,15 @@ class InvariantTransformerNet(keras.Model):
     gate_margin : float, default 0
         By how much a batch's accuracy has to exceed the required one for a step outward: with 0,
         the accuracy comes to hover below the required one, since few pictures are a noisy witness.
+        Likewise of a consistency that is held.
+    hold : {"accuracy", "consistency", "divergence"}, default "accuracy"
+        What bounds a step outward: the accuracy, as in the paper; the consistency, the share of
+        pictures whose class is that of the untouched ones; or the divergence from the softmax of
+        the untouched pictures to that of the moved ones. The last two need no labels.
+    level : float, optional
+        c₀, the consistency below which the cross-entropy against the class of the untouched
+        picture is minimized, in (0, 1], by default 0.95; or d₀, the divergence in nats that a
+        learned multiplier bounds, above 0, by default 0.1. An accuracy has `required_accuracy`.
     fill : {"zeros", "edge", "reflect", "mean"}, default "zeros"
         What lies outside a picture, see `itn.affine_warp`.
     motion : {"free", "affine", "similarity", "rigid", "turn"}, default "free"
@@ -100,6 +118,8 @@ class InvariantTransformerNet(keras.Model):
         What reads the features off the pictures.
     step_logs : tuple of str
         What is logged at each step.
+    multiplier : keras.Variable
+        ν, learned where a divergence is held; where not, there is none.
     options : dict of str to object
         The arguments.
 
@@ -116,6 +136,7 @@ class InvariantTransformerNet(keras.Model):
     likewise with β and the colors, L_K with γ and patches of k x k pixels. What is logged is each
     step's own: ``cross_entropy``, ``spatial_loss``, ``color_loss``, ``batch_accuracy``,
     ``outward``, 1 where the second branch was taken, and ``kernel_loss`` where there are kernels.
+    What the other two holds minimize and log, say `itn.gates` and its ``STEP_LOGS``.
 
     Examples
     --------
@@ -141,6 +162,8 @@ class InvariantTransformerNet(keras.Model):
         color_weight: float = 5.0,
         required_accuracy: float | None = None,
         gate_margin: float = 0.0,
+        hold: str = "accuracy",
+        level: float | None = None,
         fill: str = "zeros",
         motion: str = "free",
         kernel_dim: int = 0,
@@ -166,6 +189,7 @@ class InvariantTransformerNet(keras.Model):
             if options[what] < 0:
                 raise UsageError(f"{what} must not be negative, got {shown(options[what])}")
         options["kernel_keeps_sum"] = bool(kernel_keeps_sum)
+        options["level"] = checked_level(hold, level, required_accuracy, gate_margin)
         # However many are drawn, the first are the same.
         seeds = [int(each) for each in np.random.SeedSequence(seed).generate_state(5)]
         self.options: dict[str, Any] = options
@@ -173,6 +197,7 @@ class InvariantTransformerNet(keras.Model):
         self.network.trainable = False
         self.color_weight, self.gate_margin = float(color_weight), float(gate_margin)
         self.kernel_weight, self.seed = float(kernel_weight), int(seed)
+        self.hold, self.level = hold, options["level"]
         self._make_layers(seeds)
         size = classifier.input_size
         shapes: dict[str, tuple[int, ...]] = {"images": (size, size, 3)}
@@ -189,8 +214,16 @@ class InvariantTransformerNet(keras.Model):
             initializer=keras.initializers.Constant(required_accuracy or np.nan),
             trainable=False,
         )
+        if hold == "divergence":  # last, so that files of other nets stay as they are
+            self.multiplier = self.add_weight(
+                name="multiplier",
+                initializer=keras.initializers.Constant(MULTIPLIER),
+                trainable=False,
+            )
         self.draws = keras.random.SeedGenerator(seeds[2], name="draws")
-        self.step_logs = STEP_LOGS if self.kernel is None else (*STEP_LOGS, "kernel_loss")
+        self.step_logs = (
+            STEP_LOGS[hold] if self.kernel is None else (*STEP_LOGS[hold], "kernel_loss")
+        )
         self._own_metrics = [keras.metrics.Mean(name=name) for name in self.step_logs]
         self.built = True  # all its parts are
 
@@ -332,33 +365,32 @@ class InvariantTransformerNet(keras.Model):
         sample_weight: Tensor = None,
         training: bool = True,
     ) -> Tensor:
-        """Choose the loss of a batch by its accuracy.
+        """Choose the loss of a batch by what is held, see `itn.gates`.
 
-        Labels are indices of logits, [N] or [N, 1], or one-hot, [N, K].
+        For an accuracy y holds labels, indices of logits [N] or [N, 1] or one-hot [N, K];
+        otherwise the softmax [N, K] of the untouched pictures.
         """
         if sample_weight is not None:
             raise UsageError("an InvariantTransformerNet takes no weights of samples or classes")
-        # Of what a generator brings, neither rank nor size need be known.
-        given = ops.reshape(y, (ops.shape(y_pred)[0], -1))  # [N, 1], or [N, K] and one-hot
-        one_hot = ops.shape(given)[1] > 1
-        labels = ops.where(one_hot, ops.argmax(given, axis=-1), ops.cast(given[:, 0], "int32"))
-        cross_entropy = ops.mean(
-            keras.losses.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
-        )
-        right = ops.cast(ops.argmax(y_pred, axis=-1), "int32") == labels
-        accuracy = ops.mean(ops.cast(right, "float32"))
         spatial_loss, color_loss, *kernel_loss = self._displacement_losses
-        outward = accuracy >= self.required_accuracy + self.gate_margin
-        logged = (cross_entropy, spatial_loss, color_loss, accuracy, ops.cast(outward, "float32"))
-        logged += tuple(kernel_loss)
-        for metric, value in zip(self._own_metrics, logged, strict=True):
+        farther = spatial_loss + self.color_weight * color_loss
+        for each in kernel_loss:  # of which there may be none
+            farther = farther + self.kernel_weight * each
+        if self.hold == "divergence":
+            loss, logged = loss_by_divergence(y, y_pred, farther, self.multiplier, self.level)
+            if training:
+                self.multiplier.assign(logged["multiplier"])
+        else:
+            level = self.required_accuracy if self.level is None else self.level
+            required = level + self.gate_margin
+            loss, logged = loss_by_share(self.hold, y, y_pred, farther, required)
+        logged |= {"spatial_loss": spatial_loss, "color_loss": color_loss}
+        logged |= dict(zip(["kernel_loss"], kernel_loss, strict=False))
+        for metric in self._own_metrics:
             if training:  # each step's own value, no mean over the epoch until here
                 metric.reset_state()
-            metric.update_state(value)
-        farther = spatial_loss + self.color_weight * color_loss
-        for loss in kernel_loss:  # of which there may be none
-            farther = farther + self.kernel_weight * loss
-        return ops.where(outward, farther, cross_entropy)
+            metric.update_state(logged[metric.name])
+        return loss
 
     def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
         """Prepare for training, as `keras.Model.compile`, but with a loss of its own.
@@ -393,6 +425,8 @@ class InvariantTransformerNet(keras.Model):
             Pictures [N, H, W, 3] in [0, 1], or a dictionary of them with control vectors, and
             their labels: indices [N] of the classifier's logits, or one-hot [N, K]. Or a
             `tf.data.Dataset`, `keras.utils.PyDataset`, `DataLoader` or generator of both.
+            Where consistency or divergence is held, there are no labels: pictures alone, or
+            batches of (pictures, ``classifier.predict(pictures)``).
         *args, **kwargs
             As for `keras.Model.fit`.
 
@@ -409,6 +443,8 @@ class InvariantTransformerNet(keras.Model):
         """
         given = inspect.signature(super().fit).bind(x, y, *args, **kwargs)
         options = given.arguments
+        if self.hold != "accuracy":
+            return self._fit_to_references(given)
         if y is None:
             options["x"], batches = peeked(x, options.get("steps_per_epoch"))
             if not isinstance(x, keras.utils.PyDataset):
@@ -421,6 +457,20 @@ class InvariantTransformerNet(keras.Model):
             options["validation_data"] = tuple(map(as_arrays, judged))
             check_labels(self.classifier, *options["validation_data"][:2])
         self.check(batches)
+        return super().fit(*given.args, **given.kwargs)
+
+    def _fit_to_references(self, given: inspect.BoundArguments) -> Any:
+        """Train without labels; the classifier looks at the untouched pictures once, ahead."""
+        options = given.arguments
+        if isinstance(x := options["x"], Mapping | list | tuple) or hasattr(x, "shape"):
+            options["x"], options["y"] = referenced(self.classifier, x, options.get("y"))
+        else:
+            options["x"], batches = peeked(x, options.get("steps_per_epoch"))
+            if not isinstance(x, keras.utils.PyDataset):
+                options.setdefault("shuffle", False)  # Keras cannot, and says so
+            check_references(self.classifier, batches)
+        if isinstance(judged := options.get("validation_data"), tuple | list):
+            options["validation_data"] = referenced(self.classifier, *judged[:2])
         return super().fit(*given.args, **given.kwargs)
 
     def check(self, batches: Iterable[Any]) -> float:

@@ -17,10 +17,8 @@ PEEKED = 8  # batches of a generator, which cannot be run through twice, that ar
 
 def check_labels(classifier: Classifier, inputs: Any, given: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return pictures and their labels as indices of a classifier's logits, or refuse them."""
-    images = np.asarray(inputs["images"] if isinstance(inputs, Mapping) else inputs)
+    images = check_pictures_of(classifier, inputs)
     labels, classes = np.asarray(given), len(classifier.class_names)
-    classifier.check_size(images.shape)
-    check_pictures(images)
     if labels.shape not in [(len(images), *rest) for rest in ((), (1,), (classes,))]:
         raise UsageError(
             f"{len(images)} pictures need labels of shape [{len(images)}], indices, or "
@@ -37,6 +35,14 @@ def check_labels(classifier: Classifier, inputs: Any, given: Any) -> tuple[np.nd
             f"got {', '.join(map(str, wrong[:3]))}"
         )
     return images, labels.reshape(-1).astype(int)
+
+
+def check_pictures_of(classifier: Classifier, inputs: Any) -> np.ndarray:
+    """Return the pictures that a net is given, alone or with control vectors, or refuse them."""
+    images = np.asarray(inputs["images"] if isinstance(inputs, Mapping) else inputs)
+    classifier.check_size(images.shape)
+    check_pictures(images)
+    return images
 
 
 def as_arrays(given: Any) -> Any:

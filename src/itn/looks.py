@@ -51,7 +51,7 @@ class MatrixLook:
         kernels: npt.ArrayLike | None = None,
     ) -> npt.NDArray[np.float32]:
         """Return the softmax [N, K] of transformed pictures; an error calls them by their names."""
-        return np.concatenate(list(self._batches(images, spatial, color, names, kernels)))
+        return np.concatenate(list(self.in_batches(images, spatial, color, names, kernels)))
 
     def predicted(
         self,
@@ -61,10 +61,10 @@ class MatrixLook:
         kernels: npt.ArrayLike | None = None,
     ) -> npt.NDArray[np.int64]:
         """Return the logits [N] that win; the softmax of one batch is held at a time."""
-        parts = self._batches(images, spatial, color, kernels=kernels)
+        parts = self.in_batches(images, spatial, color, kernels=kernels)
         return np.concatenate([softmax.argmax(axis=1) for softmax in parts])
 
-    def _batches(
+    def in_batches(
         self,
         images: Images,
         spatial: npt.ArrayLike,
@@ -72,6 +72,7 @@ class MatrixLook:
         names: Sequence[str] = (),
         kernels: npt.ArrayLike | None = None,
     ) -> Iterator[npt.NDArray[np.float32]]:
+        """Pass through the softmax of transformed pictures, one batch after the other."""
         count = len(images)
         matrices = {
             name: np.broadcast_to(np.asarray(given, np.float32), (count, *np.shape(given)[1:]))

@@ -102,10 +102,6 @@ def test_a_study_is_described_in_one_line(known_study):
         "toy (weights 0123456789ab) on 12 pictures of shapes (data fedcba987654), judged on "
         "6 others, 2 seeds, 2 epochs, computed with itn 1 on abacus"
     )
-    known_study["seed_3/history"].attrs["shared_pictures"] = 2
-    assert "judged on 6 others, 2 of them learned from as well, 2 seeds" in describe_transformers(
-        known_study
-    )
 
 
 def test_rendered_pictures_are_judged_by_half_as_many_of_another_seed():

@@ -287,12 +287,10 @@ def first_of(study: xr.DataTree, kind: str) -> xr.Dataset:
 def describe_transformers(study: xr.DataTree) -> str:
     """Say in one line which network learned on what, and whether this was computed just now."""
     attrs = first_of(study, "history").attrs
-    shared = attrs.get("shared_pictures", 0)
-    seen = f", {shared} of them learned from as well" if shared else ""
     return (
         f"{attrs['network']} (weights {attrs['weights_sha256'][:12]}) on {attrs['pictures']} "
         f"pictures of {attrs['data']} (data {attrs['data_sha256'][:12]}), judged on "
-        f"{attrs['held_out_pictures']} others{seen}, {len(study.children)} seeds, "
+        f"{attrs['held_out_pictures']} others, {len(study.children)} seeds, "
         f"{attrs['epochs']} epochs, {study.attrs['origin']} with {attrs['versions']} on "
         f"{attrs['device']}"
     )
