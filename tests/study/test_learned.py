@@ -118,10 +118,10 @@ def test_every_third_picture_of_data_sets_is_held_out(monkeypatch):
         "one": Pictures(images[:4], np.array([0, 0, 1, 1]), ("a", "b"), tuple("wxyz"), "one"),
         "two": Pictures(images[4:], np.array([0, 0, 0]), ("c",), tuple("123"), "two"),
     }
-    chosen = learned._Chosen(
-        "alexnet_phantom", None, ({"source": "one"}, {"source": "two"}), {}, 1, 1
+    chosen = learned.ChosenTraining(
+        "alexnet_phantom", None, ({"source": "one"}, {"source": "two"}), {}, 1, 1, (0,)
     )
-    monkeypatch.setattr(learned, "_chosen", lambda parameters: chosen)
+    monkeypatch.setattr(learned, "chosen_training", lambda parameters: chosen)
     monkeypatch.setattr(learned, "load_images", lambda source, size: sets[source])
     training, held_out = transformer_pictures(TransformerParameters(profile="photos"))
     assert training.paths == ("w", "x", "z", "1", "3") and held_out.paths == ("y", "2")

@@ -39,7 +39,7 @@ PROTOCOL = 1  # raised when the numbers of a study change on purpose
 PARTS = ("comparison", "survey", "samples")
 OPTIONS = (  # of the net, that a profile or a user may choose
     *("spatial_dim", "color_dim", "color_weight", "gate_margin"),
-    *("required_accuracy", "fill"),
+    *("required_accuracy", "hold", "level", "fill"),
 )
 SHOWN = ("chelsea", "coffee")  # scikit-image's own pictures, which may be redistributed
 HELD_OUT = 3  # every third picture of a data set is held out
@@ -47,7 +47,7 @@ TRAINING_SEED = 2  # of rendered pictures; those of seed 0 and 1 trained and tes
 
 
 @dataclass(frozen=True)
-class _Chosen:
+class ChosenTraining:
     """What transformers learn, and from what: the profile's choice and the user's deviations."""
 
     network: str
@@ -56,10 +56,17 @@ class _Chosen:
     options: dict[str, Any]  # of `InvariantTransformerNet`
     epochs: int
     batch_size: int
+    seeds: tuple[int, ...]
 
 
-def _chosen(parameters: TransformerParameters) -> _Chosen:
-    profile, how = load_profile(parameters.profile), training_of(parameters)
+def chosen_training(
+    parameters: TransformerParameters, how: Transformers | None = None
+) -> ChosenTraining:
+    """Return what transformers learn; of a profile with a split, from its test pictures.
+
+    Its networks have learned from the others, which they know too well.
+    """
+    profile, how = load_profile(parameters.profile), how or training_of(parameters)
     given = how.model_dump() | {"fill": profile.fill} | parameters.model_dump(exclude_none=True)
     network, weights = chosen_network(parameters)
     limit = given["limit"]
@@ -69,18 +76,20 @@ def _chosen(parameters: TransformerParameters) -> _Chosen:
             "classes": parameters.classes or how.learn_from or profile.classes,
             "limit": limit,
         }
+        | ({"only": read_split(profile.split, "test")} if profile.split else {})
     ]
     for name, file in how.more_pictures.items() if parameters.classes is None else ():
         only = read_split(file, "training")
         classes = sorted({path.partition("/")[0] for path in only})
         sources.append({"source": name, "classes": classes, "limit": limit, "only": only})
-    return _Chosen(
+    return ChosenTraining(
         network,
         weights,
         tuple(sources),
         {name: given[name] for name in OPTIONS if given.get(name) is not None},
         given["epochs"],
         given["batch_size"],
+        tuple(given["seeds"]),
     )
 
 
@@ -97,7 +106,7 @@ def transformer_pictures(parameters: TransformerParameters) -> tuple[Pictures, P
 
     Rendered pictures of two seeds, or two thirds and one third of the data sets.
     """
-    chosen = _chosen(parameters)
+    chosen = chosen_training(parameters)
     first = chosen.sources[0]
     if first["source"] == "phantom":
         count = first["limit"] or 100
@@ -153,7 +162,7 @@ def transformers_request(
     parameters: TransformerParameters, parts: Sequence[str] = PARTS, seeds: Sequence[int] = ()
 ) -> Request:
     """Say what decides the numbers of a study of transformers, and how it is made."""
-    chosen = _chosen(parameters)
+    chosen = chosen_training(parameters)
     seeds = list(seeds or parameters.seeds or training_of(parameters).seeds)
     recipe: Recipe = {
         "kind": "transformers",
@@ -205,7 +214,7 @@ def _compute(
     )
     from itn.transformer_training import train_transformers
 
-    chosen = _chosen(parameters)
+    chosen = chosen_training(parameters)
     pictures, held_out = transformer_pictures(parameters)
     classifier = load_classifier(chosen.network, chosen.weights)
     net = InvariantTransformerNet(classifier, seed=seed, **chosen.options)

@@ -131,6 +131,7 @@ class Profile(_Strict):
     weights: dict[str, str] = {}  # files, where they are not the published ones
     training: Training | None = None  # of networks of its own
     transformers: Transformers | None = None  # of Invariant Transformer Nets
+    gates: Transformers | None = None  # of those that hold this or that, see `itn.gates`
     notebooks: Names | None = None  # that `itn figures` runs for it; None: all that apply
     each_network: bool = False  # notebooks that take a network run for each, not for the first
     more_networks: dict[str, Names] = {}  # beside the first, and which notebooks run for each
@@ -175,7 +176,7 @@ class TransformerParameters(_Strict):
         Name for `itn.load_classifier`.
     classes : tuple of str or None
         Classes of the profile to train on.
-    spatial_dim, color_dim, color_weight, gate_margin, required_accuracy, fill
+    spatial_dim, color_dim, color_weight, gate_margin, required_accuracy, hold, level, fill
         As for `itn.InvariantTransformerNet`.
     epochs : int or None
         How often each picture is seen.
@@ -193,6 +194,8 @@ class TransformerParameters(_Strict):
     color_weight: float | None = None
     gate_margin: float | None = None
     required_accuracy: float | None = None
+    hold: str | None = None
+    level: float | None = None
     fill: str | None = None
     epochs: Annotated[int, pydantic.Field(ge=1)] | None = None
     seeds: Annotated[tuple[int, ...], pydantic.Field(min_length=1)] | None = None
@@ -213,12 +216,25 @@ class VariationParameters(TransformerParameters):
     alone: Names
 
 
+class GateParameters(TransformerParameters):
+    """What the notebook on what is held lets its user choose.
+
+    Attributes
+    ----------
+    holds : tuple of str
+        What is held, one training each and seed.
+    """
+
+    holds: Names = ("accuracy", "consistency", "divergence")
+
+
 Parameters = TypeVar(
     "Parameters",
     FigureParameters,
     DistanceParameters,
     TransformerParameters,
     VariationParameters,
+    GateParameters,
 )
 
 

@@ -1,0 +1,163 @@
+"""Trainings with each gate of `itn.gates`, obtained from the archive or made.
+
+With several seeds, on one set of pictures; the state is chosen on a second one and reported on a
+third, see `itn.study.measured`. Profiles archive it as ``results/<profile>/<network>_gates.nc``.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from itn.messages import UsageError
+from itn.pictures import Pictures, load_images
+from itn.study.archive import Recipe, Request, digest_of, obtain
+from itn.study.inputs import pictures_recipe
+from itn.study.learned import TRAINING_SEED, ChosenTraining, chosen_training, subset
+from itn.study.profiles import GateParameters, load_profile, project_folder
+from itn.study.screenings import file_name
+from itn.zoo.recipes import network_recipe
+
+PROTOCOL = 1  # raised when the numbers change on purpose
+KNOWN = "known"  # the part that no training decides
+REPORT_SEED = 3  # of rendered pictures that neither trained nor chose; others have 0, 1 and 2
+LOOKS = 2  # at each picture that is reported on, under control vectors of its own
+
+
+def training_with_gates(parameters: GateParameters) -> ChosenTraining:
+    """Return how a profile trains transformers to compare what is held."""
+    how = load_profile(parameters.profile).gates
+    if how is None:
+        raise UsageError(f"profile {parameters.profile} does not say how to compare gates")
+    plain = parameters.model_copy(update={"hold": None, "level": None, "required_accuracy": None})
+    return chosen_training(plain, how)
+
+
+def gate_pictures(parameters: GateParameters) -> tuple[Pictures, Pictures, Pictures]:
+    """Return the pictures to learn from, to choose the state by, and to report on.
+
+    Rendered ones of three seeds; or of each class every second one, and two times a quarter.
+    """
+    chosen = training_with_gates(parameters)
+    (source,) = chosen.sources
+    if source["source"] == "phantom":
+        from itn.phantom.pictures import render_phantom
+
+        count = source["limit"] or 100
+        numbers = ((count, TRAINING_SEED), (-(-count // 2), 1), (-(-count // 2), REPORT_SEED))
+        first, second, third = (render_phantom(source["classes"], *each) for each in numbers)
+        return first, second, third
+    from itn.classifiers import load_classifier  # which loads a backend
+
+    size = load_classifier(chosen.network, chosen.weights).input_size
+    pictures = load_images(size=size, **source)
+    place = np.arange(len(pictures)) % 4
+    return (
+        subset(pictures, place < 2),
+        subset(pictures, place == 2),
+        subset(pictures, place == 3),
+    )
+
+
+def obtain_gates(parameters: GateParameters) -> xr.DataTree:
+    """Take the study from the archive where it is there, or make it.
+
+    Nodes ``known`` (`itn.study.measured.measure_known`) and, for each gate and seed,
+    ``<hold>/seed_<seed>/history`` and ``…/measured`` (`itn.study.measured.measure`).
+    """
+    request = gates_request(parameters)
+    study, seeds = obtain(request), request.recipe["seeds"]
+    for hold in [name for name in study.children if name != KNOWN]:
+        if hold not in request.recipe["parts"]:
+            study = study.drop_nodes(hold)
+            continue
+        strange = set(study[hold].children) - {f"seed_{seed}" for seed in seeds}
+        study[hold] = study[hold].drop_nodes(sorted(strange))
+    return study
+
+
+def gates_request(
+    parameters: GateParameters, parts: Sequence[str] = (), seeds: Sequence[int] = ()
+) -> Request:
+    """Say what decides the numbers, and how they are made: each gate and seed for itself."""
+    chosen = training_with_gates(parameters)
+    parts = list(parts or (KNOWN, *parameters.holds))
+    seeds = list(seeds or chosen.seeds)
+    recipe: Recipe = {
+        "kind": "gates",
+        "protocol": PROTOCOL,
+        **network_recipe(chosen.network, chosen.weights),
+        "pictures": [pictures_recipe(**source) for source in chosen.sources],
+        "options": chosen.options,
+        "epochs": chosen.epochs,
+        "batch size": chosen.batch_size,
+        "looks": LOOKS,
+        "parts": parts,
+        "seeds": seeds,
+    }
+    own = all(getattr(parameters, n) is None for n in ("classes", "epochs", "limit", "seeds"))
+    name = f"{file_name(chosen.network)}_gates"
+
+    def compute(state: Path) -> xr.DataTree:
+        if len(parts) > 1 or len(seeds) > 1:
+            wanted = [
+                (part, seed)
+                for seed in seeds
+                for part in parts
+                if part != KNOWN or seed == seeds[0]
+            ]
+            found = xr.DataTree()
+            for part, seed in wanted:
+                each = obtain(gates_request(parameters, [part], [seed]))
+                for path, node in each.subtree_with_keys:
+                    if node.has_data:
+                        found[path] = xr.DataTree(node.to_dataset())
+            return found
+        return _compute(parameters, parts[0], seeds[0], state)
+
+    return Request(
+        recipe,
+        compute,
+        "itn.study.gate_trainings",
+        project_folder()
+        / "results"
+        / parameters.profile
+        / f"{name}{'' if own else f'_{digest_of(recipe)[:8]}'}.nc",
+        own,
+        f"itn transformers --gates --profile {parameters.profile} archives it",
+    )
+
+
+def _compute(parameters: GateParameters, part: str, seed: int, state: Path) -> xr.DataTree:
+    from itn.classifiers import load_classifier  # all of these load a backend
+    from itn.invariant_transformer import InvariantTransformerNet
+    from itn.study.measured import measure, measure_known
+    from itn.transformer_training import check_apart, train_transformers
+
+    chosen = training_with_gates(parameters)
+    learned_from, chosen_on, reported_on = gate_pictures(parameters)
+    classifier = load_classifier(chosen.network, chosen.weights)
+    options = dict(chosen.options)
+    if part == KNOWN:
+        names = ("to learn from", "held out", "reported on")
+        check_apart(dict(zip(names, (learned_from, chosen_on, reported_on), strict=True)))
+        passes = chosen.epochs * len(learned_from) + (chosen.epochs + 1) * len(chosen_on)
+        net = InvariantTransformerNet(classifier, **options)
+        known = measure_known(net, chosen_on, reported_on, passes)
+        return xr.DataTree.from_dict({KNOWN: known})
+    if part == "divergence":
+        options.pop("gate_margin", None)
+    net = InvariantTransformerNet(classifier, seed=seed, hold=part, **options)
+    history = train_transformers(
+        net,
+        learned_from,
+        chosen_on,
+        reported_on,
+        epochs=chosen.epochs,
+        batch_size=chosen.batch_size,
+        folder=state,
+    )
+    measured = measure(net, chosen_on, reported_on, LOOKS, seed)
+    name = f"{part}/seed_{seed}"
+    return xr.DataTree.from_dict({f"{name}/history": history, f"{name}/measured": measured})

@@ -1,0 +1,292 @@
+"""What a net holds, side by side: how far its family goes, at which accuracy and consistency.
+
+Tables and a figure of `itn.study.gate_trainings`. Intervals are over pictures.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
+
+from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, draw_share, panels
+from itn.study.gate_trainings import KNOWN
+from itn.thresholds import accuracy_interval
+
+RESAMPLES = 1000
+RAN_OUT = "ran out of passes"
+GATE_STYLES: dict[str, dict[str, Any]] = {
+    "accuracy": {"color": "#D55E00", "linestyle": "-", "marker": "o"},
+    "consistency": {"color": "#0072B2", "linestyle": (0, (5, 1.5)), "marker": "s"},
+    "divergence": {"color": "#009E73", "linestyle": (0, (3, 1, 1, 1)), "marker": "^"},
+}
+BASELINE_STYLES: dict[str, dict[str, Any]] = {
+    "random": {"color": "#777777", "linestyle": (0, (1, 1)), "marker": ""},
+    "grid": {"color": "#000000", "linestyle": "-", "marker": "x"},
+}
+Numbers = npt.NDArray[np.float64]
+
+
+def trainings(study: xr.DataTree) -> dict[str, list[xr.DataTree]]:
+    """Return the nodes of the trainings, one for each seed, by what they hold."""
+    return {
+        hold: list(node.children.values()) for hold, node in study.children.items() if hold != KNOWN
+    }
+
+
+# Shares and ratios, with intervals over pictures
+
+
+def reach(factor: Numbers, share: Numbers, untouched: Numbers, level: Numbers) -> Numbers:
+    """Return by which factor a family is stretched where its share [..., factor] meets a level.
+
+    Interpolated over the logarithm of the factor; before the first one, linearly from the share
+    of the untouched pictures, at 0. Infinite where it is not lost as far as was looked.
+    """
+    failed = share < level[..., None]
+    first = failed.argmax(axis=-1)
+    before = np.maximum(first - 1, 0)
+    taken = np.take_along_axis
+    at, at_before = (taken(share, i[..., None], -1)[..., 0] for i in (first, before))
+    at_before = np.where(first == 0, untouched, at_before)
+    lost = failed.any(axis=-1)
+    way = np.divide(at_before - level, at_before - at, out=np.zeros_like(at), where=lost)
+    logarithm = np.log(factor)
+    between = np.exp(logarithm[before] + way * (logarithm[first] - logarithm[before]))
+    return np.where(lost, np.where(first == 0, way * factor[0], between), np.inf)
+
+
+def resampled(count: int) -> Numbers:
+    """Return the weights [resample, picture] of pictures; the first row is the pictures as are."""
+    rng = np.random.default_rng(0)
+    weights = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
+    return np.vstack([np.full(count, 1 / count), weights])
+
+
+def displacement_reached(
+    known: xr.Dataset, curves: xr.DataArray, displacement: float, criterion: str, looks: int
+) -> Numbers:
+    """Return the displacement [resample] at which a family holds just what is to be held.
+
+    That is 0.95 of the accuracy of the same pictures untouched, or a consistency of 0.95.
+    """
+    from itn.study.measured import SHARE_HELD
+
+    right = known.right.values.astype(float)
+    weights = resampled(len(right))
+    untouched = weights @ right if criterion == "accuracy" else np.ones(len(weights))
+    share = weights @ (curves.transpose("picture", "factor").values / looks)
+    level = SHARE_HELD[criterion] * untouched
+    return displacement * reach(curves.factor.values, share, untouched, level)
+
+
+def ratio_table(study: xr.DataTree) -> pd.DataFrame:
+    """Tabulate how much farther learned families go than random matrices and the best of a grid.
+
+    One row for each gate, kind, criterion at which they are compared, and rival: ``ratio`` is the
+    geometric mean over seeds, with its 95 % interval ``low`` to ``high`` from pictures drawn
+    again, and the ``lowest`` and ``highest`` seed. A grid that ran out of passes has none.
+    """
+    known, rows = study[KNOWN].to_dataset(), []
+    for hold, nodes in trainings(study).items():
+        for kind in known.kind.values:
+            for criterion in known.criterion.values:
+                at = {"kind": kind, "criterion": criterion}
+                each = [_ratios(known, node["measured"].to_dataset(), at) for node in nodes]
+                for rival in ("random", "grid"):
+                    found = np.log(np.stack([one[rival] for one in each]))
+                    rows.append({"hold": hold, **at, "rival": rival, **_summary(found)})
+    return pd.DataFrame(rows)
+
+
+def _ratios(known: xr.Dataset, measured: xr.Dataset, at: dict[str, str]) -> dict[str, Numbers]:
+    """Return the ratios [resample] to each rival, at one criterion and kind."""
+    own, looks = measured.sel(at), measured.attrs["looks"]
+    reached = {
+        str(family): displacement_reached(
+            known, one.hits, float(one.displacement), at["criterion"], looks
+        )
+        for family in own.family.values
+        for one in [own.sel(family=family)]
+    }
+    grid = known.sel(at)
+    reached["grid"] = displacement_reached(
+        known, grid.hits, float(grid.displacement), at["criterion"], 1
+    )
+    with np.errstate(invalid="ignore"):
+        return {rival: reached["learned"] / reached[rival] for rival in ("random", "grid")}
+
+
+def _summary(logarithms: Numbers) -> dict[str, float]:
+    """Summarize [seed, resample], of which the first resample is the pictures as they are."""
+    with np.errstate(invalid="ignore"):
+        mean = logarithms.mean(axis=0)
+    low, high = _quantiles(mean[1:])
+    ends = logarithms[:, 0].min(), logarithms[:, 0].max()
+    names = ("ratio", "low", "high", "lowest", "highest")
+    return dict(zip(names, np.exp([mean[0], low, high, *ends]).tolist(), strict=True))
+
+
+def _quantiles(values: Numbers) -> tuple[float, float]:
+    """Return the ends of the 95 % interval; infinite values are values, NaN leaves none."""
+    if np.isnan(values).any():
+        return float("nan"), float("nan")
+    low = np.quantile(values, 0.025, method="lower")
+    return float(low), float(np.quantile(values, 0.975, method="higher"))
+
+
+def held_table(study: xr.DataTree) -> pd.DataFrame:
+    """Tabulate what each gate holds on pictures that neither trained nor chose: a row for each.
+
+    Means over seeds. Of ``accuracy``, ``consistency`` and the ``worst corner``'s consistency the
+    Clopper-Pearson interval over pictures (``… low``, ``… high``), as if all looks at a picture
+    agreed. ``space`` and ``color`` are the displacements as learned, with those of the seeds
+    that went least and most far; ``frame lost`` and ``range lost`` which share of the picture
+    leaves the frame, and of its values the range. ``swing`` is the standard deviation of the
+    consistency over the second half of the epochs, on the pictures to choose by.
+    """
+    return pd.DataFrame(
+        {hold: _held(nodes) for hold, nodes in trainings(study).items()}
+    ).T.rename_axis("held")
+
+
+def _held(nodes: Sequence[xr.DataTree]) -> dict[str, float]:
+    measured = [node["measured"].to_dataset() for node in nodes]
+    count = measured[0].sizes["picture"]
+    row: dict[str, float] = {"seeds": len(nodes), "pictures": count}
+    as_learned = {"kind": "both", "family": "learned", "factor": 1.0}
+    shares = {
+        name: [
+            float(m.hits.sel(as_learned | {"criterion": name}).mean()) / m.looks for m in measured
+        ]
+        for name in ("accuracy", "consistency")
+    }
+    shares["worst corner"] = [
+        float(m.corner_hits.sel(criterion="consistency").mean()) for m in measured
+    ]
+    for name, values in shares.items():
+        row[name] = mean = float(np.mean(values))
+        low, high = accuracy_interval(np.array(mean * count), count)
+        row |= {f"{name} low": float(low), f"{name} high": float(high)}
+        row |= {f"{name} lowest": min(values), f"{name} highest": max(values)}
+    for kind in ("space", "color"):
+        values = [float(m.displacement.sel(kind=kind, family="learned")) for m in measured]
+        row |= {kind: float(np.mean(values))}
+        row |= {f"{kind} lowest": min(values), f"{kind} highest": max(values)}
+    for name in ("frame_lost", "range_lost"):
+        row[name.replace("_", " ")] = float(np.mean([m[name].mean() for m in measured]))
+    late = [node["history"].held_out_consistency.values for node in nodes]
+    row["swing"] = float(np.mean([each[len(each) // 2 :].std() for each in late]))
+    kept = [node["history"].attrs["kept_epoch"] for node in nodes]
+    return row | {"kept epoch": float(np.mean(kept))}
+
+
+def held_texts(table: pd.DataFrame) -> pd.DataFrame:
+    """Write `held_table` as a page shows it."""
+
+    def share(row: Any, name: str) -> str:
+        return f"{row[name]:.3f} ({row[f'{name} low']:.3f}–{row[f'{name} high']:.3f})"
+
+    def far(row: Any, name: str) -> str:
+        spread = f" [{row[f'{name} lowest']:.2f}–{row[f'{name} highest']:.2f}]"
+        return f"{row[name]:.2f}{spread if row['seeds'] > 1 else ''}"
+
+    texts = {
+        held: {name: share(row, name) for name in ("accuracy", "consistency", "worst corner")}
+        | {"corners": far(row, "space"), "colors": far(row, "color")}
+        | {name: f"{row[name]:.1%}" for name in ("frame lost", "range lost", "swing")}
+        for held, row in table.iterrows()
+    }
+    return pd.DataFrame.from_dict(texts, orient="index").rename_axis("held")
+
+
+def ratio_texts(table: pd.DataFrame, study: xr.DataTree) -> pd.DataFrame:
+    """Write `ratio_table` as a page shows it: a row for each gate and kind."""
+    known = study[KNOWN].to_dataset()
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for row in table.to_dict("records"):
+        column = f"to {row['rival']}, equal {row['criterion']}"
+        member = str(known.member.sel(kind=row["kind"], criterion=row["criterion"]).item())
+        text = "–" if np.isnan(row["ratio"]) else f"{row['ratio']:.2f}"
+        if row["rival"] == "grid" and not member:
+            text = RAN_OUT
+        elif not np.isnan(row["low"]):
+            text += f" ({row['low']:.2f}–{row['high']:.2f})"
+            if row["lowest"] != row["highest"]:
+                text += f" [{row['lowest']:.2f}–{row['highest']:.2f}]"
+        rows.setdefault((row["hold"], row["kind"]), {})[column] = text.replace("inf", "∞")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["held", "kind"])
+
+
+def grid_table(study: xr.DataTree) -> pd.DataFrame:
+    """Tabulate the best of the grid: one row for each kind, with the passes that it took."""
+    known, rows = study[KNOWN].to_dataset(), {}
+    for kind in known.kind.values:
+        own = known.sel(kind=kind)
+        row: dict[str, Any] = {}
+        for criterion in known.criterion.values:
+            member = str(own.member.sel(criterion=criterion).item())
+            row[f"equal {criterion}"] = member or RAN_OUT
+        rows[str(kind)] = row | {"passes": int(own.passes_used), "of": known.attrs["passes"]}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("kind")
+
+
+def plot_gates(study: xr.DataTree) -> Figure:
+    """Draw accuracy and consistency against displacement, for each gate and what it is beside."""
+    known, size = study[KNOWN].to_dataset(), (2 / 3 * PANEL_WIDTH, 0.8 * PANEL_HEIGHT)
+    kinds, criteria = known.kind.values.tolist(), known.criterion.values.tolist()
+    with panels(len(kinds) * len(criteria), len(kinds), size=size, sharey="row") as (figure, grid):
+        for axes_row, criterion in zip(grid, criteria, strict=True):
+            for axes, kind in zip(axes_row, kinds, strict=True):
+                at = {"kind": kind, "criterion": criterion}
+                for hold, nodes in trainings(study).items():
+                    own = nodes[0]["measured"].to_dataset().sel(at)
+                    families = {"learned": {"label": f"{hold} held"} | GATE_STYLES[hold]}
+                    if hold == "consistency":
+                        families["random"] = {"label": "random"} | BASELINE_STYLES["random"]
+                    for family, style in families.items():
+                        one = own.sel(family=family)
+                        _draw(axes, one.hits, float(one.displacement), own.looks, style)
+                best = known.sel(at)
+                if best.member.item():
+                    style = {"label": "best of the grid"} | BASELINE_STYLES["grid"]
+                    _draw(axes, best.hits, float(best.displacement), 1, style)
+                axes.set_xscale("log")
+                axes.set_ylim(0, 1.02)
+                if criterion == criteria[0]:
+                    axes.set_title({"both": "both, added"}.get(kind, kind))
+            axes_row[0].set_ylabel(criterion)
+        units = {"space": "corners, widths", "color": "colors, full range"}
+        for axes, kind in zip(grid[-1], kinds, strict=True):
+            axes.set_xlabel(units.get(kind, "corners + colors"))
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def _draw(
+    axes: Any, hits: xr.DataArray, displacement: float, looks: int, style: dict[str, Any]
+) -> None:
+    share, count = hits.mean("picture").values / looks, hits.sizes["picture"]
+    interval = accuracy_interval(share * count, count)
+    marker = style.get("marker", "")
+    line = {name: value for name, value in style.items() if name != "marker"}
+    far = hits.factor.values * displacement
+    draw_share(axes, far, share, interval, opacity=0.1, linewidth=1.4, **line)
+    one = int(np.argmin(np.abs(hits.factor.values - 1)))
+    axes.plot(far[one], share[one], marker, color=style["color"], markersize=6)
+
+
+def describe_gates(study: xr.DataTree) -> str:
+    """Say in one line which network learned on what, and on how many pictures it is reported."""
+    first = next(iter(trainings(study).values()))
+    attrs = first[0]["history"].attrs
+    return (
+        f"{attrs['network']} (weights {attrs['weights_sha256'][:12]}) on {attrs['pictures']} "
+        f"pictures of {attrs['data']}, chosen on {attrs['held_out_pictures']} others, reported on "
+        f"{attrs['reported_pictures']} of a third set, {len(first)} seeds, {attrs['epochs']} "
+        f"epochs, {study.attrs['origin']} with {attrs['versions']} on {attrs['device']}"
+    )

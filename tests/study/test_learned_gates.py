@@ -1,0 +1,187 @@
+"""What is said of trainings that hold this or that, against families known on paper."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+from itn.messages import UsageError
+from itn.study.gate_trainings import gate_pictures, gates_request, obtain_gates
+from itn.study.learned_gates import (
+    RAN_OUT,
+    grid_table,
+    held_table,
+    held_texts,
+    plot_gates,
+    ratio_table,
+    ratio_texts,
+    reach,
+    resampled,
+)
+from itn.study.measured import CRITERIA, FACTORS, KINDS
+from itn.study.profiles import GateParameters
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+COUNT = 100
+AS_FAR = np.arange(COUNT) / COUNT  # a picture is lost beyond a displacement of its own
+
+
+def hits_of(displacement):
+    """Pictures are kept up to a displacement of 1 + 9 times their place: 5 % are lost at 1.45."""
+    limit = 1 + 9 * AS_FAR
+    return (FACTORS[:, None] * displacement <= limit).astype("uint8")
+
+
+def measured(learned, random):
+    """Families that displace so far at the factor 1, on pictures that give way alike."""
+    families = np.stack([2 * hits_of(1.0), 2 * hits_of(2.0)])  # random gives way twice as soon
+    hits = np.broadcast_to(families[None, :, None], (3, 2, 2, len(FACTORS), COUNT))
+    return xr.Dataset(
+        {
+            "hits": (("kind", "family", "criterion", "factor", "picture"), hits),
+            "displacement": (("kind", "family"), np.tile([learned, random], (3, 1))),
+            "corner_hits": (("criterion", "picture"), np.arange(2 * COUNT).reshape(2, -1) % 2),
+            "frame_lost": ("picture", np.full(COUNT, 0.25)),
+            "range_lost": ("picture", np.arange(COUNT) / 1000),
+        },
+        coords={"kind": list(KINDS), "family": ["learned", "random"]}
+        | {"criterion": list(CRITERIA), "factor": FACTORS},
+        attrs={"looks": 2},
+    )
+
+
+def history(kept):
+    names = {"network": "toy", "weights_sha256": "0" * 64, "data": "shapes", "pictures": 9}
+    return xr.Dataset(
+        {"held_out_consistency": ("epoch", [1, 0.5, 0.9, 1.0])}, attrs=names | {"kept_epoch": kept}
+    )
+
+
+@pytest.fixture
+def study():
+    member = [["zoom 2", "zoom 1.5"], ["contrast 3", ""], ["", ""]]
+    displacement = np.where(np.array(member) == "", np.nan, 1.0)
+    hits = np.broadcast_to(hits_of(4.0), (3, 2, len(FACTORS), COUNT))
+    known = xr.Dataset(
+        {
+            "member": (("kind", "criterion"), member),
+            "displacement": (("kind", "criterion"), displacement),
+            "hits": (("kind", "criterion", "factor", "picture"), hits),
+            "passes_used": ("kind", [10, 99, 99]),
+            "right": ("picture", np.ones(COUNT, bool)),
+        },
+        coords={"kind": list(KINDS), "criterion": list(CRITERIA), "factor": FACTORS},
+        attrs={"passes": 99},
+    )
+    nodes = {"known": known}
+    for hold, far in (("accuracy", 1.0), ("consistency", 3.0)):
+        for seed, times in enumerate((0.5, 2.0)):
+            nodes[f"{hold}/seed_{seed}/measured"] = measured(far * times, 1.0)
+            nodes[f"{hold}/seed_{seed}/history"] = history(seed + 1)
+    return xr.DataTree.from_dict(nodes)
+
+
+@pytest.mark.parametrize(
+    ("share", "level", "expected"),
+    [
+        ([1, 0.9, 0.7, 0], 0.8, 2**0.5),  # halfway between 1 and 2, on a logarithmic scale
+        ([0.5, 0.9, 0, 0], 0.75, 0.25),  # before the first: half of the way to 0.5
+        ([1, 0.7, 0.9, 0], 0.85, 0.5**0.5),  # the first loss counts
+        ([1, 1, 1, 1], 0.8, np.inf),
+        ([0.6, 0.6, 0.6, 0.6], 1.0, 0),  # nothing is held that is not held untouched
+    ],
+)
+def test_how_far_a_family_reaches(share, level, expected):
+    factor = np.array([0.5, 1, 2, 4])
+    found = reach(factor, np.array([share], float), np.ones(1), np.array([level]))
+    assert found == pytest.approx([expected])
+
+
+def test_ratios_are_of_displacements_at_the_same_share(study):
+    """Alike in all kinds: random gives way at half the factor, the known at a quarter."""
+    table = ratio_table(study).set_index(["hold", "kind", "criterion", "rival"])
+    for criterion in CRITERIA:
+        for hold, far in (("accuracy", 1), ("consistency", 3)):
+            row = table.loc[hold, "space", criterion, "random"]
+            assert row.ratio == pytest.approx(2 * far, rel=1e-2)  # 1/2 and 2: 1 in the middle
+            assert (row.lowest, row.highest) == pytest.approx((far, 4 * far), rel=1e-2)
+            assert row.low <= row.ratio <= row.high
+            assert table.loc[hold, "space", criterion, "grid"].ratio == pytest.approx(4 * far, 0.01)
+    assert np.isnan(table.loc["accuracy", "both", "accuracy", "grid"].ratio)
+    texts = ratio_texts(table.reset_index(), study)
+    assert (texts.loc[("accuracy", "both"), "to grid, equal accuracy"]) == RAN_OUT
+    assert texts.loc[("consistency", "color"), "to grid, equal consistency"] == RAN_OUT
+    assert texts.loc[("accuracy", "space"), "to random, equal accuracy"].startswith("2.0")
+    grid = grid_table(study)
+    assert grid.loc["color"].tolist() == ["contrast 3", RAN_OUT, 99, 99]
+
+
+def test_an_interval_of_a_ratio_holds_what_it_promises():
+    """Of pictures whose limits are drawn, one family's half as large: the true ratio is 2."""
+    rng = np.random.default_rng(3)
+    factor, inside, times = FACTORS, 0, 120
+    weights = resampled(60)
+    assert np.allclose(weights.sum(axis=1), 1) and np.allclose(weights[0], 1 / 60)
+    for _ in range(times):
+        limits = rng.gamma(6, 0.3, 60), rng.gamma(6, 0.15, 60)
+        shares = [weights @ (factor <= each[:, None]).astype(float) for each in limits]
+        ones = np.ones(len(weights))
+        far = [reach(factor, share, ones, 0.8 * ones) for share in shares]
+        low, high = np.quantile((far[0] / far[1])[1:], [0.025, 0.975])
+        inside += low <= 2 <= high
+    assert inside >= stats.binom.ppf(0.001, times, 0.93)
+
+
+def test_what_is_held_has_intervals_over_pictures(study):
+    table = held_table(study)
+    row = table.loc["accuracy"]
+    kept = hits_of(1.0)[FACTORS.tolist().index(1)].mean()
+    exact = stats.binomtest(round(kept * COUNT), COUNT).proportion_ci(0.95, method="exact")
+    assert row["consistency"] == kept
+    assert (row["consistency low"], row["consistency high"]) == pytest.approx(
+        (exact.low, exact.high)
+    )
+    assert row["worst corner"] == 0.5 and row["space"] == 1.25
+    assert (row["space lowest"], row["space highest"]) == (0.5, 2)
+    assert row["frame lost"] == 0.25 and row["range lost"] == pytest.approx(0.0495)
+    assert row["swing"] == pytest.approx(0.05) and row["kept epoch"] == 1.5
+    texts = held_texts(table)
+    assert texts.loc["accuracy", "corners"] == "1.25 [0.50–2.00]"
+    assert texts.loc["accuracy", "worst corner"].startswith("0.500 (0.39")
+    assert texts.loc["accuracy", "frame lost"] == "25.0%"
+
+
+def test_gates_are_drawn_beside_each_other(study):
+    axes = plot_gates(study).axes
+    assert len(axes) == 6
+    named = {line.get_label(): line for line in axes[0].lines if line.get_label()[0] != "_"}
+    assert set(named) == {"accuracy held", "consistency held", "random", "best of the grid"}
+    np.testing.assert_allclose(named["accuracy held"].get_xdata(), FACTORS * 0.5)
+    np.testing.assert_allclose(named["accuracy held"].get_ydata(), hits_of(1.0).mean(axis=1))
+
+
+def test_rendered_pictures_of_three_seeds_are_kept_apart():
+    parameters = GateParameters(profile="phantom", classes=("disc", "mirror"), limit=4)
+    sets = gate_pictures(parameters)
+    assert [len(each) for each in sets] == [8, 4, 4]
+    assert [each.paths[0] for each in sets] == ["disc/2_00000", "disc/1_00000", "disc/3_00000"]
+
+
+def test_each_gate_and_seed_is_a_study_of_its_own(without_xla, monkeypatch):
+    few = {"classes": ("disc", "zoom_small"), "limit": 4, "epochs": 1, "seeds": (0,)}
+    parameters = GateParameters(profile="phantom", holds=("consistency",), **few)
+    with without_xla():
+        study = obtain_gates(parameters)
+    assert set(study.children) == {"known", "consistency"}
+    node = study["consistency/seed_0"]
+    assert node["history"].attrs["reported_pictures"] == 4 == node["measured"].sizes["picture"]
+    assert node["history"].attrs["hold"] == "consistency"
+    monkeypatch.setattr("itn.classifiers.load_classifier", None)  # what is there is not made again
+    again = gates_request(parameters).compute(None)
+    assert again["consistency/seed_0/measured"].equals(node["measured"])
+
+
+def test_a_profile_that_compares_no_gates_says_so():
+    with pytest.raises(UsageError, match="profile imagenet does not say how to compare gates"):
+        gates_request(GateParameters(profile="imagenet"))
