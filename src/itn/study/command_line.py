@@ -26,6 +26,7 @@ KEPT = {
     "distances": "the transformations that were measured are kept",
     "transformers": "a training is kept as far as its last epoch",
     "abilities": "a training is kept as far as its last epoch",
+    "gates": "each training is kept, the last one as far as its last epoch",
     "train": "a training is kept as far as its last epoch",
     "worst-case": "the searches that were finished are kept",
     "figures": "the notebooks that were executed are kept",
@@ -222,6 +223,23 @@ def study_abilities(
     request = abilities_request(read_parameters({"profile": profile}, FigureParameters))
     written = archive(request, force)
     typer.echo(f"{request.archive.name} {'written' if written else 'is there already'}")
+
+
+@app.command("gates")
+def compare_gates(
+    profile: ProfileOption = "photos",
+    force: Annotated[bool, typer.Option(help="Also if it is archived already.")] = False,
+) -> None:
+    """Train nets that hold this or that, for each network of a profile, and archive it; resumes."""
+    from itn.study.archive import archive
+    from itn.study.gate_trainings import gates_request
+    from itn.study.profiles import GateParameters, load_profile, read_parameters
+
+    for network in load_profile(profile).networks:
+        given = {"profile": profile, "network": network}
+        request = gates_request(read_parameters(given, GateParameters))
+        written = archive(request, force)
+        typer.echo(f"{request.archive.name} {'written' if written else 'is there already'}")
 
 
 @app.command("train")

@@ -125,7 +125,7 @@ def gates_request(
         / parameters.profile
         / f"{name}{'' if own else f'_{digest_of(recipe)[:8]}'}.nc",
         own,
-        f"itn transformers --gates --profile {parameters.profile} archives it",
+        f"itn gates --profile {parameters.profile} archives it",
     )
 
 

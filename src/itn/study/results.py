@@ -26,9 +26,11 @@ from itn.study.archive import (
 from itn.study.calibration_bias import rendered_request
 from itn.study.controls import control_change, controls_request, predictions
 from itn.study.distances import STEPS, distances_request
+from itn.study.gate_trainings import gate_pictures, gates_request
 from itn.study.learned import samples_request, transformer_pictures, transformers_request
 from itn.study.profiles import (
     FigureParameters,
+    GateParameters,
     TransformerParameters,
     chosen_network,
     load_profile,
@@ -89,7 +91,8 @@ def verify_result(path: Path) -> str:
     Of a screening and of distances, two pictures at three magnitudes; of controls, the same of one
     of them; of worst cases, two pictures where they stand worst; of transformers, one member of
     the learned family on all pictures that it was judged by; of abilities, what one training did
-    to its fresh pictures. Which ones is told by the file's name.
+    to its fresh pictures; of gates, which of the pictures that are reported on are right untouched.
+    Which ones is told by the file's name.
     """
     path = path.absolute()
     stored = read_netcdf(path)
@@ -111,6 +114,8 @@ def verify_result(path: Path) -> str:
         return _verify_distances(path, request.recipe, stored.to_dataset(), random)
     if request.recipe["kind"] == "abilities":
         return _verify_abilities(path, request.recipe, stored, random)
+    if request.recipe["kind"] == "gates":
+        return _verify_gates(path, request.recipe, stored)
     return _verify_transformers(path, request.recipe, stored, random)
 
 
@@ -278,6 +283,20 @@ def _verify_worst_cases(
     return f"comes out again: {len(paths)} pictures under their worst transformations"
 
 
+def _verify_gates(path: Path, recipe: Recipe, stored: xr.DataTree) -> str:
+    from itn.classifiers import load_classifier
+
+    parameters = _gate_parameters(path, recipe)
+    classifier = load_classifier(*chosen_network(parameters))
+    *_, reported_on = gate_pictures(parameters)
+    said = classifier.predict(reported_on.images).argmax(axis=1)
+    right = said == classifier.logits_of(reported_on)[reported_on.labels]
+    # A softmax that two classes share may go either way where sums are ordered differently.
+    if (differ := int((right != stored["known"].right.values).sum())) > 1:
+        raise UsageError(f"{path.name} does not come out again: {differ} pictures differ")
+    return f"comes out again: {len(reported_on)} untouched pictures"
+
+
 def request_of(path: Path) -> Request:
     """Return what would make an archived result today."""
     recipe = recipe_of(path)
@@ -291,6 +310,8 @@ def request_of(path: Path) -> Request:
         return whole[recipe["kind"]](FigureParameters(profile=path.parent.name, network=network))
     if recipe["kind"] == "samples":
         return samples_request(_transformer_parameters(path, recipe["study"]))
+    if recipe["kind"] == "gates":
+        return gates_request(_gate_parameters(path, recipe), recipe["parts"], recipe["seeds"])
     if recipe["kind"] == "transformers":
         parameters = _transformer_parameters(path, recipe)
         return transformers_request(parameters, recipe["parts"], recipe["seeds"])
@@ -309,6 +330,10 @@ def _asks_for(recipe: Recipe) -> Callable[[FigureParameters], Request]:
 
 def _transformer_parameters(path: Path, recipe: Recipe) -> TransformerParameters:
     return TransformerParameters(profile=path.parent.name, network=_network_of(path, recipe))
+
+
+def _gate_parameters(path: Path, recipe: Recipe) -> GateParameters:
+    return GateParameters(profile=path.parent.name, network=_network_of(path, recipe))
 
 
 def _distance_parameters(path: Path, recipe: Recipe) -> FigureParameters:

@@ -1,0 +1,69 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What a net holds
+#
+# Transformers that hold the accuracy, the consistency, or the divergence from what the classifier
+# says of the untouched picture: how far they go, and what is left, on pictures that neither
+# trained nor chose them.
+
+# %% tags=["parameters", "needs-gates"]
+profile: str = "phantom"  # which network learns on which pictures: a file in profiles/
+network: str = None  # name of a classifier; None: the profile's first
+classes: list[str] = None  # classes to learn from; None: all of the profile's
+holds: list[str] = ["accuracy", "consistency", "divergence"]  # one training each and seed
+spatial_dim: int = None  # number p of control values α; None: 4
+color_dim: int = None  # number q of control values β; None: 4
+color_weight: float = None  # λ, how much color counts; None: the profile's
+fill: str = None  # outside a picture: zeros, edge, reflect or mean; None: zeros
+epochs: int = None  # how often each picture is seen; None: the profile's
+seeds: list[int] = None  # one training each; None: the profile's
+limit: int = None  # at most that many pictures per class; None: the profile's
+
+# %%
+from itn import study
+
+parameters = study.read_parameters(globals(), study.GateParameters)
+
+# %%
+gates = study.obtain_gates(parameters)
+study.describe_gates(gates)
+
+# %% [markdown]
+# What each of them holds, with 95 % Clopper-Pearson intervals over pictures: accuracy and
+# consistency on average over the control cube, and the consistency at its worst corner.
+
+# %%
+held = study.held_table(gates)
+study.save_table(study.held_texts(held), "learned_gates_held")
+
+# %% [markdown]
+# How much farther the learned families go than random matrices and than the best of a grid of
+# known transformations, at equal accuracy and at equal consistency.
+
+# %%
+ratios = study.ratio_table(gates)
+study.save_table(study.ratio_texts(ratios, gates), "learned_gates_ratios")
+
+# %%
+study.grid_table(gates)
+
+# %%
+study.show_figure(study.plot_gates(gates), "learned_gates")
+
+# %%
+shares = ["accuracy", "consistency", "consistency low", "consistency high", "worst corner"]
+study.glue_table(held, [*shares, "space", "color", "swing"])
