@@ -14,6 +14,7 @@ import pytest
 
 from itn.study.profiles import (
     DistanceParameters,
+    GateParameters,
     TransformerParameters,
     VariationParameters,
     read_parameters,
@@ -72,6 +73,8 @@ def test_looks_at_the_phantom_unless_told_otherwise(path: Path) -> None:
         found = read_parameters(namespace, VariationParameters)
     elif "criterion" in namespace:
         found = read_parameters(namespace, DistanceParameters)
+    elif "holds" in namespace:
+        found = read_parameters(namespace, GateParameters)
     elif "seeds" in namespace:
         found = read_parameters(namespace, TransformerParameters)
     else:

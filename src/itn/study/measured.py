@@ -125,7 +125,7 @@ def curves(
             + (factor if kind in (name, "both") else 0) * (m - np.eye(*m.shape[1:]))
             for name, m in zip(KINDS, family, strict=False)
         ]
-        hits = judge.hits(*moved, rows)
+        hits = judge.hits(moved[0], moved[1], rows)
         found.append(hits.reshape(2, looks, -1).sum(axis=1))
     return np.stack(found, axis=1).astype(np.uint8)
 
@@ -233,7 +233,7 @@ def worst_corner(
         spatial, color = net.matrices(some[:, : dims[0]], some[:, dims[0] :])
         every = np.tile(rows, len(some))
         hits = chooser.hits(spatial.repeat(len(rows), 0), color.repeat(len(rows), 0), every)[1]
-        return hits.reshape(len(some), -1).sum(axis=1)
+        return np.asarray(hits.reshape(len(some), -1).sum(axis=1))
 
     for number, pictures in CORNERS:
         order = np.argsort(kept(corners, pictures), kind="stable")
