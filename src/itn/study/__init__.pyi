@@ -56,11 +56,19 @@ from .costs import cost_texts as cost_texts
 from .distances import obtain_distances as obtain_distances
 from .gallery import phantom_table as phantom_table
 from .gallery import plot_phantom as plot_phantom
+from .gate_trainings import obtain_gates as obtain_gates
 from .heat_maps import plot_distances as plot_distances
 from .heat_maps import plot_ranking as plot_ranking
 from .learned import describe_transformers as describe_transformers
 from .learned import obtain_samples as obtain_samples
 from .learned import obtain_transformers as obtain_transformers
+from .learned_gates import describe_gates as describe_gates
+from .learned_gates import grid_table as grid_table
+from .learned_gates import held_table as held_table
+from .learned_gates import held_texts as held_texts
+from .learned_gates import plot_gates as plot_gates
+from .learned_gates import ratio_table as ratio_table
+from .learned_gates import ratio_texts as ratio_texts
 from .learned_samples import plot_decomposition as plot_decomposition
 from .learned_samples import plot_samples as plot_samples
 from .learned_samples import survey_table as survey_table
@@ -88,6 +96,7 @@ from .paper_figures import show_paper_figure as show_paper_figure
 from .photographs import plot_threshold_pairs as plot_threshold_pairs
 from .photographs import sink_table as sink_table
 from .profiles import DistanceParameters as DistanceParameters
+from .profiles import GateParameters as GateParameters
 from .profiles import TransformerParameters as TransformerParameters
 from .profiles import VariationParameters as VariationParameters
 from .profiles import load_profile as load_profile
