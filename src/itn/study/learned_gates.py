@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, draw_share, panels
 from itn.study.gate_trainings import KNOWN
@@ -255,7 +256,10 @@ def plot_gates(study: xr.DataTree) -> Figure:
                     style = {"label": "best of the grid"} | BASELINE_STYLES["grid"]
                     _draw(axes, best.hits, float(best.displacement), 1, style)
                 axes.set_xscale("log")
+                axes.xaxis.set_major_formatter("{x:g}")
+                axes.xaxis.set_minor_formatter(NullFormatter())
                 axes.set_ylim(0, 1.02)
+                axes.axhline(0.95, color="#BBBBBB", linestyle=":", zorder=0)
                 if criterion == criteria[0]:
                     axes.set_title({"both": "both, added"}.get(kind, kind))
             axes_row[0].set_ylabel(criterion)

@@ -37,8 +37,11 @@ Hits = npt.NDArray[np.bool_]
 class Looks:
     """What a classifier says of pictures under matrices, beside their labels and as untouched."""
 
-    def __init__(self, net: InvariantTransformerNet, pictures: Pictures) -> None:
-        self.look, self.pictures = MatrixLook(net.classifier, net.options["fill"]), pictures
+    def __init__(
+        self, net: InvariantTransformerNet, pictures: Pictures, look: MatrixLook | None = None
+    ) -> None:
+        self.look = look or MatrixLook(net.classifier, net.options["fill"])  # compiled once
+        self.pictures = pictures
         self.labels = net.classifier.logits_of(pictures)[pictures.labels]
         self.untouched = self.look.predicted(
             pictures.images, np.eye(2, 3)[None], np.eye(3, 4)[None]
@@ -86,7 +89,7 @@ def measure(
     for (i, kind), (j, family) in itertools.product(enumerate(KINDS), enumerate((learned, random))):
         displacement[i, j] = sizes_of(kind, *family).mean()
         hits[i, j] = curves(judge, kind, family, rows, looks)
-    corner = worst_corner(net, Looks(net, chosen_on))
+    corner = worst_corner(net, Looks(net, chosen_on, judge.look))
     matrices = net.matrices(*(each[None] for each in corner))
     lost = frame_lost(learned[0]), range_lost(reported_on.images[:][rows], learned[1])
     return xr.Dataset(
@@ -139,7 +142,8 @@ def measure_known(
     the one to be held, "" if the passes were used up before; ``passes_used`` (kind) counts them.
     ``hits`` (kind, criterion, factor, picture) are on the others; ``right`` (picture) untouched.
     """
-    chooser, judge = Looks(net, chosen_on), Looks(net, reported_on)
+    judge = Looks(net, reported_on)
+    chooser = Looks(net, chosen_on, judge.look)
     shape, count = (len(KINDS), len(CRITERIA)), len(reported_on)
     hits = np.zeros((*shape, len(FACTORS), count), np.uint8)
     member, displacement = np.full(shape, "", object), np.full(shape, np.nan)
