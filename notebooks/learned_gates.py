@@ -65,5 +65,9 @@ study.grid_table(gates)
 study.show_figure(study.plot_gates(gates), "learned_gates")
 
 # %%
-shares = ["accuracy", "consistency", "consistency low", "consistency high", "worst corner"]
-study.glue_table(held, [*shares, "space", "color", "swing"])
+shares = ["consistency", "consistency low", "consistency high", "worst corner"]
+study.glue_table(held, shares, rows=["consistency", "divergence"])
+each = ratios.set_index(["hold", "kind", "criterion", "rival"])
+rows = [f"consistency_{kind}_consistency_random" for kind in ("space", "color", "both")]
+rows += [f"consistency_{kind}_consistency_grid" for kind in ("space", "color")]
+study.glue_table(each, ["ratio", "low", "high"], rows=rows)
