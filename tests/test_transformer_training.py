@@ -176,6 +176,8 @@ OTHER_RECIPES = {
     "seed": {"seed": 99},
     "color_weight": {"color_weight": 0.0},
     "fill": {"fill": "reflect"},
+    "hold": {"hold": "consistency"},
+    "reported on": {"reported_on": pictures(6, 2)},
     "epochs": {"epochs": 1},
     "more epochs": {"epochs": 3},
     "batch_size": {"batch_size": 8},
@@ -193,8 +195,10 @@ def test_another_recipe_starts_afresh(tmp_path, monkeypatch):
     network = keras.Sequential(layers)
     classifier = Classifier(network, lambda x: 5 * x, 8, ("red", "green", "blue"), name="rgb")
 
-    def trained(seed=3, color_weight=1.0, fill="zeros", start=0.0, weights=1.0, **given):
-        net = InvariantTransformerNet(classifier, seed=seed, color_weight=color_weight, fill=fill)
+    def trained(start=0.0, weights=1.0, **given):
+        options = {"seed": 3, "color_weight": 1.0, "fill": "zeros", "hold": "accuracy"}
+        options = {name: given.pop(name, value) for name, value in options.items()}
+        net = InvariantTransformerNet(classifier, **options)
         net.spatial.entries.bias.assign(net.spatial.entries.bias + start)
         kernel.set_weights([weights * np.eye(3)])
         how = {"epochs": 2, "batch_size": 6, "learning_rate": 0.02, "progress": False} | given
