@@ -68,6 +68,7 @@ study.show_figure(study.plot_gates(gates), "learned_gates")
 shares = ["consistency", "consistency low", "consistency high", "worst corner"]
 study.glue_table(held, shares, rows=["consistency", "divergence"])
 each = ratios.set_index(["hold", "kind", "criterion", "rival"])
-rows = [f"consistency_{kind}_consistency_random" for kind in ("space", "color", "both")]
-rows += [f"consistency_{kind}_consistency_grid" for kind in ("space", "color")]
-study.glue_table(each, ["ratio", "low", "high"], rows=rows)
+space = ["consistency_space_consistency_random", "consistency_space_consistency_grid"]
+color = ["consistency_color_consistency_random", "consistency_color_consistency_grid"]
+both = ["consistency_both_consistency_random"]
+study.glue_table(each, ["ratio", "low", "high"], rows=[*space, *color, *both])
