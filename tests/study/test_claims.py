@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ledger_numbers import COUNTED, RECOMPUTED
 
 from itn.study.claim_measures import Measurement
 from itn.study.claims import (
@@ -110,3 +111,17 @@ def test_pages_say_of_claims_what_the_ledger_says(measured, page):
     for said, label in links:
         assert said == found[label.removeprefix("claim-")], f"{page}: {label}"
     assert VERDICTS.findall(LINK.sub("", text)) == [], f"{page} says verdicts without the ledger"
+
+
+@pytest.mark.parametrize("claim", [claim.key for claim in CLAIMS])
+def test_numbers_are_those_of_the_archives(measured, claim):
+    rows = measured.loc[[claim]] if claim in measured.index else measured[:0]
+    recomputed = RECOMPUTED[claim]()
+    assert len(rows) == len(recomputed)
+    for (_, found), (estimate, low, high) in zip(rows.iterrows(), recomputed, strict=True):
+        assert found.estimate == pytest.approx(estimate, abs=1e-6), found
+        near = 0.15 * (found.high - found.low) + 0.01
+        if claim in COUNTED:
+            near = max(near, 1 / 11)
+        expected = pytest.approx((low, high), abs=near, nan_ok=True)
+        assert (found.low, found.high) == expected, found
