@@ -9,7 +9,7 @@
 #   make clean     removes what was built, not .venv
 
 PYTHON ?= python3
-PROFILES ?= phantom imagenet photos photos_taught paper
+PROFILES ?= phantom imagenet imagenet_sample photos photos_taught paper
 FORCE ?=
 QUICK ?=
 

@@ -167,3 +167,30 @@ def test_a_class_that_is_named_is_not_looked_for_among_pooled_ones():
 def test_the_profile_looks_at_every_second_class():
     profile = load_profile(SAMPLE)
     assert list(profile.classes) == [one.wnid for one in imagenet_classes()[::2]]
+
+
+# Counted apart: the first guess, and the first five, of the untouched pictures.
+@pytest.mark.parametrize(("name", "expected"), [("top-1", 0.882), ("top-5", 0.974)])
+def test_the_stored_accuracy_is_that_of_pictures_as_they_are(stored, name, expected):
+    assert untouched_table(stored).loc["efficientnet_lite0", name] == pytest.approx(
+        expected, abs=0.006
+    )
+
+
+@pytest.fixture(scope="module")
+def stored():
+    return pooled_screenings(read_parameters({"profile": SAMPLE}))
+
+
+def test_stored_screenings_agree_on_pictures_as_they_are(stored):
+    """Each transformation begins with the same pictures."""
+    for found in stored.values():
+        untouched = [each.place.sel(magnitude=each.attrs["identity"]).values for each in found]
+        assert all((each == untouched[0]).all() for each in untouched)
+        assert {each.attrs["pictures"] for each in found} == {500}
+
+
+@pytest.mark.data
+def test_a_slice_of_what_is_stored_comes_out_again():
+    found = verify_result(archive_file(SAMPLE, "squeezenet", "grayscale"))
+    assert found == "comes out again: 2 pictures at 3 magnitudes"
