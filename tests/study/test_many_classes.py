@@ -16,7 +16,7 @@ from itn.study.many_classes import (
     pooled_screenings,
     untouched_table,
 )
-from itn.study.profiles import load_profile, read_parameters
+from itn.study.profiles import archive_file, load_profile, read_parameters
 from itn.study.results import verify_result
 from itn.study.screenings import screening_request
 from itn.study.together import as_one_category
