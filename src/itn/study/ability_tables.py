@@ -243,7 +243,8 @@ def plot_looking(study: xr.DataTree) -> Figure:
             axes.set_ylim(0, 185)
             axes.set_yticks(np.arange(0, 181, 45))
         grid[0, 0].set_ylabel("turn, either way, °")
-        grid[0, -1].legend(loc="center right")
+        handles, labels = grid[0, -1].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 
 
