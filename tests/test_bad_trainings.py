@@ -135,8 +135,11 @@ def test_a_refused_training_chooses_no_required_accuracy(color_classifier, witho
     classifier = Classifier(network, color_classifier.preprocess, 8, NAMES, name="rgb")
     with without_xla():
         net = InvariantTransformerNet(classifier)
-        mistaken = dataclasses.replace(pictures(0), labels=(pictures(0).labels + 1) % 3)
-        for learned, held_out in ((mistaken, pictures(1)), (pictures(0), mistaken)):
+        mistaken = [
+            dataclasses.replace(each, labels=(each.labels + 1) % 3)
+            for each in (pictures(0), pictures(1))
+        ]
+        for learned, held_out in ((mistaken[0], pictures(1)), (pictures(0), mistaken[1])):
             assert "required accuracy" in refusal(train_transformers, net, learned, held_out)
             assert np.isnan(float(net.required_accuracy.value))
         train_transformers(net, pictures(0), pictures(1), epochs=1, progress=False)

@@ -36,7 +36,7 @@ def test_seeds_of_another_training_are_not_shown(monkeypatch):
     """Were the package's network retrained, its old neighbors would say nothing of it."""
     monkeypatch.setattr(
         "itn.study.screenings.network_recipe",
-        lambda network, weights: {"network": network, "weight_file_sha256": "0" * 64},
+        lambda network, weights, **_: {"network": network, "weight_file_sha256": "0" * 64},
     )
     with pytest.raises(UsageError, match=r"seeds.nc was made otherwise: weight_file_sha256 \("):
         read_seeds(read_parameters({"profile": "photos"}))
