@@ -137,7 +137,7 @@ def screen_profile(
 
         archived = archive_on_workers(scheduler, wanted, force)
     for request, written in archived:
-        Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
+        _tell(request, written)
 
 
 @app.command("controls")
@@ -185,13 +185,20 @@ def _archive_each(
     request_of: Callable[["FigureParameters"], "Request"],
 ) -> None:
     """Archive one result of each network."""
-    from itn.study.archive import archive
     from itn.study.profiles import load_profile, read_parameters
 
     for each in network or load_profile(profile).networks:
-        request = request_of(read_parameters({"profile": profile, "network": each}))
-        written = archive(request, force)
-        Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
+        _archive(request_of(read_parameters({"profile": profile, "network": each})), force)
+
+
+def _archive(request: "Request", force: bool) -> None:
+    from itn.study.archive import archive
+
+    _tell(request, archive(request, force))
+
+
+def _tell(request: "Request", written: bool) -> None:
+    Progress.write(f"{request.archive.name} {'written' if written else 'is there already'}")
 
 
 @app.command("transformers")
@@ -200,14 +207,12 @@ def study_profile(
     force: Annotated[bool, typer.Option(help="Also if it is archived already.")] = False,
 ) -> None:
     """Train a profile's Invariant Transformer Net and archive the study; resumes if stopped."""
-    from itn.study.archive import archive
     from itn.study.learned import transformers_request
     from itn.study.profiles import TransformerParameters, read_parameters
 
-    parameters = read_parameters({"profile": profile}, TransformerParameters)
-    request = transformers_request(parameters)
-    written = archive(request, force)
-    typer.echo(f"{request.archive.name} {'written' if written else 'is there already'}")
+    _archive(
+        transformers_request(read_parameters({"profile": profile}, TransformerParameters)), force
+    )
 
 
 @app.command("abilities")
@@ -217,12 +222,9 @@ def study_abilities(
 ) -> None:
     """Ask what options beyond the paper let a net learn, and archive it; resumes if stopped."""
     from itn.study.abilities import abilities_request
-    from itn.study.archive import archive
-    from itn.study.profiles import FigureParameters, read_parameters
+    from itn.study.profiles import read_parameters
 
-    request = abilities_request(read_parameters({"profile": profile}, FigureParameters))
-    written = archive(request, force)
-    typer.echo(f"{request.archive.name} {'written' if written else 'is there already'}")
+    _archive(abilities_request(read_parameters({"profile": profile})), force)
 
 
 @app.command("gates")
@@ -231,15 +233,12 @@ def compare_gates(
     force: Annotated[bool, typer.Option(help="Also if it is archived already.")] = False,
 ) -> None:
     """Train nets that hold this or that, for each network of a profile, and archive it; resumes."""
-    from itn.study.archive import archive
     from itn.study.gate_trainings import gates_request
     from itn.study.profiles import GateParameters, load_profile, read_parameters
 
     for network in load_profile(profile).networks:
         given = {"profile": profile, "network": network}
-        request = gates_request(read_parameters(given, GateParameters))
-        written = archive(request, force)
-        typer.echo(f"{request.archive.name} {'written' if written else 'is there already'}")
+        _archive(gates_request(read_parameters(given, GateParameters)), force)
 
 
 @app.command("train")

@@ -104,19 +104,16 @@ def verify_result(path: Path) -> str:
     if request.recipe["kind"] in ("trainings from other seeds", "samples", "rendered pairs"):
         return f"not compared: no part of it is quicker than the whole; {request.command}"
     random = np.random.default_rng(zlib.crc32(path.name.encode()))
-    if request.recipe["kind"] == "screening":
-        return _verify_screening(path, request.recipe, stored.to_dataset(), random)
-    if request.recipe["kind"] == "controls":
-        return _verify_controls(path, request.recipe, stored, random)
-    if request.recipe["kind"] == "worst cases":
-        return _verify_worst_cases(path, request.recipe, stored, random)
-    if request.recipe["kind"] == "distances":
-        return _verify_distances(path, request.recipe, stored.to_dataset(), random)
-    if request.recipe["kind"] == "abilities":
-        return _verify_abilities(path, request.recipe, stored, random)
-    if request.recipe["kind"] == "gates":
-        return _verify_gates(path, request.recipe, stored)
-    return _verify_transformers(path, request.recipe, stored, random)
+    verify = {
+        "screening": _verify_screening,
+        "controls": _verify_controls,
+        "worst cases": _verify_worst_cases,
+        "distances": _verify_distances,
+        "abilities": _verify_abilities,
+        "gates": _verify_gates,
+        "transformers": _verify_transformers,
+    }[request.recipe["kind"]]
+    return verify(path, request.recipe, stored, random)
 
 
 def _verify_abilities(
@@ -149,11 +146,12 @@ def _verify_abilities(
 
 
 def _verify_screening(
-    path: Path, recipe: Recipe, stored: xr.Dataset, random: np.random.Generator
+    path: Path, recipe: Recipe, tree: xr.DataTree, random: np.random.Generator
 ) -> str:
     from itn.classifiers import load_classifier  # which loads a backend
     from itn.screening import screen
 
+    stored = tree.to_dataset()
     parameters = _figure_parameters(path, recipe, _asks_for(recipe))
     arithmetic = parameters.arithmetic or "float32"
     classifier = load_classifier(*chosen_network(parameters), arithmetic=arithmetic)
@@ -211,10 +209,11 @@ def _verify_controls(
 
 
 def _verify_distances(
-    path: Path, recipe: Recipe, stored: xr.Dataset, random: np.random.Generator
+    path: Path, recipe: Recipe, tree: xr.DataTree, random: np.random.Generator
 ) -> str:
     from itn.distances import rms_distances  # which loads a backend
 
+    stored = tree.to_dataset()
     parameters = _distance_parameters(path, recipe)
     rows = np.sort(random.choice(stored.sizes["image"], min(2, stored.sizes["image"]), False))
     paths = [str(name) for name in stored.image.values[rows]]
@@ -283,7 +282,9 @@ def _verify_worst_cases(
     return f"comes out again: {len(paths)} pictures under their worst transformations"
 
 
-def _verify_gates(path: Path, recipe: Recipe, stored: xr.DataTree) -> str:
+def _verify_gates(
+    path: Path, recipe: Recipe, stored: xr.DataTree, random: np.random.Generator
+) -> str:
     from itn.classifiers import load_classifier
 
     parameters = _gate_parameters(path, recipe)
