@@ -185,6 +185,14 @@ def make(request: Request, state: Path) -> xr.Dataset | xr.DataTree:
     return content
 
 
+def part_of(state: Path, name: str, compute: Callable[[], xr.Dataset]) -> xr.Dataset:
+    """Return a part of a computation, which is not done again after a kill."""
+    path = state / f"{name}.nc"
+    if not is_whole(path):
+        write_netcdf(compute(), path)
+    return read_netcdf(path).to_dataset()
+
+
 def is_whole(path: Path) -> bool:
     """Tell whether a result is there and undamaged."""
     try:

@@ -5,6 +5,7 @@ pictures at the same size share ``results/<profile>/distances_<size>.nc``.
 """
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from itn.netcdf import read_netcdf, write_netcdf
 from itn.picture_files import Images
-from itn.study.archive import Recipe, Request, digest_of, is_whole, obtain
+from itn.study.archive import Recipe, Request, digest_of, obtain, part_of
 from itn.study.inputs import chosen_pictures, pictures_recipe
 from itn.study.profiles import (
     FigureParameters,
@@ -73,14 +73,13 @@ def distances_request(parameters: FigureParameters, size: int) -> Request:
         from itn.distances import rms_distances  # which loads a backend
 
         pictures = pictures_of(parameters, size)
-        parts = []
-        for name in TRANSFORMATIONS:
-            path = state / f"{name}.nc"
-            if not is_whole(path):  # what was measured before a kill is not measured again
-                found = rms_distances(pictures, name, fill=recipe["fill"], seed=recipe["seed"])
-                of_its_own = found.rename(magnitude=f"{name}_magnitude")
-                write_netcdf(rounded(of_its_own).to_dataset(name=name), path)
-            parts.append(read_netcdf(path).to_dataset())
+
+        def measure(name: str) -> xr.Dataset:
+            found = rms_distances(pictures, name, fill=recipe["fill"], seed=recipe["seed"])
+            of_its_own = found.rename(magnitude=f"{name}_magnitude")
+            return rounded(of_its_own).to_dataset(name=name)
+
+        parts = [part_of(state, name, partial(measure, name)) for name in TRANSFORMATIONS]
         apart = ("image", rounded(distances_apart(pictures.images)))
         return xr.merge(parts, combine_attrs="drop").assign(apart=apart)
 

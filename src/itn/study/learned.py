@@ -17,12 +17,11 @@ import skimage.data
 import xarray as xr
 
 from itn.messages import UsageError
-from itn.netcdf import read_netcdf, write_netcdf
 from itn.phantom.pictures import render_phantom
 from itn.picture_files import read_picture
 from itn.pictures import Pictures, load_images
 from itn.provenance import installed_version
-from itn.study.archive import Recipe, Request, digest_of, is_whole, obtain
+from itn.study.archive import Recipe, Request, digest_of, obtain, part_of
 from itn.study.inputs import all_of, pictures_recipe
 from itn.study.profiles import (
     TransformerParameters,
@@ -235,10 +234,7 @@ def _compute(
     }
     found = {"history": history, "weights": weights_of(net)}
     for name in filter(parts.__contains__, computed):
-        path = state / f"{name}.nc"
-        if not is_whole(path):  # from before a kill
-            write_netcdf(computed[name](), path)
-        found[name] = read_netcdf(path).to_dataset()
+        found[name] = part_of(state, name, computed[name])
     return xr.DataTree.from_dict({f"seed_{seed}/{name}": part for name, part in found.items()})
 
 

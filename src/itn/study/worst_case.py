@@ -5,6 +5,7 @@ counts for every search of more: its worst cases are among those, too.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from itn.messages import UsageError
-from itn.netcdf import read_netcdf, write_netcdf
+from itn.netcdf import read_netcdf
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, draw_axes, draw_share, panels
-from itn.study.archive import Recipe, Request, find_archived, is_whole, obtain
+from itn.study.archive import Recipe, Request, find_archived, obtain, part_of
 from itn.study.inputs import (
     all_of,
     chosen_pictures,
@@ -80,19 +81,20 @@ def worst_cases_request(parameters: FigureParameters) -> Request:
 
         inputs = inputs_of(parameters, pictures)
         loaded = planned_pictures(inputs, progress=True)
-        found = {}
-        for counts in how.searches:
-            name = JOINT.join(counts)
-            path = state / f"{name}.nc"
-            if not is_whole(path):  # from before a kill
-                ranges = {one: how.ranges[one] for one in counts}
-                searched = worst_case(
-                    planned_classifier(inputs), loaded, ranges, counts,
-                    starts=STARTS, rounds=ROUNDS, fill=recipe["fill"],
-                )  # fmt: skip
-                write_netcdf(searched, path)
-            found[name] = read_netcdf(path).to_dataset()
-        return xr.DataTree.from_dict(found)
+
+        def search(counts: dict[str, int]) -> xr.Dataset:
+            return worst_case(
+                planned_classifier(inputs), loaded, {name: how.ranges[name] for name in counts},
+                counts, starts=STARTS, rounds=ROUNDS, fill=recipe["fill"],
+            )  # fmt: skip
+
+        return xr.DataTree.from_dict(
+            {
+                name: part_of(state, name, partial(search, counts))
+                for counts in how.searches
+                for name in [JOINT.join(counts)]
+            }
+        )
 
     return Request(
         recipe,
