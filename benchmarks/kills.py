@@ -50,7 +50,7 @@ ARGUMENTS = {
     "figures": ["--jobs=2"],
 }
 UNIT = {"screen": "batches", "transformers": "epochs", "train": "epochs", "figures": "notebooks"}
-AT_ONCE = {"figures": 2}  # units under way in one process; of the others one
+AT_ONCE = {"screen": 2, "figures": 2}  # units under way in one process; of the others one
 INTERRUPTED_EACH = 5
 LISTENING = "listening"  # a file of a job, once the command line is loaded
 PATIENCE = 900  # seconds in which whoever is not killed has to end

@@ -277,9 +277,19 @@ def test_a_seed_says_what_is_drawn(blur):
     assert inside.sel(direction="up").all()
 
 
+def test_draws_of_many_pictures_are_those_of_one_go(blur, monkeypatch):
+    """Few at a time, so that memory does not grow with the number of pictures."""
+    whole, counts = thresholds(blur, seed=3), threshold_intervals.draw_pictures(20, 100, 3)
+    assert counts.shape == (100, 22)
+    monkeypatch.setattr(threshold_intervals, "MOST_COUNTS", 700)
+    np.testing.assert_array_equal(threshold_intervals.draw_pictures(20, 100, 3), counts)
+    few = thresholds(blur, seed=3)
+    xr.testing.assert_allclose(few, whole, rtol=1e-12)
+
+
 def test_none_are_drawn_where_none_are_wanted(blur, monkeypatch):
     whole = thresholds(blur)
-    monkeypatch.delattr(threshold_intervals, "draw_pictures")
+    monkeypatch.delattr(threshold_intervals, "_draws")
     none = thresholds(blur, resamples=0)
     assert np.isnan(none.low).all() and np.isnan(none.high).all()
     assert none.drop_vars(["low", "high"]).identical(whole.drop_vars(["low", "high"]))

@@ -1,7 +1,8 @@
 """How the engines behind Keras compute fastest: what is compiled, and how many pictures at once."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -81,6 +82,7 @@ class Softmax(_Compiled):
         self.network = network  # tracked, so that JAX passes the weights as arguments
         self.batch_size: int | None = None  # the fastest here, once it was found
         self.compile(jit_compile=keras.backend.backend() == "jax")
+        self.make_predict_function()  # now, not by whichever of two threads comes first
 
     def call(self, prepared: Tensor) -> Tensor:
         """Return the softmax [N, K] of preprocessed pictures."""
@@ -98,6 +100,22 @@ class _Whole(_Compiled):
     def call(self, inputs: Any) -> Tensor:
         """Apply the function."""
         return self.function(inputs)
+
+
+def overlapped(function: Callable[[int], None], given: Iterable[int]) -> None:
+    """Call a function for each number; where the engine allows it, two calls are under way at once.
+
+    What is compiled for a CPU does not keep all of its cores busy: another call fills the gaps.
+    The error that is raised is that of the first call that failed; those after it are not begun.
+    """
+    at_once = 2 if keras.backend.backend() == "tensorflow" else 1  # the others take one caller
+    with ThreadPoolExecutor(at_once) as pool:
+        calls = [pool.submit(function, number) for number in given]
+        try:
+            for call in calls:
+                call.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def fastest_batch_size(look: Callable[[np.ndarray], object], image: np.ndarray, most: int) -> int:

@@ -29,7 +29,13 @@ from itn.adaptive_magnitudes import (
 )
 from itn.classifiers import Classifier, batches
 from itn.curves import join_categories
-from itn.engines import compiled, fastest_batch_size, on_device, usual_batch_size
+from itn.engines import (
+    compiled,
+    fastest_batch_size,
+    on_device,
+    overlapped,
+    usual_batch_size,
+)
 from itn.files import own_path, whole_file
 from itn.keras_settings import devices
 from itn.messages import Progress, UsageError, shown, whole_number
@@ -439,7 +445,8 @@ class _Sweep:
             untouched = self.look.softmax(as_they_are)[: len(batch)]
         if first and identity[0] not in missing:
             self._check_kept(said[:, identity[0]], untouched)
-        for index in missing:
+
+        def answer(index: int) -> None:
             if index in identity and not first:
                 softmax = untouched
             else:
@@ -450,6 +457,8 @@ class _Sweep:
                 self._check_identity(paths, softmax, untouched)
                 softmax = untouched
             said[:, index] = softmax
+
+        overlapped(answer, missing)
 
     def _check(self, paths: list[str], softmax: np.ndarray, magnitude: float) -> None:
         """Refuse what is no number."""

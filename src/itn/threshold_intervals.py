@@ -24,7 +24,7 @@ Brown, Cai, DasGupta (2001), Interval estimation for a binomial proportion (half
 is Jeffreys' prior).
 """
 
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,7 @@ Numbers = npt.NDArray[np.float64]
 
 MISSED = 0.025  # on either side, of a 95 % interval
 IMAGINARY = 0.5  # weight of each imaginary picture
+MOST_COUNTS = 2**19  # that are held at once, so that memory does not grow with the pictures
 
 
 def threshold_intervals(
@@ -58,13 +59,13 @@ def threshold_intervals(
         if len(members) < 2 or identity not in axis:  # one does not tell how pictures differ
             continue
         position = np.log(axis) if transformation.logarithmic else axis
-        counts = draw_pictures(len(members), resamples, seed)
         switch = _switch(screening, category, members)
         half = _half(screening, category, members, order[axis == identity])
         wide = stdtrit(len(members) - 1, 1 - MISSED), ndtri(1 - MISSED)
         for criterion, (margins, quantile) in enumerate(zip((switch, half), wide, strict=True)):
             few = resamples * ndtr(-quantile * np.sqrt(len(members) / (len(members) - 1)))
-            drawn = [counts[:, : len(margin)] @ margin[:, order] for margin in margins]
+            inwards = [margin[:, order] for margin in margins]
+            drawn = _resampled(inwards, len(members), resamples, seed)
             least = np.min(drawn, axis=0, initial=np.inf)
             for sums in drawn:
                 for direction, side in enumerate(sides(axis, transformation).values()):
@@ -79,15 +80,33 @@ def threshold_intervals(
     return ends[..., 0], ends[..., 1]
 
 
-@lru_cache(maxsize=1)  # categories of as many pictures
 def draw_pictures(pictures: int, resamples: int, seed: int) -> Numbers:
     """Draw how often each picture is in each resample; last come the two imaginary ones."""
+    return np.vstack([np.empty((0, pictures + 2)), *_draws(pictures, resamples, seed)])
+
+
+def _draws(pictures: int, resamples: int, seed: int) -> Iterator[Numbers]:
+    """Draw resamples, of many pictures only a few at a time."""
     weights = np.append(np.ones(pictures), [IMAGINARY, IMAGINARY])
     rng = np.random.default_rng(seed)
-    counts = rng.multinomial(pictures, weights / weights.sum(), resamples).astype(np.float64)
-    # Of very few pictures a resample may hold none: it has lost nothing, and takes each once.
-    counts[~counts[:, :pictures].any(axis=1), :pictures] = 1
-    return counts
+    at_once = max(1, MOST_COUNTS // pictures)
+    for start in range(0, resamples, at_once):
+        drawn = rng.multinomial(pictures, weights / weights.sum(), min(at_once, resamples - start))
+        counts = drawn.astype(np.float64)
+        # Of very few pictures a resample may hold none: it has lost nothing, and takes each once.
+        counts[~counts[:, :pictures].any(axis=1), :pictures] = 1
+        yield counts
+
+
+def _resampled(
+    margins: Sequence[Numbers], pictures: int, resamples: int, seed: int
+) -> list[Numbers]:
+    """Return the sums [R, M] of margins [N or N + 2, M] over the pictures of each resample."""
+    sums: list[list[Numbers]] = [[] for _ in margins]
+    for counts in _draws(pictures, resamples, seed):
+        for parts, margin in zip(sums, margins, strict=True):
+            parts.append(counts[:, : len(margin)] @ margin)
+    return [np.vstack(parts) for parts in sums]
 
 
 def _switch(screening: xr.Dataset, category: int, members: npt.NDArray[np.intp]) -> list[Numbers]:
