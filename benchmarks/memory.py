@@ -62,8 +62,9 @@ def main(*counts: str) -> None:
                 done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
                 rows.setdefault(task, {})[f"MB for {count}"] = int(done.stdout.split()[-1]) / 1e6
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("a process that")
-    table["more"] = table.iloc[:, -1] / table.iloc[:, 0] - 1
-    table.round({name: 1 if name != "more" else 4 for name in table}).to_csv(TABLE)
+    more = table.iloc[:, -1] / table.iloc[:, 0] - 1
+    table = table.round().astype(int).assign(more=[f"{100 * each:+.1f} %" for each in more])
+    table.to_csv(TABLE)
     print(table)
 
 

@@ -1,10 +1,12 @@
 """Are workers of a scheduler as quick as processes that know nothing of each other?
 
-Four of each, with one thread, screen the same shards, alternating. Printed is, for each round, the
-throughput of the workers as a share of that of the processes; the last line is the median, which
-benchmarks/workers.csv keeps.
+Four of each, with one thread, screen the same shards, alternating: those of the first
+transformation, and those of all. What the others add to the first tells the throughput, to which
+what is done once for a job does not belong: workers hash what they were sent to look at, and one
+decodes all pictures to tell of the whole. That is told beside it, in seconds. Printed is a line
+for each round; the medians are kept in benchmarks/workers.csv.
 
-    python benchmarks/workers.py imagenet contrast zoom
+    python benchmarks/workers.py photos noise zoom contrast rotation
 """
 
 import json
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -35,13 +38,13 @@ TARGET = Path(SCRIPT).with_name("workers.csv")
 
 
 def screen_every_fourth(shards: list[dict[str, Any]], first: int) -> None:
-    """Be one of the processes: screen once to be warm, then as often as a line comes."""
+    """Be one of the processes: screen once to be warm, then those before a number that comes."""
     limit_threads(1)
     screen_shard(shards[first])
     print("ready", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        for _ in sys.stdin:
-            for number, shard in enumerate(shards[first::COUNT]):
+        for line in sys.stdin:
+            for number, shard in enumerate(shards[first : int(line) : COUNT]):
                 write_netcdf(screen_shard(shard), Path(folder, f"{number}.nc"))
             print("done", flush=True)
 
@@ -60,7 +63,8 @@ def main(profile: str, *transformations: str) -> None:
     """Print the shares."""
     parameters = FigureParameters(profile=profile)
     wanted = [(parameters, name) for name in transformations]
-    shards = json.dumps(shards_of(parameters, list(transformations)))
+    names = list(transformations)
+    shards = json.dumps(shards_of(parameters, names))
     command = [sys.executable, SCRIPT, "--process"]
     processes = [
         subprocess.Popen([*command, str(number)], stdin=PIPE, stdout=PIPE, text=True)
@@ -75,28 +79,40 @@ def main(profile: str, *transformations: str) -> None:
         for process in processes:
             assert process.stdout and process.stdout.readline()
 
-    def have_computed(address: str) -> None:
+    def have_computed(address: str, how_many: int) -> None:
         shutil.rmtree("results", ignore_errors=True)  # of the copy of the project
-        list(archive_on_workers(address, wanted))
+        list(archive_on_workers(address, wanted[:how_many]))
 
     tell(shards)
+    few, many = (len(shards_of(parameters, given)) for given in (names[:1], names))
     with distributed.LocalCluster(
         n_workers=COUNT, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as cluster:
-        have_computed(cluster.scheduler_address)  # to be warm
-        shares = []
+        address = cluster.scheduler_address
+        have_computed(address, len(names))  # to be warm
+        shares, beginnings = [], []
         for _ in range(ROUNDS):
-            started = time.perf_counter()
-            tell("go")
-            between = time.perf_counter()
-            have_computed(cluster.scheduler_address)
-            shares.append((between - started) / (time.perf_counter() - between))
-            print(f"{shares[-1]:.3f}", flush=True)
+            first = seconds(tell, str(few)), seconds(have_computed, address, 1)
+            whole = seconds(tell, str(many)), seconds(have_computed, address, len(names))
+            apart, together = whole[0] - first[0], whole[1] - first[1]
+            shares.append(apart / together)
+            beginnings.append(first[1] - first[0] * together / apart)
+            print(f"{shares[-1]:.3f}, {beginnings[-1]:.1f} s to begin", flush=True)
     for process in processes:
         process.communicate()
-    median = statistics.median(shares)
-    print(f"{median:.3f} of the throughput of {COUNT} processes")
-    TARGET.write_text(f"workers,rounds,share of the throughput\n{COUNT},{ROUNDS},{median:.2f}\n")
+    share, beginning = statistics.median(shares), statistics.median(beginnings)
+    print(f"{share:.3f} of the throughput of {COUNT} processes, {beginning:.1f} s to begin")
+    TARGET.write_text(
+        "workers,rounds,share of the throughput,seconds to begin\n"
+        f"{COUNT},{ROUNDS},{share:.2f},{beginning:.1f}\n"
+    )
+
+
+def seconds(function: Callable[..., object], *arguments: object) -> float:
+    """Return how long a call takes."""
+    started = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

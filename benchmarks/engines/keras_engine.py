@@ -4,15 +4,18 @@ keras_engine.py bare|screen float32|bfloat16 PICTURES.npy
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from pipe import Pipe, seconds_of
 
 import itn
+from itn import screening
 from itn.engines import compiled, on_device
+from itn.screening import Look
 from itn.warp import Tensor
 
 
@@ -44,8 +47,6 @@ def main(what: str, arithmetic: str, file: str) -> None:
     images = np.load(file)
     classifier = itn.load_classifier("squeezenet", arithmetic=arithmetic)
     network = classifier.compiled  # with its softmax, as the engine computes it fastest
-    usual = network.predict_on_batch
-    network.predict_on_batch = lambda prepared: pipe.keep(usual(prepared))
     prepared = np.asarray(classifier.preprocess(images))
 
     def bare(transformation: str, magnitudes: list[float], rounds: int) -> None:
@@ -53,7 +54,16 @@ def main(what: str, arithmetic: str, file: str) -> None:
             if number:
                 pipe.lap()
             for _ in magnitudes:
-                network.predict_on_batch(prepared)
+                pipe.keep(network.predict_on_batch(prepared))
+
+    class PlacedLook(Look):
+        """A look of which two are under way at once, so that they may end in any order."""
+
+        def softmax(self, inputs: Mapping[str, Tensor]) -> npt.NDArray[np.float32]:
+            magnitude = inputs.get("magnitude", np.float32(-np.inf))  # untouched ones come first
+            return pipe.keep(super().softmax(inputs), float(np.ravel(magnitude)[0]))
+
+    screening.Look = PlacedLook  # type: ignore[misc]
 
     def screen(transformation: str, magnitudes: list[float], rounds: int) -> None:
         gate = Gate(pipe, images, rounds + 1)

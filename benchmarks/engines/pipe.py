@@ -23,7 +23,7 @@ class Pipe:
         os.dup2(2, 1)  # what libraries print is no answer
         self._started = 0.0
         self._target = ""  # file for what is said in the first slice, until it is there
-        self._said: list[np.ndarray] = []
+        self._said: list[tuple[float, np.ndarray]] = []
 
     def serve(self, actions: dict[str, Callable[..., dict[str, Any] | None]]) -> None:
         """Answer requests until there are no more; ``begin`` is timed and may call `lap`."""
@@ -48,16 +48,20 @@ class Pipe:
         assert request == {"do": "slice"}, request
         self._started = time.perf_counter()
 
-    def keep(self, softmax: np.ndarray) -> np.ndarray:
-        """Note what was said, in the first slice alone, so that it can be checked."""
+    def keep(self, softmax: np.ndarray, place: float = 0) -> np.ndarray:
+        """Note what was said, in the first slice alone, so that it can be checked.
+
+        What has a higher place comes later, and what has the same one in the order of the calls.
+        """
         if self._target:
-            self._said.append(softmax)
+            self._said.append((place, softmax))
         return softmax
 
     def _answer_seconds(self) -> None:
         seconds = time.perf_counter() - self._started
         if self._target:
-            np.save(self._target, np.stack(self._said))
+            self._said.sort(key=lambda said: said[0])
+            np.save(self._target, np.stack([softmax for _, softmax in self._said]))
             self._target = ""
         self._answer({"seconds": seconds})
 

@@ -45,8 +45,11 @@ class Fire(nn.Module):
         return torch.cat([self.narrow(x), self.wide(x)], 1).relu_()
 
 
-def build_network(weights: list[np.ndarray]) -> nn.Module:
-    """Build SqueezeNet v1.0 with Keras' weights, kernels [h, w, in, out] and biases in turn."""
+def build_network(weights: list[np.ndarray] | None) -> nn.Sequential:
+    """Build SqueezeNet v1.0 with Keras' weights, kernels [h, w, in, out] and biases in turn.
+
+    Without, it has PyTorch's random ones.
+    """
     layers: list[nn.Module] = [nn.Conv2d(3, 96, 7, stride=2), nn.ReLU(), nn.MaxPool2d(3, 2)]
     channels = 96
     for number, expanded in enumerate(EXPANDED, 2):
@@ -57,7 +60,7 @@ def build_network(weights: list[np.ndarray]) -> nn.Module:
     layers += [nn.Conv2d(channels, 1000, 1, padding=1), nn.ReLU()]
     network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Softmax(1)).eval()
     with torch.no_grad():
-        for parameter, weight in zip(network.parameters(), weights, strict=True):
+        for parameter, weight in zip(network.parameters(), weights or [], strict=bool(weights)):
             axes = (3, 2, 0, 1) if weight.ndim == 4 else (0,)
             parameter.copy_(torch.from_numpy(weight.transpose(axes)))
     return network
