@@ -3,8 +3,9 @@
 A small job of each command is done without a stop; then by processes that are killed at random
 moments, each fifth by Ctrl-C, the others by SIGKILL, until it ends; and so again from the beginning
 until there were as many kills as asked for. Four of five moments are drawn among the units of work
-that are left, since most of the time goes into loading libraries; the fifth from the whole time. Written is one row for each command, to kills.csv
-beside this file; the exit status is 1 where anything is not as it should be.
+that are left, since most of the time goes into loading libraries; the fifth from the whole time.
+Written is one row for each command, to kills.csv beside this file; the exit status is 1 where
+anything is not as it should be.
 
     python benchmarks/kills.py --kills 50 --seed 0
     python benchmarks/kills.py screen train
