@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from itn.plots import as_drawing
+from itn.study.light_drawings import for_the_book
 from itn.study.pages import glue_table, save_table, show_figure
 from itn.study.titles import title
 
@@ -84,7 +85,7 @@ def test_a_notebook_writes_for_the_book_alone(table, tmp_path, monkeypatch):
     figure = Figure(figsize=(1, 1))
     figure.subplots().plot([0, 1])
     drawing, shown = show_figure(figure, "accuracy"), save_table(table, "classes")
-    assert drawing == as_drawing(figure)
+    assert drawing == for_the_book(as_drawing(figure), "One panel.")
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setenv("ITN_FIGURES", str(tmp_path / "figures"))
     assert show_figure(figure, "accuracy") == drawing

@@ -10,14 +10,19 @@ import pandas as pd
 
 from itn.files import whole_file
 from itn.plots import Drawing, as_drawing
+from itn.study.figure_texts import describe
+from itn.study.light_drawings import for_the_book
 from itn.study.titles import title
 
 MISSING = "–"  # how a page shows that there is no number
 
 
 def show_figure(figure: matplotlib.figure.Figure, name: str) -> Drawing:
-    """Show a figure in a notebook, and keep it for the book where `itn figures` runs that."""
-    drawing = as_drawing(figure)
+    """Show a figure in a notebook, and keep it for the book where `itn figures` runs that.
+
+    It says in words what it shows, for readers who do not see it.
+    """
+    drawing = Drawing(for_the_book(as_drawing(figure), describe(figure)))
     if "ITN_FIGURES" in os.environ:
         with whole_file(Path(os.environ["ITN_FIGURES"], f"{name}.svg")) as path:
             path.write_bytes(drawing.encode())
