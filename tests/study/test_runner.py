@@ -322,6 +322,34 @@ def test_a_profile_may_run_some_notebooks_for_more_networks(
     ]
 
 
+@pytest.mark.parametrize(
+    ("parameter", "heading"),
+    [
+        ("network: str = None", "SqueezeNet v1.0 on ImageNet classes"),
+        (
+            "networks: list[str] = None",
+            "SqueezeNet v1.0 and AlexNet on ImageNet classes",
+        ),
+        ("seed: int = None", "ImageNet classes"),
+    ],
+)
+def test_an_executed_notebook_says_who_looks_at_what(
+    project: Path, executions: list[str], parameter: str, heading: str
+) -> None:
+    path = write_notebook(project / "notebooks" / "square.ipynb", BODY)
+    notebook = nbformat.read(path, 4)
+    notebook.cells[0].source += f"\n{parameter}"
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell("# Squares\n\n# Not a heading"))
+    nbformat.write(notebook, path)
+    text = (project / "profiles" / "demo.yaml").read_text()
+    text = text.replace("[squeezenet]", "[squeezenet, alexnet_photos]")
+    (project / "profiles" / "imagenet.yaml").write_text(text)
+    run_profile("imagenet")
+    executed = nbformat.read(project / "book" / "results" / "imagenet" / "square.ipynb", 4)
+    assert executed.cells[0].source == f"# Squares · {heading}\n\n# Not a heading"
+    assert nbformat.read(path, 4).cells[0].source.startswith("# Squares\n")
+
+
 def test_run_profile_names_what_is_unknown(project: Path) -> None:
     with pytest.raises(itn.UsageError, match="unknown notebook 'sqare'; closest: 'square'"):
         run_profile("demo", only="sqare")

@@ -26,11 +26,13 @@ from itn.provenance import hash_of_files
 from itn.study.picture_hashes import file_hashes
 from itn.study.profiles import Profile, project_folder, read_profile
 from itn.study.sources import computed_with, notebook_hash
+from itn.study.titles import notebook_title
 from itn.zoo.catalog import WEIGHTS_FOLDER, cache_directory
 from itn.zoo.recipes import network_recipe
 
 # What a kernel says about its language, less its version, which is not ours to store.
 LANGUAGE = ("name", "file_extension", "mimetype", "pygments_lexer")
+HEADING = re.compile(r"\A# (.+)$", re.MULTILINE)
 UUID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 # Begun last, they would end alone.
@@ -53,6 +55,7 @@ class Run(NamedTuple):
     target: Path
     parameters: dict[str, str]
     inputs: list[Any]
+    title: str
 
 
 def run_profile(
@@ -98,6 +101,7 @@ def _runs(folder: Path, profile: str, only: str | None) -> Iterator[Run]:
                 folder / "book" / "results" / profile / f"{path}.ipynb",
                 {"profile": profile} | ({"network": network} if network else {}),
                 inputs,
+                notebook_title(_heading(sources[name]), profile, _looking(settings, network, cell)),
             )
 
 
@@ -106,6 +110,22 @@ def _networks(settings: Profile, name: str, cell: Any) -> Sequence[str]:
     if settings.each_network and re.search(r"^network\b", cell.source, re.MULTILINE):
         return settings.networks
     return ["", *(network for network, own in settings.more_networks.items() if name in own)]
+
+
+def _looking(settings: Profile, network: str, cell: Any) -> Sequence[str]:
+    """List the networks that look in a notebook, as far as its parameters tell."""
+    if re.search(r"^networks\b", cell.source, re.MULTILINE):
+        return settings.networks
+    if network or not re.search(r"^network\b", cell.source, re.MULTILINE):
+        return [network] if network else []
+    return settings.networks[:1]
+
+
+def _heading(source: Path) -> str:
+    """Return what a notebook is called at its top, else the name of its file."""
+    cells = nbformat.read(source, as_version=4).cells if source.is_file() else []
+    found = HEADING.search(cells[0].source) if cells else None
+    return found[1] if found else source.stem
 
 
 def _is_paired(script: Path) -> bool:
@@ -137,8 +157,7 @@ def _run_all(runs: Sequence[Run], force: bool, jobs: int) -> list[str]:
     failed = []
     pool = ThreadPoolExecutor(jobs)
     todo: dict[Future[bool], Run] = {
-        pool.submit(run_notebook, run.source, run.target, run.parameters, force, run.inputs): run
-        for run in runs
+        pool.submit(run_notebook, *run[1:4], force, run.inputs, run.title): run for run in runs
     }
     try:
         done = as_completed(todo)
@@ -179,15 +198,16 @@ def run_notebook(
     parameters: Mapping[str, Any],
     force: bool = False,
     inputs: Sequence[Any] = (),
+    title: str | None = None,
 ) -> bool:
-    """Run a notebook unless its result is up to date.
+    """Run a notebook unless its result is up to date; a title takes the place of its heading.
 
     It runs in this interpreter, in the project's folder. Files that it writes to the folder
     named by the environment variable ``ITN_FIGURES`` end up beside the target. The target and
     these files are replaced only when the whole notebook has succeeded.
     """
     _check_pair(source)
-    wanted = _content_hash(source, parameters, inputs)
+    wanted = _content_hash(source, parameters, [*inputs, title])
     if not force and _is_up_to_date(target, wanted):
         return False
     with scratch_folder(target) as scratch:
@@ -198,6 +218,9 @@ def run_notebook(
         written = sorted(path for path in figures.iterdir() if path.is_file())
         record = {"content_hash": wanted, "files": {path.name: _sha256(path) for path in written}}
         _make_reproducible(notebook, figures)
+        if title is not None:
+            for cell in notebook.cells[:1]:
+                cell.source = HEADING.sub(lambda _: f"# {title}", cell.source)
         notebook.metadata["itn"] = record
         result = scratch / "notebook.json"
         result.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")

@@ -1,5 +1,7 @@
 """What readers call a network, a transformation or a class, in tables and in figures."""
 
+from collections.abc import Sequence
+
 from itn.plots import readable
 
 TITLES = {  # otherwise than by spaces for underscores
@@ -32,9 +34,30 @@ TITLES = {  # otherwise than by spaces for underscores
     "car_side": "car from the side",
     "cougar_face": "face of a cougar",
 }
+PICTURES = {  # what the networks of a profile look at
+    "phantom": "rendered objects",
+    "photos": "photographs",
+    "photos_taught": "photographs, turned and zoomed",
+    "imagenet": "ImageNet classes",
+    "imagenet_sample": "a sample of ImageNet",
+    "paper": "ImageNet",
+}
 
 
 def title(name: object) -> str:
     """Return what readers call what the code calls `name`; of several words, the first counts."""
     first, space, rest = str(name).partition(" ")
     return TITLES.get(first, readable(first)) + space + readable(rest)
+
+
+def notebook_title(heading: str, profile: str, networks: Sequence[str] = ()) -> str:
+    """Return what readers call a notebook that was run for a profile, and for some networks.
+
+    Examples
+    --------
+    >>> notebook_title("Rotation", "photos", ["alexnet_photos"])
+    'Rotation · AlexNet on photographs'
+    """
+    pictures = PICTURES.get(profile, readable(profile))
+    looking = " and ".join(map(title, networks))
+    return f"{heading} · {looking} on {pictures}" if looking else f"{heading} · {pictures}"
