@@ -1,6 +1,7 @@
 # What can be made; each sets up .venv by itself, with Python 3.11, 3.12 or 3.13 and nothing else.
 #
 #   make book      the page, in _build/html; once .venv is there, without any network
+#   make pdf       its chapters as one PDF, _build/book.pdf, by Chromium
 #   make setup     .venv alone
 #   make test      style, types and tests
 #   make figures   only the notebooks that something changed for; FORCE=1: all of them
@@ -20,12 +21,16 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := book
-.PHONY: book setup test figures bench lock clean
+.PHONY: book pdf setup test figures bench lock clean
 
 book: figures
 	$(VENV)/itn explorer
 	$(VENV)/jupyter-book build book -W -n --keep-going
 	@echo "The page is at $(CURDIR)/_build/html/index.html"
+
+pdf: figures
+	$(VENV)/itn explorer
+	$(VENV)/itn pdf
 
 figures: $(INSTALLED)
 	$(VENV)/itn figures $(addprefix --profile ,$(PROFILES)) $(if $(FORCE),--force)

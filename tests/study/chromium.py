@@ -2,17 +2,18 @@
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from itn.study.pdf import find_browser
+
 
 def find_chromium() -> str:
     """Return the browser; skip the test without one, or fail where nothing may be missing."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    found = find_browser()
     if found is None:
         if os.environ.get("ITN_REQUIRE_BOOK"):
             pytest.fail("chromium is not installed")

@@ -83,7 +83,7 @@ def test_help_says_in_a_line_what_each_command_does() -> None:
     )
     assert set(said) == {
         *("abilities", "check", "classifiers", "controls", "data", "distances", "explorer"),
-        *("figures", "gates", "results", "screen", "train", "transformers", "worst-case"),
+        *("figures", "gates", "pdf", "results", "screen", "train", "transformers", "worst-case"),
     }
     assert all(line[0].isupper() for line in said.values())
 

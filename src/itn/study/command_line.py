@@ -301,6 +301,15 @@ def build_explorer(
     typer.echo(fetch_packages() if packages else build())
 
 
+@app.command("pdf")
+def print_book() -> None:
+    """Print the book's chapters to one PDF, by a browser."""
+    from itn.study.pdf import write_pdf
+
+    target = write_pdf()
+    typer.echo(f"The PDF is at {target}, {target.stat().st_size / 1e6:.1f} MB")
+
+
 @app.command("check")
 def check_installation() -> None:
     """Show what is installed, found and writable: what to paste into a report of a fault."""
