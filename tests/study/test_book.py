@@ -4,6 +4,7 @@ These tests need ``make book`` to have run, and chromium. ``ITN_REQUIRE_BOOK=1``
 absence a failure instead of a skip.
 """
 
+import hashlib
 import html.parser
 import json
 import os
@@ -17,6 +18,7 @@ from chromium import find_chromium
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
 PHONE_WIDTH = 390  # CSS pixels
+MOST_OF_A_PAGE, MOST_OF_THE_SITE = 3e6, 60e6  # bytes
 CHAPTERS = [
     *(
         "index",
@@ -41,14 +43,40 @@ CHAPTERS = [
         "run_on_imagenet",
         "speed",
         "references",
+        "cite",
     ),
 ]
 
 # Looks at one page after the other in a frame as wide as a phone, waits for the formulas, and
 # leaves what it saw in its own document.
-HARNESS = """<!doctype html><meta charset="utf-8"><iframe id="f" style="width:%(width)dpx;
+HARNESS = r"""<!doctype html><meta charset="utf-8"><iframe id="f" style="width:%(width)dpx;
 height:800px;border:0"></iframe><pre id="report"></pre><script>
 const pages = %(pages)s, report = {}, frame = document.getElementById("f");
+const numbers = text => text.match(/[\d.]+/g).map(Number);
+const color = text => {
+  const [red, green, blue, opacity = 1] = numbers(text);
+  const scale = text.startsWith("color(") ? 255 : 1;
+  return [red * scale, green * scale, blue * scale, opacity];
+};
+const over = (front, back) => back.map((value, i) => front[i] * front[3] + value * (1 - front[3]));
+const luminance = rgb => [0.2126, 0.7152, 0.0722].reduce((sum, weight, i) => {
+  const value = rgb[i] / 255;
+  return sum + weight * (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+}, 0);
+// What is written in a color too near to that of its ground: below 4.5, or 3 if it is large.
+const faint = (inside, dom) => {
+  const style = part => inside.getComputedStyle(part);
+  const ground = part => part === null ? [255, 255, 255]
+    : over(color(style(part).backgroundColor), ground(part.parentElement));
+  const written = [...dom.querySelectorAll("article *")].filter(part =>
+    part.getClientRects().length && style(part).visibility === "visible"
+    && [...part.childNodes].some(node => node.nodeType === 3 && node.data.trim()));
+  return written.filter(part => {
+    const back = ground(part), front = over(color(style(part).color), back);
+    const [low, high] = [luminance(back), luminance(front)].sort((one, other) => one - other);
+    return (high + 0.05) / (low + 0.05) < (parseFloat(style(part).fontSize) >= 24 ? 3 : 4.5);
+  }).map(part => `${part.tagName}.${part.className} ${part.textContent.trim().slice(0, 30)}`);
+};
 const load = page => new Promise(done => { frame.onload = done; frame.src = page; });
 (async () => {
   for (const page of pages) {
@@ -58,7 +86,18 @@ const load = page => new Promise(done => { frame.onload = done; frame.src = page
     const images = [...dom.querySelectorAll("article img")];
     images.forEach(image => image.loading = "eager");
     await Promise.all(images.map(image => image.decode().catch(() => 0)));
+    await new Promise(done => setTimeout(done, 1000));  // scripts of the page wait for each other
+    const scrolls = part => part.scrollWidth > part.clientWidth + 1
+      && ["auto", "scroll"].includes(inside.getComputedStyle(part).overflowX);
+    const parts = [...dom.querySelectorAll("article *")].filter(scrolls);
+    const themes = ["light", "dark"].map(theme => {
+      dom.documentElement.dataset.theme = theme;
+      return faint(inside, dom);
+    });
     report[page.split("/").pop()] = {
+      faint: themes.flat(),
+      unreachable: parts.filter(part => part.tabIndex < 0 || !part.ariaLabel)
+        .map(part => `${part.tagName}.${part.className}`),
       width: dom.documentElement.scrollWidth,
       formulas: dom.querySelectorAll("mjx-container").length,
       unrendered: dom.querySelectorAll(".math").length
@@ -117,6 +156,8 @@ def test_chapter_renders_on_a_phone(seen, chapter):
     assert page["brokenImages"] == []
     assert page["imagesWithoutText"] == []
     assert page["width"] <= PHONE_WIDTH, "the page scrolls sideways"
+    assert page["unreachable"] == [], "parts that scroll cannot be reached by keyboard, or named"
+    assert page["faint"] == [], "light or dark, text is hard to tell from its ground"
 
 
 def test_formulas_are_rendered(seen):
@@ -150,6 +191,60 @@ def test_nothing_is_loaded_from_elsewhere(built):
         parser = _Loads()
         parser.feed(page.read_text())
         assert [source for source in parser.loaded if remote.match(source)] == [], page.name
+
+
+class _Pictures(html.parser.HTMLParser):
+    """Collects the pictures of a page: what they say, and those that are loaded when it opens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.eager: list[str] = []
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        if tag == "img":
+            self.texts.append(given.get("alt") or "")
+            if given.get("loading") != "lazy":
+                self.eager.append(given["src"])
+
+
+def pictures_of(page):
+    parser = _Pictures()
+    parser.feed(page.read_text("utf-8"))
+    return parser
+
+
+def test_every_picture_says_what_is_seen_and_notebooks_say_it_too(built):
+    pages = [
+        *(built / f"{chapter}.html" for chapter in CHAPTERS),
+        *built.rglob("results/**/*.html"),
+    ]
+    texts = {page.name: pictures_of(page).texts for page in pages}
+    assert sum(map(len, texts.values())) > 40
+    silent = {name for name, said in texts.items() if any(len(text) < 10 for text in said)}
+    assert silent == set()
+
+
+def test_pages_and_the_site_are_small_enough(built):
+    """What the page with the live network may weigh, `test_explorer.py` tells."""
+    for page in built.rglob("*.html"):
+        opened = {page, *((page.parent / name).resolve() for name in pictures_of(page).eager)}
+        assert sum(path.stat().st_size for path in opened) < MOST_OF_A_PAGE, page.name
+    files = [path for path in built.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < MOST_OF_THE_SITE
+
+
+def test_no_figure_lies_there_twice(built):
+    seen: dict[bytes, list[str]] = {}
+    for path in built.rglob("*"):
+        if path.suffix in (".svg", ".png", ".jpg", ".ipynb") and "_static" not in path.parts:
+            content = path.read_bytes()
+            start = max(content.find(b"<svg"), 0) if path.suffix == ".svg" else 0
+            digest = hashlib.sha256(content[start:].strip()).digest()
+            seen.setdefault(digest, []).append(path.relative_to(built).as_posix())
+    assert len(seen) > 40
+    assert [names for names in seen.values() if len(names) > 1] == []
 
 
 def test_no_directive_is_shown_as_text(built):
