@@ -269,6 +269,24 @@ itn.study.check.check = check
     assert (run.communicate()[1], run.returncode) == ("itn: stopped\n", 130)
 
 
+def test_ctrl_c_that_a_library_makes_another_error_of_stops_all_the_same() -> None:
+    """As TensorFlow does, whose steps are in C."""
+    slow = """
+import itn.study.check, time
+def check():
+    try:
+        print("begun", flush=True)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        raise SystemError("bad argument to internal function") from None
+itn.study.check.check = check
+"""
+    run = run_itn("check", before=slow)
+    assert run.stdout is not None and run.stdout.readline() == "begun\n"
+    run.send_signal(signal.SIGINT)
+    assert (run.communicate()[1], run.returncode) == ("itn: stopped\n", 130)
+
+
 def test_ctrl_c_when_all_is_done_stops_nothing() -> None:
     slow = "import atexit, time; atexit.register(time.sleep, 3)"  # as what backends leave behind
     run = run_itn("--version", before=slow)

@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -467,7 +468,10 @@ def _stoppable() -> Iterator[None]:
         yield  # on Windows; or in the background, where a shell makes deaf
         return
 
+    pressed = threading.Event()
+
     def stop(number: int, frame: FrameType | None) -> None:
+        pressed.set()
         signal.setitimer(signal.ITIMER_REAL, GRACE)
         usual(number, frame)
 
@@ -482,6 +486,10 @@ def _stoppable() -> Iterator[None]:
     before = signal.signal(signal.SIGALRM, lambda number, frame: _leave())
     try:
         yield
+    except Exception as error:
+        if pressed.is_set():  # libraries in C make errors of their own of it
+            raise KeyboardInterrupt from error
+        raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
