@@ -1,9 +1,9 @@
 """Where to look next, against curves that are known everywhere."""
 
-import importlib.util
 from itertools import pairwise
 from pathlib import Path
 
+import adaptive_passes
 import numpy as np
 import pandas as pd
 import pytest
@@ -226,17 +226,8 @@ def test_what_is_lost_and_comes_back_between_two_that_hold_is_not_seen():
 # How much it saves
 
 
-@pytest.fixture(scope="module")
-def benchmark():
-    path = ROOT / "benchmarks" / "adaptive_passes.py"
-    spec = importlib.util.spec_from_file_location("adaptive_passes", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_a_quarter_of_the_passes_is_enough(benchmark):
-    table = pd.read_csv(benchmark.TARGET)
+def test_a_quarter_of_the_passes_is_enough():
+    table = pd.read_csv(adaptive_passes.TARGET)
     assert all((ROOT / "results" / f"{name}.nc").is_file() for name in table.archive)
     for _, own in table.groupby(table.archive.str.partition("/")[0]):
         assert own.passes.sum() <= 0.25 * own.passes_full.sum()
@@ -246,9 +237,9 @@ def test_a_quarter_of_the_passes_is_enough(benchmark):
 
 
 @pytest.mark.parametrize("archive", ["imagenet/squeezenet_grayscale"])
-def test_the_table_is_what_the_archives_say(benchmark, archive):
-    table = pd.read_csv(benchmark.TARGET).set_index("archive")
-    again = benchmark.summary(archive, load_screening(ROOT / "results" / f"{archive}.nc"))
+def test_the_table_is_what_the_archives_say(archive):
+    table = pd.read_csv(adaptive_passes.TARGET).set_index("archive")
+    again = adaptive_passes.summary(archive, load_screening(ROOT / "results" / f"{archive}.nc"))
     stored = table.loc[archive]
     for name in ("passes_full", "passes", "thresholds", "within", "closed_intervals"):
         assert stored[name] == again[name]

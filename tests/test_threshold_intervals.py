@@ -1,10 +1,10 @@
 """Intervals of thresholds, against closed forms, exact statistics and simulation."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
+import threshold_coverage
 import xarray as xr
 from scipy import stats
 
@@ -306,24 +306,13 @@ def test_draws_are_counted(options):
 # Coverage
 
 
-@pytest.fixture(scope="module")
-def benchmark():
-    path = ROOT / "benchmarks" / "threshold_coverage.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize(
     ("curve", "rivals", "pictures"),
     [("lapsing", "one strong", 20), ("returning", "two alike", 20), ("late", "one strong", 20)],
 )
-def test_an_interval_holds_the_true_threshold_as_often_as_it_says(
-    benchmark, curve, rivals, pictures
-):
+def test_an_interval_holds_the_true_threshold_as_often_as_it_says(curve, rivals, pictures):
     count = 250
-    for row in benchmark.coverage(curve, rivals, pictures, count, resamples=300):
+    for row in threshold_coverage.coverage(curve, rivals, pictures, count, resamples=300):
         # Where it is right in 93 to 97 of 100, a count as far off is seen once in 10,000 times.
         few, many = stats.binom.ppf([5e-5, 1 - 5e-5], count, [0.93, 0.97])
         assert few <= row["held"] * count / 100 <= many, row

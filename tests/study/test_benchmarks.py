@@ -1,9 +1,9 @@
 """What pages tell of benchmarks: their files are up to date, and tables say what is in them."""
 
 import csv
-import importlib.util
 from pathlib import Path
 
+import correlation_coverage as benchmark
 import numpy as np
 import pytest
 from scipy import stats
@@ -22,15 +22,6 @@ from itn.thresholds import accuracy, thresholds
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def benchmark():
-    path = ROOT / "benchmarks" / "correlation_coverage.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def rows_of(name):
     with (ROOT / "benchmarks" / f"{name}.csv").open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
@@ -45,7 +36,7 @@ def test_what_was_not_run_is_said(monkeypatch, tmp_path):
 # Rank correlations
 
 
-def test_simulated_screenings_have_the_correlation_they_should(benchmark):
+def test_simulated_screenings_have_the_correlation_they_should():
     """With many classes and hardly any noise it is found."""
     drawn = benchmark.draw(np.random.default_rng(0), 0.8, 500, 0.02, False, ("noise", "blur"))
     for first, second in drawn:
@@ -58,7 +49,7 @@ def test_simulated_screenings_have_the_correlation_they_should(benchmark):
     assert not set(first.image.values) & set(second.image.values)
 
 
-def test_intervals_hold_the_correlation_as_often_as_the_file_says(benchmark):
+def test_intervals_hold_the_correlation_as_often_as_the_file_says():
     """Where pictures blur little, and where they blur much: counts as far off are rare."""
     for noise in (0.3, 1.0):
         row = benchmark.coverage(0.8, 11, noise, True, 40, names=("noise",), resamples=200)

@@ -5,7 +5,7 @@ import pytest
 from lost_pictures import of_limits, screened
 from scipy import stats
 
-from itn.study.class_differences import class_differences, class_pairs, holm
+from itn.study.class_differences import class_differences, class_pairs, class_tests, holm
 
 MAGNITUDES = np.linspace(0, 1, 21)
 
@@ -96,6 +96,8 @@ def test_what_differs_is_found_in_every_direction():
     assert table.index.tolist() == [("zoom", "down"), ("zoom", "up"), ("noise", "up")]
     assert table.different.tolist() == [3, 0, 1] and table.pairs.tolist() == [3, 3, 1]
     assert (table.p < 0.05).tolist() == [True, False, True]
+    without_pairs = class_tests([zoom, of_limits(limits, MAGNITUDES, label=label)])
+    assert without_pairs.equals(table[["classes", "pictures", "p"]])
     alone = class_differences([zoom]).p
     assert table.p.iloc[0] / alone.iloc[0] == pytest.approx(3 / 2)  # of three rows, not of two
     pairs = class_pairs(zoom).loc["down"]

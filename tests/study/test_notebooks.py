@@ -12,6 +12,7 @@ import nbformat
 import papermill
 import pytest
 
+from itn.messages import UsageError
 from itn.study.profiles import (
     DistanceParameters,
     GateParameters,
@@ -128,26 +129,44 @@ def run_papermill(folder: Path, values: str, **variables: str) -> subprocess.Com
     )
 
 
+def test_misspelt_parameter_is_explained_in_one_line(tmp_path: Path) -> None:
+    run = run_papermill(tmp_path, "clases: [starfish]")
+    assert run.returncode != 0
+    message = "UsageError: unknown parameter 'clases'; closest: 'classes'; possible: "
+    assert run.stderr.strip().splitlines()[-1].startswith(message), run.stderr
+    assert "site-packages/itn" not in run.stderr
+
+
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("given", "message"),
     [
-        ("clases: [starfish]", "unknown parameter 'clases'; closest: 'classes'; possible: "),
         (
-            "classes: [starfich]",
+            {"classes": ["starfich"]},
             "profiles phantom, imagenet, paper, photos, photos_taught: unknown class 'starfich'; "
             "closest: 'starfish'; ",
         ),
-        ("network: squeezent", "unknown network 'squeezent'; closest: 'squeezenet'; possible: "),
-        ("fill: zeroes", "unknown fill 'zeroes'; closest: 'zeros'; possible: "),
+        (
+            {"network": "squeezent"},
+            "unknown network 'squeezent'; closest: 'squeezenet'; possible: ",
+        ),
+        ({"fill": "zeroes"}, "unknown fill 'zeroes'; closest: 'zeros'; possible: "),
     ],
 )
-def test_misspelt_parameter_is_explained_in_one_line(
-    tmp_path: Path, values: str, message: str
+def test_misspelt_value_is_explained_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, object], message: str
 ) -> None:
-    run = run_papermill(tmp_path, values)
-    assert run.returncode != 0
-    assert run.stderr.strip().splitlines()[-1].startswith(f"UsageError: {message}"), run.stderr
-    assert "site-packages/itn" not in run.stderr
+    """The notebook as papermill runs it, with what it was given behind its own parameters."""
+    monkeypatch.chdir(ROOT)
+    cells = read(ROOT / "notebooks" / "rotation.ipynb").cells
+    namespace: dict[str, object] = {}
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}") as raised:
+        for cell in cells:
+            if cell.cell_type == "code":
+                exec(cell.source, namespace)
+            if "parameters" in cell.metadata.get("tags", ()):
+                namespace |= given
+    assert raised.value._render_traceback_() == [f"UsageError: {raised.value}"]
+    assert "\n" not in str(raised.value)
 
 
 def test_readme_command_makes_the_figure_and_nothing_else(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
 """Splits: hashes that tell look-alikes, and parts that share none."""
 
-import importlib.util
 import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+import split_photos
 from PIL import Image
 from skimage import data, transform
 
@@ -16,11 +16,6 @@ from itn.study.splits import read_split
 
 ROOT = Path(__file__).parents[2]
 SPLIT = ROOT / "profiles" / "photos.tsv"
-SPEC = importlib.util.spec_from_file_location(
-    "split_photos", ROOT / "benchmarks" / "split_photos.py"
-)
-split_photos = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(split_photos)
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")
 
 

@@ -118,21 +118,27 @@ def test_a_killed_worker_changes_no_byte(project, alone, cluster, nothing_there)
     assert killed and not Path("/proc", str(killed[0])).exists()
 
 
-def killed_client(project, cluster):
-    """Kill a run on workers as soon as a shard is finished; return how many are."""
+@pytest.fixture(scope="module")
+def killed_client(project, cluster, tmp_path_factory):
+    """Kill a run on workers as soon as a shard is finished; return what it has left."""
+    shutil.rmtree(project / "results", ignore_errors=True)
     command = [sys.executable, "-c", "from itn.study.command_line import app, main; main()"]
     arguments = ["screen", "--profile", "toy", "--scheduler", cluster.scheduler_address]
     names = [one for _, name in WANTED for one in ("--transformation", name)]
     with subprocess.Popen([*command, *arguments, *names], stdout=subprocess.DEVNULL) as client:
         wait_for(lambda: parts(project))
         client.kill()
+    return shutil.copytree(project / "results", tmp_path_factory.mktemp("killed") / "results")
+
+
+@pytest.fixture
+def kept(project, killed_client, nothing_there):
+    """How many shards were finished when the client was killed; they are there again."""
+    shutil.copytree(killed_client, project / "results")
     return len(parts(project))
 
 
-def test_what_was_computed_before_the_client_was_killed_is_kept(
-    project, alone, cluster, nothing_there, monkeypatch
-):
-    kept = killed_client(project, cluster)
+def test_what_was_computed_before_the_client_was_killed_is_kept(alone, cluster, kept, monkeypatch):
     sent = Counter()
     submit = workers._Workers._submit
 
@@ -145,10 +151,7 @@ def test_what_was_computed_before_the_client_was_killed_is_kept(
     assert 1 <= kept < 6 and sent == {"outline": 1, "screen_shard": 6 - kept}
 
 
-def test_a_run_without_workers_goes_on_from_what_they_have_left(
-    project, alone, cluster, nothing_there, monkeypatch
-):
-    kept = killed_client(project, cluster)
+def test_a_run_without_workers_goes_on_from_what_they_have_left(project, alone, kept, monkeypatch):
     begun = {path.parents[1].name for path in parts(project)}
     screened = []
     screen_shard = shards.screen_shard

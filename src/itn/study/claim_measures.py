@@ -19,7 +19,7 @@ from itn.comparison import compare, spearman
 from itn.curves import select_categories
 from itn.messages import UsageError
 from itn.study.agreement import median_correlation
-from itn.study.class_differences import LEVEL, class_differences
+from itn.study.class_differences import LEVEL, class_tests
 from itn.study.titles import title
 from itn.thresholds import (
     NOT_REACHED,
@@ -175,7 +175,7 @@ def confidence_and_noise(screenings: Screenings) -> Measurement:
 
 def classes_differ(screenings: Screenings) -> Measurement:
     """Return the share of transformations and directions under which the classes differ."""
-    p = class_differences(screenings.values()).p
+    p = class_tests(screenings.values()).p
     remark = f"{len(p)} tests, corrected for their number, instead of an interval"
     return _measured(screenings, np.array([(p < LEVEL).mean()]), remark=remark)
 

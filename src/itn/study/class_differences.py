@@ -37,26 +37,21 @@ def class_differences(screenings: Iterable[xr.Dataset]) -> pd.DataFrame:
     ``p`` is that of Kruskal and Wallis, of no difference at all, corrected for all rows (Holm);
     ``different`` counts the ``pairs`` of classes that differ, see `class_pairs`.
     """
-    rows = []
-    for screening in screenings:
-        by_direction = _distances(screening)
-        pairs = _test_pairs(by_direction)
-        for direction, distances in by_direction.items():
-            own = pairs.loc[direction]
-            rows.append(
-                {
-                    "transformation": screening.attrs["transformation"],
-                    "direction": direction,
-                    "classes": len(distances),
-                    "pictures": sum(map(len, distances.values())),
-                    "p": _p(stats.kruskal, *distances.values()),
-                    "pairs": len(own),
-                    "different": int(own.different.sum()),
-                }
-            )
-    table = pd.DataFrame(rows, columns=[*ROW, "classes", "pictures", "p", "pairs", "different"])
-    table = table.set_index(ROW)
-    return table.assign(p=holm(table.p.to_numpy()))
+    by_screening = [(each, _distances(each)) for each in screenings]
+    different = [
+        pairs.loc[direction].different
+        for _, by_direction in by_screening
+        for pairs in [_test_pairs(by_direction)]
+        for direction in by_direction
+    ]
+    return _test_classes(by_screening).assign(
+        pairs=[len(own) for own in different], different=[int(own.sum()) for own in different]
+    )
+
+
+def class_tests(screenings: Iterable[xr.Dataset]) -> pd.DataFrame:
+    """Test as `class_differences`, without the pairs of classes, of which there are many."""
+    return _test_classes((each, _distances(each)) for each in screenings)
 
 
 def class_pairs(screening: xr.Dataset) -> pd.DataFrame:
@@ -141,6 +136,24 @@ def _under(screenings: Mapping[str, Sequence[xr.Dataset]], name: str) -> dict[st
         network: next(each for each in own if each.attrs["transformation"] == name)
         for network, own in screenings.items()
     }
+
+
+def _test_classes(
+    by_screening: Iterable[tuple[xr.Dataset, dict[str, dict[str, Numbers]]]],
+) -> pd.DataFrame:
+    rows = [
+        {
+            "transformation": screening.attrs["transformation"],
+            "direction": direction,
+            "classes": len(distances),
+            "pictures": sum(map(len, distances.values())),
+            "p": _p(stats.kruskal, *distances.values()),
+        }
+        for screening, by_direction in by_screening
+        for direction, distances in by_direction.items()
+    ]
+    table = pd.DataFrame(rows, columns=[*ROW, "classes", "pictures", "p"]).set_index(ROW)
+    return table.assign(p=holm(table.p.to_numpy()))
 
 
 def _test_pairs(by_direction: dict[str, dict[str, Numbers]]) -> pd.DataFrame:
