@@ -98,6 +98,12 @@ def _drawn(path: Path) -> str:
     return text[max(text.find("<svg"), 0) :].strip()
 
 
+def expect_outside(app: Sphinx, page: nodes.document) -> None:
+    """Expect that one page of all chapters leaves out what the text only reads numbers from."""
+    if app.builder.name == "singlehtml" and app.env.docname.startswith(("results/", "notebooks/")):
+        app.env.metadata[app.env.docname]["orphan"] = True
+
+
 def leave_out_unused(app: Sphinx, error: Exception | None) -> None:
     """Remove what no page loads: maps of scripts, other languages, other ways to set formulas."""
     static = Path(app.outdir, "_static")
@@ -118,5 +124,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Tell Sphinx what there is."""
     app.add_transform(LinkSources)
     app.add_transform(ShowOnce)
+    app.connect("doctree-read", expect_outside)
     app.connect("build-finished", leave_out_unused, priority=900)  # after all is copied
     return {"parallel_read_safe": True, "parallel_write_safe": True}
