@@ -109,7 +109,7 @@ def _keep_links_that_lead_on(article: Any) -> None:
 
 def _contents(soup: Any, article: Any) -> Any:
     """Make the list of chapters."""
-    contents = soup.new_tag("nav", attrs={"class": "contents", "aria-label": "Contents"})
+    contents = soup.new_tag("nav", attrs={"class": "chapters", "aria-label": "Contents"})
     for start in article.select("span[id^=document-]"):
         heading = start.find_next(["h1", "h2"])
         line, link = soup.new_tag("p"), soup.new_tag("a", href=f"#{start['id']}")

@@ -19,6 +19,7 @@ from sphinx.transforms import SphinxTransform
 
 SCRIPT = re.compile(r"(notebooks|benchmarks)/\w+\.(py|csv)")
 SPOKEN = ("base", "en", "nemeth")  # what formulas are read aloud from, or written in Braille
+UNUSED_INPUT = ("asciimath", "tex", "tex-base", "tex-full")  # TeX comes with the script itself
 LABEL = re.compile(r'<svg [^>]*\baria-label="([^"]*)"')
 
 
@@ -114,10 +115,11 @@ def leave_out_unused(app: Sphinx, error: Exception | None) -> None:
         *static.glob("locales"),
         *formulas.parent.glob("output/svg*"),
     ]
+    unused += [formulas.parent / "input" / f"{name}.js" for name in UNUSED_INPUT]
     spoken = formulas.parent / "sre" / "mathmaps"
     unused += [path for path in spoken.glob("*.json") if path.stem not in SPOKEN]
     for path in unused if error is None and formulas.is_file() else ():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
