@@ -44,16 +44,13 @@ def write_pdf(target: Path | None = None) -> Path:
 
 def _one_page(folder: Path, scratch: Path) -> Path:
     """Build all chapters as one page."""
-    toc = _read(folder / "book" / "_toc.yml")
-    _write(scratch / "_toc.yml", chapters_only(toc))
-    settings = _read(folder / "_config.yml")
-    # Numbers of the text are read from notebooks that no table of contents names.
-    settings["sphinx"]["config"]["suppress_warnings"] = ["toc.not_included"]
-    _write(scratch / "_config.yml", settings)
+    toc = yaml.safe_load((folder / "book" / "_toc.yml").read_text(encoding="utf-8"))
+    chapters = yaml.safe_dump(chapters_only(toc), allow_unicode=True, sort_keys=False)
+    (scratch / "_toc.yml").write_text(chapters, encoding="utf-8")
     command: list[str | Path] = [
         sys.executable, "-c", JUPYTER_BOOK, "build", folder / "book", "-W", "--keep-going",
         "--builder", "singlehtml", "--toc", scratch / "_toc.yml",
-        "--config", scratch / "_config.yml", "--path-output", scratch,
+        "--path-output", scratch,
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -112,7 +109,7 @@ def _keep_links_that_lead_on(article: Any) -> None:
 
 def _contents(soup: Any, article: Any) -> Any:
     """Make the list of chapters."""
-    contents = soup.new_tag("nav", attrs={"class": "contents", "aria-label": "Contents"})
+    contents = soup.new_tag("nav", attrs={"class": "chapters", "aria-label": "Contents"})
     for start in article.select("span[id^=document-]"):
         heading = start.find_next(["h1", "h2"])
         line, link = soup.new_tag("p"), soup.new_tag("a", href=f"#{start['id']}")
@@ -137,11 +134,3 @@ def _print(browser: str, page: Path, target: Path, scratch: Path) -> None:
     if done.returncode or not target.is_file():
         said = done.stderr.strip().splitlines()
         raise UsageError(f"{browser} did not print: {said[-1] if said else 'it says nothing'}")
-
-
-def _read(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
-
-
-def _write(path: Path, content: Any) -> None:
-    path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")

@@ -19,6 +19,7 @@ from sphinx.transforms import SphinxTransform
 
 SCRIPT = re.compile(r"(notebooks|benchmarks)/\w+\.(py|csv)")
 SPOKEN = ("base", "en", "nemeth")  # what formulas are read aloud from, or written in Braille
+UNUSED_INPUT = ("asciimath", "tex", "tex-base", "tex-full")  # TeX comes with the script itself
 LABEL = re.compile(r'<svg [^>]*\baria-label="([^"]*)"')
 
 
@@ -98,6 +99,12 @@ def _drawn(path: Path) -> str:
     return text[max(text.find("<svg"), 0) :].strip()
 
 
+def expect_outside(app: Sphinx, page: nodes.document) -> None:
+    """Expect that one page of all chapters leaves out what the text only reads numbers from."""
+    if app.builder.name == "singlehtml" and app.env.docname.startswith(("results/", "notebooks/")):
+        app.env.metadata[app.env.docname]["orphan"] = True
+
+
 def leave_out_unused(app: Sphinx, error: Exception | None) -> None:
     """Remove what no page loads: maps of scripts, other languages, other ways to set formulas."""
     static = Path(app.outdir, "_static")
@@ -108,15 +115,17 @@ def leave_out_unused(app: Sphinx, error: Exception | None) -> None:
         *static.glob("locales"),
         *formulas.parent.glob("output/svg*"),
     ]
+    unused += [formulas.parent / "input" / f"{name}.js" for name in UNUSED_INPUT]
     spoken = formulas.parent / "sre" / "mathmaps"
     unused += [path for path in spoken.glob("*.json") if path.stem not in SPOKEN]
     for path in unused if error is None and formulas.is_file() else ():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Tell Sphinx what there is."""
     app.add_transform(LinkSources)
     app.add_transform(ShowOnce)
+    app.connect("doctree-read", expect_outside)
     app.connect("build-finished", leave_out_unused, priority=900)  # after all is copied
     return {"parallel_read_safe": True, "parallel_write_safe": True}
