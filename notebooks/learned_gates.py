@@ -24,7 +24,7 @@
 profile: str = "phantom"  # which network learns on which pictures: a file in profiles/
 network: str = None  # name of a classifier; None: the profile's first
 classes: list[str] = None  # classes to learn from; None: all of the profile's
-holds: list[str] = ["accuracy", "consistency", "divergence"]  # one training each and seed
+holds: list[str] = None  # what is held, one training each and seed; None: the profile's
 spatial_dim: int = None  # number p of control values α; None: 4
 color_dim: int = None  # number q of control values β; None: 4
 color_weight: float = None  # λ, how much color counts; None: the profile's
@@ -49,6 +49,21 @@ study.describe_gates(gates)
 # %%
 held = study.held_table(gates)
 study.save_table(study.held_texts(held), "learned_gates_held")
+
+# %% [markdown]
+# The same of each training, and whether the interval of a consistency that was held reaches it.
+
+# %%
+each_seed = study.held_by_seed(gates)
+study.save_table(study.held_by_seed_texts(each_seed), "learned_gates_seeds")
+
+# %% [markdown]
+# Whether the paper's sentences are true of the members of each family, with 95 % Clopper-Pearson
+# intervals over drawn members, and the ledger's marks of its verdicts.
+
+# %%
+sentences = study.sentence_table(gates)
+study.save_table(study.sentence_texts(sentences), "learned_gates_sentences")
 
 # %% [markdown]
 # How much farther the learned families go than random matrices and than the best of a grid of

@@ -22,13 +22,12 @@ from itn.study import claim_measures_learned as learned
 from itn.study.archive import require_archived
 from itn.study.claim_measures import Measurement, Screenings
 from itn.study.learned import transformers_request
+from itn.study.learned_sentences import FEW_DEGREES, LOW_MAGNITUDE, STRONG_ZOOM
 from itn.study.pages import MISSING
 from itn.study.profiles import FigureParameters, TransformerParameters, load_profile
 from itn.study.screenings import archived_screening, screening_request
-from itn.study.verdicts import DOES_NOT, HOLDS, LEVELS, LIMITS, UNTESTABLE, judge
+from itn.study.verdicts import DOES_NOT, HOLDS, LEVELS, LIMITS, MARKS, UNTESTABLE, judge
 from itn.transformations import TRANSFORMATIONS
-
-MARKS = {HOLDS: "●", LIMITS: "◐", DOES_NOT: "○", UNTESTABLE: "–"}
 
 TEXTS = {  # how a number of a kind is written, and what it is
     "share": (".0%", "share"),
@@ -343,8 +342,8 @@ CLAIMS = (
         "it never chooses a transformation with high information loss, and thus, never strongly "
         "zooms into the image or rotates it more than a few degrees",
         "discussion",
-        f"How many members of the learned family turn by at most {learned.FEW_DEGREES}° and "
-        f"enlarge neither axis more than {learned.STRONG_ZOOM} times? Both limits are our reading.",
+        f"How many members of the learned family turn by at most {FEW_DEGREES}° and "
+        f"enlarge neither axis more than {STRONG_ZOOM} times? Both limits are our reading.",
         _of_study(learned.gentle),
         ("fig-itn-samples",),
         "imagenet/learned_samples",
@@ -377,7 +376,7 @@ CLAIMS = (
         "only color changes of rather low magnitude are learned",
         "discussion",
         "How many members of the learned family move the corners of the color cube by less than "
-        f"{learned.LOW_MAGNITUDE} of the full range, on average? That limit is our reading.",
+        f"{LOW_MAGNITUDE} of the full range, on average? That limit is our reading.",
         _of_study(learned.little_color),
         ("fig-itn-training-photographs",),
         "imagenet/learned_training",

@@ -25,6 +25,7 @@ from itn.zoo.catalog import BROUGHT, PACKAGED, imagenet_class, is_imagenet_name,
 
 DEFAULT_PROFILE = "phantom"
 PREFERRED = (DEFAULT_PROFILE, "imagenet")  # where several profiles have the classes asked for
+HOLDS = ("accuracy", "consistency", "divergence")  # those of `itn.gates`, which loads a backend
 
 
 # What was run as a cell of parameters: the notebook's own, or the one that papermill puts in.
@@ -96,6 +97,13 @@ class Transformers(_Strict):
     seeds: Annotated[tuple[int, ...], pydantic.Field(min_length=1)] = (0,)  # one training each
 
 
+class Gates(Transformers):
+    """How those are trained of which is compared what they hold, see `itn.gates`."""
+
+    learning_rate: Annotated[float, pydantic.Field(gt=0)] = 2e-3
+    holds: Names = HOLDS  # what is held, one training each and seed
+
+
 class WorstCase(_Strict):
     """In which ranges, and how closely, worst cases are looked for, see `itn.worst_case`."""
 
@@ -131,7 +139,7 @@ class Profile(_Strict):
     weights: dict[str, str] = {}  # files, where they are not the published ones
     training: Training | None = None  # of networks of its own
     transformers: Transformers | None = None  # of Invariant Transformer Nets
-    gates: Transformers | None = None  # of those that hold this or that, see `itn.gates`
+    gates: Gates | None = None  # of those that hold this or that
     notebooks: Names | None = None  # that `itn figures` runs for it; None: all that apply
     each_network: bool = False  # notebooks that take a network run for each, not for the first
     more_networks: dict[str, Names] = {}  # beside the first, and which notebooks run for each
@@ -221,11 +229,11 @@ class GateParameters(TransformerParameters):
 
     Attributes
     ----------
-    holds : tuple of str
+    holds : tuple of str or None
         What is held, one training each and seed.
     """
 
-    holds: Names = ("accuracy", "consistency", "divergence")
+    holds: Names | None = None
 
 
 Parameters = TypeVar(
