@@ -33,7 +33,7 @@ from itn.zoo.squeezenet import build_squeezenet
 from itn.zoo.training import build_network
 
 FOLDER = Path(__file__).parent
-ROUNDS, WARM = 15, 2
+ROUNDS, WARM = 9, 2
 PEER = "squeezenet"  # which PyTorch has, too
 NETWORKS: dict[str, tuple[Callable[[], keras.Model], int, int]] = {
     "alexnet_64": (lambda: build_network("alexnet_64", 20), 64, 64),
