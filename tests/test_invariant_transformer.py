@@ -12,6 +12,7 @@ import pytest
 from itn.classifiers import Classifier
 from itn.invariant_transformer import InvariantTransformerNet
 from itn.messages import UsageError
+from itn.preprocessing import Preprocessing
 from itn.transformations import transform
 from itn.transformer_layers import ColorTransformer, SpatialTransformer
 from itn.warp import in_pixels, recolor
@@ -332,9 +333,33 @@ def test_weights_go_from_one_net_to_another(classifier, images, tmp_path):
     assert (tmp_path / "few.weights.h5").stat().st_size < 60_000
 
 
-def test_a_preprocessing_that_cannot_be_saved_is_named(conv_classifier, tmp_path):
+@pytest.mark.usefixtures("uncompiled")
+def test_a_preprocessing_told_by_numbers_is_saved(conv_classifier, images, tmp_path):
+    numbers = Preprocessing(((0, 0, 4), (0, 4, 0), (4, 0, 0)), (-2, -2, -1), "picture")
+    network = copy_of(conv_classifier).network
+    net = InvariantTransformerNet(
+        Classifier(network, numbers, 8, conv_classifier.class_names, name="numbers")
+    )
+    net.save(tmp_path / "net.keras")
+    again = keras.saving.load_model(tmp_path / "net.keras")
+    assert again.classifier.preprocess == numbers
+    inputs = as_inputs(images)
+    np.testing.assert_array_equal(
+        again.predict(inputs, verbose=0), net.predict(inputs, verbose=0)
+    )
+
+
+class _Halved:
+    """A preprocessing of one's own that is no function, and that Keras does not know."""
+
+    def __call__(self, images):
+        return images / 2
+
+
+@pytest.mark.parametrize("preprocess", [lambda x: x, _Halved()], ids=["function", "object"])
+def test_a_preprocessing_that_cannot_be_saved_is_named(conv_classifier, preprocess, tmp_path):
     network = keras.models.clone_model(conv_classifier.network)
-    named = Classifier(network, lambda x: x, 8, conv_classifier.class_names, name="mine")
+    named = Classifier(network, preprocess, 8, conv_classifier.class_names, name="mine")
     net = InvariantTransformerNet(named)
     with pytest.raises(UsageError, match="preprocessing of mine is not registered"):
         net.save(tmp_path / "net.keras")

@@ -511,7 +511,8 @@ class InvariantTransformerNet(keras.Model):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild the model, its classifier among them."""
         preprocess = self.classifier.preprocess
-        if keras.saving.get_registered_name(preprocess) == getattr(preprocess, "__name__", None):
+        named = preprocess if hasattr(preprocess, "__name__") else type(preprocess)
+        if keras.saving.get_registered_name(named) == named.__name__:
             raise UsageError(
                 f"the preprocessing of {self.classifier.name} is not registered with "
                 "keras.saving.register_keras_serializable, which a .keras file needs; "

@@ -9,7 +9,7 @@ import pytest
 
 from itn.invariant_transformer import InvariantTransformerNet
 from itn.study.learned import OPTIONS
-from itn.study.profiles import Profile, Training, TransformerParameters, Transformers
+from itn.study.profiles import Gates, Profile, Training, TransformerParameters, Transformers
 from itn.transformer_training import train_transformers
 from itn.zoo.training import train
 
@@ -34,7 +34,9 @@ def test_what_one_may_choose_of_a_net_is_an_argument_of_it():
     assert Profile.model_fields["fill"].default == arguments["fill"].default
 
 
-@pytest.mark.parametrize("name", ["epochs", "batch_size"])
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "learning_rate"])
 def test_what_one_may_choose_of_its_training_is_an_argument_of_it(name):
-    assert name in Transformers.model_fields
-    assert name in arguments_of(train_transformers)
+    arguments = arguments_of(train_transformers)
+    assert name in Gates.model_fields and name in arguments
+    if name == "learning_rate":
+        assert Gates.model_fields[name].default == arguments[name].default

@@ -69,9 +69,13 @@ from .learned_gates import held_texts as held_texts
 from .learned_gates import plot_gates as plot_gates
 from .learned_gates import ratio_table as ratio_table
 from .learned_gates import ratio_texts as ratio_texts
+from .learned_gates import seed_table as seed_table
+from .learned_gates import seed_texts as seed_texts
 from .learned_samples import plot_decomposition as plot_decomposition
 from .learned_samples import plot_samples as plot_samples
 from .learned_samples import survey_table as survey_table
+from .learned_sentences import sentence_table as sentence_table
+from .learned_sentences import sentence_texts as sentence_texts
 from .learned_training import comparison_table as comparison_table
 from .learned_training import plot_frontier as plot_frontier
 from .learned_training import plot_transformer_training as plot_transformer_training

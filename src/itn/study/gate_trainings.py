@@ -15,7 +15,7 @@ from itn.pictures import Pictures, load_images
 from itn.study.archive import Recipe, Request, digest_of, obtain
 from itn.study.inputs import pictures_recipe
 from itn.study.learned import TRAINING_SEED, ChosenTraining, chosen_training, subset
-from itn.study.profiles import GateParameters, load_profile, project_folder
+from itn.study.profiles import GateParameters, Gates, load_profile, project_folder
 from itn.study.screenings import file_name
 from itn.zoo.recipes import network_recipe
 
@@ -25,13 +25,18 @@ REPORT_SEED = 3  # of rendered pictures that neither trained nor chose; others h
 LOOKS = 2  # at each picture that is reported on, under control vectors of its own
 
 
-def training_with_gates(parameters: GateParameters) -> ChosenTraining:
+def gates_of(parameters: GateParameters) -> Gates:
     """Return how a profile trains transformers to compare what is held."""
     how = load_profile(parameters.profile).gates
     if how is None:
         raise UsageError(f"profile {parameters.profile} does not say how to compare gates")
+    return how
+
+
+def training_with_gates(parameters: GateParameters) -> ChosenTraining:
+    """Return what they learn, and from what: the profile's choice and the user's deviations."""
     plain = parameters.model_copy(update={"hold": None, "level": None, "required_accuracy": None})
-    return chosen_training(plain, how)
+    return chosen_training(plain, gates_of(parameters))
 
 
 def gate_pictures(parameters: GateParameters) -> tuple[Pictures, Pictures, Pictures]:
@@ -64,7 +69,7 @@ def obtain_gates(parameters: GateParameters) -> xr.DataTree:
     """Take the study from the archive where it is there, or make it.
 
     Nodes ``known`` (`itn.study.measured.measure_known`) and, for each gate and seed,
-    ``<hold>/seed_<seed>/history`` and ``…/measured`` (`itn.study.measured.measure`).
+    ``<hold>/seed_<seed>/history``, ``…/weights`` and ``…/measured`` (`itn.study.measured.measure`).
     """
     request = gates_request(parameters)
     study, seeds = obtain(request), request.recipe["seeds"]
@@ -92,6 +97,7 @@ def gates_request(
         "options": chosen.options,
         "epochs": chosen.epochs,
         "batch size": chosen.batch_size,
+        "learning rate": gates_of(parameters).learning_rate,
         "looks": LOOKS,
         "parts": parts,
         "seeds": seeds,
@@ -132,6 +138,7 @@ def gates_request(
 def _compute(parameters: GateParameters, part: str, seed: int, state: Path) -> xr.DataTree:
     from itn.classifiers import load_classifier  # all of these load a backend
     from itn.invariant_transformer import InvariantTransformerNet
+    from itn.study.families import weights_of
     from itn.study.measured import measure, measure_known
     from itn.transformer_training import check_apart, train_transformers
 
@@ -156,8 +163,9 @@ def _compute(parameters: GateParameters, part: str, seed: int, state: Path) -> x
         reported_on,
         epochs=chosen.epochs,
         batch_size=chosen.batch_size,
+        learning_rate=gates_of(parameters).learning_rate,
         folder=state,
     )
     measured = measure(net, chosen_on, reported_on, LOOKS, seed)
-    name = f"{part}/seed_{seed}"
-    return xr.DataTree.from_dict({f"{name}/history": history, f"{name}/measured": measured})
+    found = {"history": history, "weights": weights_of(net), "measured": measured}
+    return xr.DataTree.from_dict({f"{part}/seed_{seed}/{name}": one for name, one in found.items()})

@@ -3,7 +3,6 @@
 Tables and a figure of `itn.study.gate_trainings`. Intervals are over pictures.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from matplotlib.ticker import NullFormatter
 
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, draw_share, panels
 from itn.study.gate_trainings import KNOWN
+from itn.study.pages import MISSING
 from itn.thresholds import accuracy_interval
 
 RESAMPLES = 1000
@@ -139,69 +139,124 @@ def _quantiles(values: Numbers) -> tuple[float, float]:
     return float(low), float(np.quantile(values, 0.975, method="higher"))
 
 
-def held_table(study: xr.DataTree) -> pd.DataFrame:
-    """Tabulate what each gate holds on pictures that neither trained nor chose: a row for each.
+def seed_table(study: xr.DataTree) -> pd.DataFrame:
+    """Tabulate what each training holds on pictures that neither trained nor chose it.
 
-    Means over seeds. Of ``accuracy``, ``consistency`` and the ``worst corner``'s consistency the
-    Clopper-Pearson interval over pictures (``… low``, ``… high``), as if all looks at a picture
-    agreed. ``space`` and ``color`` are the displacements as learned, with those of the seeds
-    that went least and most far; ``frame lost`` and ``range lost`` which share of the picture
-    leaves the frame, and of its values the range. ``swing`` is the standard deviation of the
-    consistency over the second half of the epochs, on the pictures to choose by.
+    One row for each gate and seed. ``accuracy``, ``consistency`` and the ``worst corner``'s
+    consistency with the Clopper-Pearson interval over pictures (``… low``, ``… high``), as if all
+    looks at a picture agreed; ``chosen``, the consistency on the pictures by which the state was
+    chosen; ``reaches``, whether the interval of a consistency that was held reaches its level.
+    ``space`` and ``color`` are the displacements as learned; ``frame lost`` and ``range lost``
+    which share of the picture leaves the frame, and of its values the range. ``repair`` is the
+    share of the steps that repaired; ``swing`` the standard deviation of the consistency over the
+    second half of the epochs, on the pictures to choose by.
     """
-    return pd.DataFrame(
-        {hold: _held(nodes) for hold, nodes in trainings(study).items()}
-    ).T.rename_axis("held")
-
-
-def _held(nodes: Sequence[xr.DataTree]) -> dict[str, float]:
-    measured = [node["measured"].to_dataset() for node in nodes]
-    count = measured[0].sizes["picture"]
-    row: dict[str, float] = {"seeds": len(nodes), "pictures": count}
-    as_learned = {"kind": "both", "family": "learned", "factor": 1.0}
-    shares = {
-        name: [
-            float(m.hits.sel(as_learned | {"criterion": name}).mean()) / m.looks for m in measured
-        ]
-        for name in ("accuracy", "consistency")
+    rows = {
+        (hold, int(node.name.removeprefix("seed_"))): _of_training(node)
+        for hold, nodes in trainings(study).items()
+        for node in nodes
     }
-    shares["worst corner"] = [
-        float(m.corner_hits.sel(criterion="consistency").mean()) for m in measured
-    ]
-    for name, values in shares.items():
-        row[name] = mean = float(np.mean(values))
-        low, high = accuracy_interval(np.array(mean * count), count)
-        row |= {f"{name} low": float(low), f"{name} high": float(high)}
-        row |= {f"{name} lowest": min(values), f"{name} highest": max(values)}
-    for kind in ("space", "color"):
-        values = [float(m.displacement.sel(kind=kind, family="learned")) for m in measured]
-        row |= {kind: float(np.mean(values))}
-        row |= {f"{kind} lowest": min(values), f"{kind} highest": max(values)}
-    for name in ("frame_lost", "range_lost"):
-        row[name.replace("_", " ")] = float(np.mean([m[name].mean() for m in measured]))
-    late = [node["history"].held_out_consistency.values for node in nodes]
-    row["swing"] = float(np.mean([each[len(each) // 2 :].std() for each in late]))
-    kept = [node["history"].attrs["kept_epoch"] for node in nodes]
-    return row | {"kept epoch": float(np.mean(kept))}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["held", "seed"])
+
+
+def _of_training(training: xr.DataTree) -> dict[str, Any]:
+    measured, history = training["measured"].to_dataset(), training["history"].to_dataset()
+    as_learned = measured.hits.sel(kind="both", family="learned", factor=1.0) / measured.looks
+    late = history.held_out_consistency.values
+    row: dict[str, Any] = {"pictures": measured.sizes["picture"]}
+    for name, hits in (
+        ("accuracy", as_learned.sel(criterion="accuracy")),
+        ("consistency", as_learned.sel(criterion="consistency")),
+        ("worst corner", measured.corner_hits.sel(criterion="consistency")),
+    ):
+        row |= _with_ends(name, float(hits.mean()), row["pictures"])
+    held = history.attrs.get("level") if history.attrs.get("hold") == "consistency" else None
+    return row | {
+        "chosen": float(late[history.attrs["kept_epoch"]]),
+        "reaches": None if held is None else row["consistency high"] >= held,
+        "space": float(measured.displacement.sel(kind="space", family="learned")),
+        "color": float(measured.displacement.sel(kind="color", family="learned")),
+        "frame lost": float(measured.frame_lost.mean()),
+        "range lost": float(measured.range_lost.mean()),
+        "repair": 1 - float(history.outward.mean()) if "outward" in history else float("nan"),
+        "swing": float(late[len(late) // 2 :].std()),
+        "kept epoch": int(history.attrs["kept_epoch"]),
+    }
+
+
+def _with_ends(name: str, share: float, pictures: int) -> dict[str, float]:
+    low, high = accuracy_interval(np.array(share * pictures), pictures)
+    return {name: share, f"{name} low": float(low), f"{name} high": float(high)}
+
+
+def held_table(study: xr.DataTree) -> pd.DataFrame:
+    """Tabulate what each gate holds, a row for each: means over the seeds of `seed_table`.
+
+    Intervals of shares are over pictures; ``… lowest`` and ``… highest`` are those of the seeds.
+    ``reached`` counts the seeds whose interval reaches the consistency that was held.
+    """
+    rows = {}
+    for hold, own in seed_table(study).groupby(level="held", sort=False):
+        pictures = int(own.pictures.iloc[0])
+        row: dict[str, float] = {"seeds": len(own), "pictures": pictures}
+        for name in ("accuracy", "consistency", "worst corner"):
+            row |= _with_ends(name, float(own[name].mean()), pictures)
+        for name in ("accuracy", "consistency", "worst corner", "space", "color"):
+            row |= {f"{name} lowest": own[name].min(), f"{name} highest": own[name].max()}
+        for name in ("space", "color", "frame lost", "range lost", "repair", "swing", "kept epoch"):
+            row[name] = float(own[name].mean())
+        row["reached"] = sum(map(bool, own.reaches))
+        rows[hold] = row
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("held")
 
 
 def held_texts(table: pd.DataFrame) -> pd.DataFrame:
     """Write `held_table` as a page shows it."""
 
-    def share(row: Any, name: str) -> str:
-        return f"{row[name]:.3f} ({row[f'{name} low']:.3f}–{row[f'{name} high']:.3f})"
-
-    def far(row: Any, name: str) -> str:
-        spread = f" [{row[f'{name} lowest']:.2f}–{row[f'{name} highest']:.2f}]"
-        return f"{row[name]:.2f}{spread if row['seeds'] > 1 else ''}"
+    def spread(row: Any, name: str, form: str) -> str:
+        if row["seeds"] < 2:
+            return ""
+        return f" [{row[f'{name} lowest']:{form}}–{row[f'{name} highest']:{form}}]"
 
     texts = {
-        held: {name: share(row, name) for name in ("accuracy", "consistency", "worst corner")}
-        | {"corners": far(row, "space"), "colors": far(row, "color")}
-        | {name: f"{row[name]:.1%}" for name in ("frame lost", "range lost", "swing")}
+        held: {
+            name: _share(row, name) + spread(row, name, ".3f")
+            for name in ("accuracy", "consistency", "worst corner")
+        }
+        | {
+            far: f"{row[name]:.2f}{spread(row, name, '.2f')}"
+            for far, name in (("corners", "space"), ("colors", "color"))
+        }
+        | {name: _percent(row[name]) for name in ("frame lost", "range lost", "repair", "swing")}
         for held, row in table.iterrows()
     }
     return pd.DataFrame.from_dict(texts, orient="index").rename_axis("held")
+
+
+def seed_texts(table: pd.DataFrame) -> pd.DataFrame:
+    """Write `seed_table` as a page shows it."""
+    texts = {
+        key: {
+            "accuracy": _share(row, "accuracy"),
+            "consistency": _share(row, "consistency"),
+            "reaches what was held": {True: "yes", False: "no", None: MISSING}[row["reaches"]],
+            "when chosen": f"{row['chosen']:.3f}",
+            "corners": f"{row['space']:.2f}",
+            "colors": f"{row['color']:.2f}",
+            "repair": _percent(row["repair"]),
+            "kept epoch": row["kept epoch"],
+        }
+        for key, row in table.iterrows()
+    }
+    return pd.DataFrame.from_dict(texts, orient="index").rename_axis(["held", "seed"])
+
+
+def _share(row: Any, name: str) -> str:
+    return f"{row[name]:.3f} ({row[f'{name} low']:.3f}–{row[f'{name} high']:.3f})"
+
+
+def _percent(value: float) -> str:
+    return MISSING if np.isnan(value) else f"{value:.1%}"
 
 
 def ratio_texts(table: pd.DataFrame, study: xr.DataTree) -> pd.DataFrame:
@@ -211,7 +266,7 @@ def ratio_texts(table: pd.DataFrame, study: xr.DataTree) -> pd.DataFrame:
     for row in table.to_dict("records"):
         column = f"to {row['rival']}, equal {row['criterion']}"
         member = str(known.member.sel(kind=row["kind"], criterion=row["criterion"]).item())
-        text = "–" if np.isnan(row["ratio"]) else f"{row['ratio']:.2f}"
+        text = MISSING if np.isnan(row["ratio"]) else f"{row['ratio']:.2f}"
         if row["rival"] == "grid" and not member:
             text = RAN_OUT
         elif not np.isnan(row["low"]):

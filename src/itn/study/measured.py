@@ -71,7 +71,8 @@ def measure(
     ``hits`` (kind, family, criterion, factor, picture) counts ``looks`` (an attribute) of each
     picture, each under control vectors of its own, the same in all kinds and at all factors.
     ``displacement`` (kind, family) is that at the factor 1. What is lost (picture), see
-    `frame_lost` and `range_lost`, is of the learned family as learned, both kinds together.
+    `frame_lost` and `range_lost`, is of the learned family as learned, both kinds together;
+    ``spatial_matrix`` and ``color_matrix`` (member) are its drawn members.
     """
     judge, count = Looks(net, reported_on), len(reported_on)
     rows = np.tile(np.arange(count), looks)
@@ -104,6 +105,8 @@ def measure(
             "corner_displacement": ("kind", [sizes_of(k, *matrices).item() for k in KINDS]),
             "frame_lost": ("picture", lost[0].reshape(looks, count).mean(axis=0)),
             "range_lost": ("picture", lost[1].reshape(looks, count).mean(axis=0)),
+            "spatial_matrix": (("member", "row", "column"), learned[0].astype("float32")),
+            "color_matrix": (("member", "channel", "channel_or_1"), learned[1].astype("float32")),
         },
         coords={"kind": list(KINDS), "family": list(FAMILIES), "criterion": list(CRITERIA)}
         | {"factor": FACTORS},

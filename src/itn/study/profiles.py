@@ -96,6 +96,12 @@ class Transformers(_Strict):
     seeds: Annotated[tuple[int, ...], pydantic.Field(min_length=1)] = (0,)  # one training each
 
 
+class Gates(Transformers):
+    """How those are trained of which is compared what they hold, see `itn.gates`."""
+
+    learning_rate: Annotated[float, pydantic.Field(gt=0)] = 2e-3
+
+
 class WorstCase(_Strict):
     """In which ranges, and how closely, worst cases are looked for, see `itn.worst_case`."""
 
@@ -131,7 +137,7 @@ class Profile(_Strict):
     weights: dict[str, str] = {}  # files, where they are not the published ones
     training: Training | None = None  # of networks of its own
     transformers: Transformers | None = None  # of Invariant Transformer Nets
-    gates: Transformers | None = None  # of those that hold this or that, see `itn.gates`
+    gates: Gates | None = None  # of those that hold this or that
     notebooks: Names | None = None  # that `itn figures` runs for it; None: all that apply
     each_network: bool = False  # notebooks that take a network run for each, not for the first
     more_networks: dict[str, Names] = {}  # beside the first, and which notebooks run for each

@@ -15,6 +15,7 @@ import numpy as np
 
 HOLDS, LIMITS = "holds", "holds with limits"
 DOES_NOT, UNTESTABLE = "does not hold", "not testable here"
+MARKS = {HOLDS: "●", LIMITS: "◐", DOES_NOT: "○", UNTESTABLE: "–"}
 
 LEVELS = {  # from which a measurement speaks for a claim: at all, and in full
     "share": (0.75, 0.9),
