@@ -51,6 +51,21 @@ held = study.held_table(gates)
 study.save_table(study.held_texts(held), "learned_gates_held")
 
 # %% [markdown]
+# The same of each training, and whether the interval of a consistency that was held reaches it.
+
+# %%
+each_seed = study.held_by_seed(gates)
+study.save_table(study.held_by_seed_texts(each_seed), "learned_gates_seeds")
+
+# %% [markdown]
+# Whether the paper's sentences are true of the members of each family, with 95 % Clopper-Pearson
+# intervals over drawn members, and the ledger's marks of its verdicts.
+
+# %%
+sentences = study.sentence_table(gates)
+study.save_table(study.sentence_texts(sentences), "learned_gates_sentences")
+
+# %% [markdown]
 # How much farther the learned families go than random matrices and than the best of a grid of
 # known transformations, at equal accuracy and at equal consistency.
 

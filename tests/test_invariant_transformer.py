@@ -344,9 +344,7 @@ def test_a_preprocessing_told_by_numbers_is_saved(conv_classifier, images, tmp_p
     again = keras.saving.load_model(tmp_path / "net.keras")
     assert again.classifier.preprocess == numbers
     inputs = as_inputs(images)
-    np.testing.assert_array_equal(
-        again.predict(inputs, verbose=0), net.predict(inputs, verbose=0)
-    )
+    np.testing.assert_array_equal(again.predict(inputs, verbose=0), net.predict(inputs, verbose=0))
 
 
 class _Halved:

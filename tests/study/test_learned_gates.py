@@ -6,10 +6,13 @@ import xarray as xr
 from scipy import stats
 
 from itn.messages import UsageError
+from itn.study.claim_measures_learned import over_seeds
 from itn.study.gate_trainings import gate_pictures, gates_request, obtain_gates
 from itn.study.learned_gates import (
     RAN_OUT,
     grid_table,
+    held_by_seed,
+    held_by_seed_texts,
     held_table,
     held_texts,
     plot_gates,
@@ -18,6 +21,7 @@ from itn.study.learned_gates import (
     reach,
     resampled,
 )
+from itn.study.learned_sentences import sentence_table, sentence_texts
 from itn.study.measured import CRITERIA, FACTORS, KINDS
 from itn.study.profiles import GateParameters
 
@@ -25,6 +29,18 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 COUNT = 100
 AS_FAR = np.arange(COUNT) / COUNT  # a picture is lost beyond a displacement of its own
+
+
+def turned(degrees, larger=1.0):
+    """An affine matrix that turns content counter-clockwise and enlarges it."""
+    cos, sin = np.cos(np.radians(degrees)) / larger, np.sin(np.radians(degrees)) / larger
+    return [[cos, -sin, 0.3], [sin, cos, 0]]  # y points down; a shift changes nothing of both
+
+
+# Three of four turn by at most 10° and enlarge at most 1.25 times, two shrink along both axes.
+MEMBERS = np.array([turned(9, 1.2), turned(-9, 0.5), turned(11, 0.9), turned(0, 1.0)])
+# Contrast about mid-gray: the colors' corners move by half of what it differs from 1.
+PAINTED = np.array([np.c_[c * np.eye(3), np.full(3, 0.5 - c / 2)] for c in (1, 0.8, 0.6, 0.4)])
 
 
 def hits_of(displacement):
@@ -44,6 +60,8 @@ def measured(learned, random):
             "corner_hits": (("criterion", "picture"), np.arange(2 * COUNT).reshape(2, -1) % 2),
             "frame_lost": ("picture", np.full(COUNT, 0.25)),
             "range_lost": ("picture", np.arange(COUNT) / 1000),
+            "spatial_matrix": (("member", "row", "column"), MEMBERS),
+            "color_matrix": (("member", "channel", "channel_or_1"), PAINTED),
         },
         coords={"kind": list(KINDS), "family": ["learned", "random"]}
         | {"criterion": list(CRITERIA), "factor": FACTORS},
@@ -51,10 +69,15 @@ def measured(learned, random):
     )
 
 
-def history(kept):
+def history(hold, kept):
     names = {"network": "toy", "weights_sha256": "0" * 64, "data": "shapes", "pictures": 9}
+    names |= {"hold": hold, "kept_epoch": kept} | ({"level": 0.95} if hold != "accuracy" else {})
     return xr.Dataset(
-        {"held_out_consistency": ("epoch", [1, 0.5, 0.9, 1.0])}, attrs=names | {"kept_epoch": kept}
+        {
+            "held_out_consistency": ("epoch", [1, 0.5, 0.9, 1.0]),
+            "outward": ("step", [1.0, 0.0, 0.0, 1.0, 1.0]),
+        },
+        attrs=names,
     )
 
 
@@ -78,7 +101,7 @@ def study():
     for hold, far in (("accuracy", 1.0), ("consistency", 3.0)):
         for seed, times in enumerate((0.5, 2.0)):
             nodes[f"{hold}/seed_{seed}/measured"] = measured(far * times, 1.0)
-            nodes[f"{hold}/seed_{seed}/history"] = history(seed + 1)
+            nodes[f"{hold}/seed_{seed}/history"] = history(hold, seed + 1)
     return xr.DataTree.from_dict(nodes)
 
 
@@ -146,10 +169,70 @@ def test_what_is_held_has_intervals_over_pictures(study):
     assert (row["space lowest"], row["space highest"]) == (0.5, 2)
     assert row["frame lost"] == 0.25 and row["range lost"] == pytest.approx(0.0495)
     assert row["swing"] == pytest.approx(0.05) and row["kept epoch"] == 1.5
+    assert row["repair"] == pytest.approx(0.4) and row["reached"] == 0  # no consistency is held
     texts = held_texts(table)
     assert texts.loc["accuracy", "corners"] == "1.25 [0.50–2.00]"
+    assert texts.loc["accuracy", "repair"] == "40.0%"
     assert texts.loc["accuracy", "worst corner"].startswith("0.500 (0.39")
     assert texts.loc["accuracy", "frame lost"] == "25.0%"
+
+
+def test_each_training_says_whether_it_reaches_what_it_held(study):
+    """Of 100 pictures the interval reaches 0.95 up to 90 that are kept, but not with 89."""
+    for seed, kept in enumerate((90, 89)):
+        hits = study[f"consistency/seed_{seed}/measured"].hits
+        at = {"kind": "both", "family": "learned", "criterion": "consistency", "factor": 1.0}
+        new = hits.copy(data=hits.values.copy())
+        new.loc[at] = 2 * (np.arange(COUNT) < kept)
+        study[f"consistency/seed_{seed}/measured"]["hits"] = new
+        exact = stats.binomtest(kept, COUNT).proportion_ci(0.95, method="exact")
+        assert (exact.high >= 0.95) == (kept == 90)
+    table = held_by_seed(study)
+    assert table.loc["consistency"].reaches.tolist() == [True, False]
+    assert table.loc["accuracy"].reaches.tolist() == [None, None]
+    assert table.loc["consistency"].chosen.tolist() == [0.5, 0.9]
+    assert held_table(study).loc["consistency", "reached"] == 1
+    texts = held_by_seed_texts(table)["reaches what was held"]
+    assert texts.tolist() == ["–", "–", "yes", "no"]
+
+
+def test_a_bound_without_a_switch_has_no_share_of_repairs(study):
+    for seed in range(2):
+        path = f"accuracy/seed_{seed}/history"
+        study[path] = xr.DataTree(study[path].to_dataset().drop_vars("outward"))
+    assert held_texts(held_table(study))["repair"].tolist() == ["–", "40.0%"]
+
+
+def test_the_papers_sentences_are_asked_of_each_training(study):
+    table = sentence_table(study)
+    row = table.loc[("consistency", 1)]
+    assert len(table) == 4
+    exact = stats.binomtest(2, 4).proportion_ci(0.95, method="exact")
+    name = "turns little, no strong zoom in"
+    assert (row[name], row["only zooms out"], row["little color"]) == (0.75, 0.5, 0.75)
+    found = row["only zooms out low"], row["only zooms out high"]
+    assert found == pytest.approx((exact.low, exact.high))
+    assert row[f"{name} verdict"] == "not testable here"  # four members leave it open
+    ends = [np.quantile([-9, 0, 9, 11], each) for each in (0.025, 0.975)]
+    assert (row["turn low"], row["turn high"]) == pytest.approx(tuple(ends))
+    assert row["scale high"] == pytest.approx(np.quantile(np.repeat([0.5, 0.9, 1, 1.2], 2), 0.975))
+    assert row["color high"] == pytest.approx(np.quantile([0, 0.1, 0.2, 0.3], 0.975))
+    texts = sentence_texts(table).loc[("consistency", 1)]
+    assert texts["turn, °"] == "−8 … 11"
+    assert texts["only zooms out"].startswith("– 50% (")
+
+
+def test_over_seeds_the_median_counts(study):
+    """And the lowest and highest in place of an interval."""
+    for seed, lost in enumerate((0, 2)):
+        path = f"accuracy/seed_{seed}/measured"
+        painted = PAINTED.copy()
+        painted[:lost] = PAINTED[3]
+        own = study[path].to_dataset()
+        study[path] = xr.DataTree(own.assign(color_matrix=(own.color_matrix.dims, painted)))
+    found = over_seeds(study["accuracy"], "accuracy", "small-color-changes")
+    assert (found.low, found.estimate, found.high) == (0.25, 0.5, 0.75)
+    assert found.of == "toy, accuracy held" and found.pictures == 9
 
 
 def test_gates_are_drawn_beside_each_other(study):

@@ -64,13 +64,13 @@ from .learned import obtain_samples as obtain_samples
 from .learned import obtain_transformers as obtain_transformers
 from .learned_gates import describe_gates as describe_gates
 from .learned_gates import grid_table as grid_table
+from .learned_gates import held_by_seed as held_by_seed
+from .learned_gates import held_by_seed_texts as held_by_seed_texts
 from .learned_gates import held_table as held_table
 from .learned_gates import held_texts as held_texts
 from .learned_gates import plot_gates as plot_gates
 from .learned_gates import ratio_table as ratio_table
 from .learned_gates import ratio_texts as ratio_texts
-from .learned_gates import seed_table as seed_table
-from .learned_gates import seed_texts as seed_texts
 from .learned_samples import plot_decomposition as plot_decomposition
 from .learned_samples import plot_samples as plot_samples
 from .learned_samples import survey_table as survey_table

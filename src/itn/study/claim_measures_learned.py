@@ -1,8 +1,8 @@
 """What decides the claims of the paper's second strategy: measures of archived transformers.
 
-Of the state that was kept of a training, the first of a study unless seeds are named. Shares of pictures have
-Clopper-Pearson intervals. Matrices are known exactly, so that shares of the surveyed members of a
-family, control values moved one at a time and all together, have none.
+Of the state that was kept of a training, the first of a study unless several seeds are asked for.
+Shares of pictures have Clopper-Pearson intervals. Matrices are known exactly, so that shares of the
+surveyed members of a family, control values moved one at a time and all together, have none.
 """
 
 from collections.abc import Iterator

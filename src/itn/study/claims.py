@@ -46,6 +46,7 @@ TEXTS = {  # how a number of a kind is written, and what it is
 ROUND = ("soccer_ball",)  # what we have that is nearest to an orange
 AXISYMMETRIC = "axisymmetric"  # a group of the profile
 COLOR = ("grayscale",)
+SENTENCE_TABLES = ("tab-itn-sentences-alexnet", "tab-itn-sentences-resnet")
 IMAGENET = "imagenet"  # profile of networks that learned from ImageNet
 
 
@@ -365,7 +366,7 @@ CLAIMS = (
         f"How many members of the learned family turn by at most {FEW_DEGREES}° and "
         f"enlarge neither axis more than {STRONG_ZOOM} times? Both limits are our reading.",
         _of_families("no-information-loss", learned.gentle),
-        ("fig-itn-samples",),
+        ("fig-itn-samples", *SENTENCE_TABLES),
         "imagenet/learned_samples",
     ),
     Claim(
@@ -376,7 +377,7 @@ CLAIMS = (
         "How many members of the learned family shrink the picture along both axes? What then "
         "surrounds it the paper does not say, black is our reading.",
         _of_families("only-zooms-out", learned.zoomed_out),
-        ("fig-itn-samples", "fig-itn-fills"),
+        ("fig-itn-samples", "fig-itn-fills", *SENTENCE_TABLES),
         "imagenet/learned_samples",
     ),
     Claim(
@@ -398,7 +399,7 @@ CLAIMS = (
         "How many members of the learned family move the corners of the color cube by less than "
         f"{LOW_MAGNITUDE} of the full range, on average? That limit is our reading.",
         _of_families("small-color-changes", learned.little_color),
-        ("fig-itn-training-photographs",),
+        ("fig-itn-training-photographs", *SENTENCE_TABLES),
         "imagenet/learned_training",
     ),
     Claim(

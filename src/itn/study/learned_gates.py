@@ -139,7 +139,7 @@ def _quantiles(values: Numbers) -> tuple[float, float]:
     return float(low), float(np.quantile(values, 0.975, method="higher"))
 
 
-def seed_table(study: xr.DataTree) -> pd.DataFrame:
+def held_by_seed(study: xr.DataTree) -> pd.DataFrame:
     """Tabulate what each training holds on pictures that neither trained nor chose it.
 
     One row for each gate and seed. ``accuracy``, ``consistency`` and the ``worst corner``'s
@@ -190,13 +190,13 @@ def _with_ends(name: str, share: float, pictures: int) -> dict[str, float]:
 
 
 def held_table(study: xr.DataTree) -> pd.DataFrame:
-    """Tabulate what each gate holds, a row for each: means over the seeds of `seed_table`.
+    """Tabulate what each gate holds, a row for each: means over the seeds of `held_by_seed`.
 
     Intervals of shares are over pictures; ``… lowest`` and ``… highest`` are those of the seeds.
     ``reached`` counts the seeds whose interval reaches the consistency that was held.
     """
     rows = {}
-    for hold, own in seed_table(study).groupby(level="held", sort=False):
+    for hold, own in held_by_seed(study).groupby(level="held", sort=False):
         pictures = int(own.pictures.iloc[0])
         row: dict[str, float] = {"seeds": len(own), "pictures": pictures}
         for name in ("accuracy", "consistency", "worst corner"):
@@ -233,8 +233,8 @@ def held_texts(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(texts, orient="index").rename_axis("held")
 
 
-def seed_texts(table: pd.DataFrame) -> pd.DataFrame:
-    """Write `seed_table` as a page shows it."""
+def held_by_seed_texts(table: pd.DataFrame) -> pd.DataFrame:
+    """Write `held_by_seed` as a page shows it."""
     texts = {
         key: {
             "accuracy": _share(row, "accuracy"),
