@@ -242,6 +242,9 @@ def test_gates_are_drawn_beside_each_other(study):
     assert set(named) == {"accuracy held", "consistency held", "random", "best of the grid"}
     np.testing.assert_allclose(named["accuracy held"].get_xdata(), FACTORS * 0.5)
     np.testing.assert_allclose(named["accuracy held"].get_ydata(), hits_of(1.0).mean(axis=1))
+    kept = hits_of(1.0)[FACTORS.tolist().index(1)].mean()
+    marks = [line.get_xydata()[0].tolist() for line in axes[0].lines if line.get_marker() == "o"]
+    assert marks == [[0.5, kept], [2.0, kept]]  # both seeds as learned
 
 
 def test_rendered_pictures_of_three_seeds_are_kept_apart():

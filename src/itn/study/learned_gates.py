@@ -291,39 +291,55 @@ def grid_table(study: xr.DataTree) -> pd.DataFrame:
 
 
 def plot_gates(study: xr.DataTree) -> Figure:
-    """Draw accuracy and consistency against displacement, for each gate and what it is beside."""
+    """Draw accuracy and consistency against displacement, for each gate and what it is beside.
+
+    Lines are of the first seed, marks of all.
+    """
     known, size = study[KNOWN].to_dataset(), (2 / 3 * PANEL_WIDTH, 0.8 * PANEL_HEIGHT)
     kinds, criteria = known.kind.values.tolist(), known.criterion.values.tolist()
     with panels(len(kinds) * len(criteria), len(kinds), size=size, sharey="row") as (figure, grid):
         for axes_row, criterion in zip(grid, criteria, strict=True):
             for axes, kind in zip(axes_row, kinds, strict=True):
-                at = {"kind": kind, "criterion": criterion}
-                for hold, nodes in trainings(study).items():
-                    own = nodes[0]["measured"].to_dataset().sel(at)
-                    families = {"learned": {"label": f"{hold} held"} | GATE_STYLES[hold]}
-                    if hold == "consistency":
-                        families["random"] = {"label": "random"} | BASELINE_STYLES["random"]
-                    for family, style in families.items():
-                        one = own.sel(family=family)
-                        _draw(axes, one.hits, float(one.displacement), own.looks, style)
-                best = known.sel(at)
-                if best.member.item():
-                    style = {"label": "best of the grid"} | BASELINE_STYLES["grid"]
-                    _draw(axes, best.hits, float(best.displacement), 1, style)
-                axes.set_xscale("log")
-                axes.xaxis.set_major_formatter("{x:g}")
-                axes.xaxis.set_minor_formatter(NullFormatter())
-                axes.set_ylim(0, 1.02)
-                axes.axhline(0.95, color="#BBBBBB", linestyle=":", zorder=0)
+                _draw_gates(axes, study, {"kind": kind, "criterion": criterion})
                 if criterion == criteria[0]:
                     axes.set_title({"both": "both, added"}.get(kind, kind))
             axes_row[0].set_ylabel(criterion)
         units = {"space": "corners, widths", "color": "colors, full range"}
         for axes, kind in zip(grid[-1], kinds, strict=True):
             axes.set_xlabel(units.get(kind, "corners + colors"))
-        handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        named: dict[str, Any] = {}
+        for axes in grid.flat:  # a grid may have run out of passes in some
+            handles, labels = axes.get_legend_handles_labels()
+            named |= dict(zip(labels, handles, strict=True))
+        figure.legend(named.values(), named, loc="outside lower center", ncols=len(named))
     return figure
+
+
+def _draw_gates(axes: Any, study: xr.DataTree, at: dict[str, str]) -> None:
+    """Draw one panel."""
+    from itn.study.measured import SHARE_HELD  # whose module loads a backend
+
+    known = study[KNOWN].to_dataset()
+    best = known.sel(at)
+    for hold, nodes in trainings(study).items():
+        first, *others = (node["measured"].to_dataset().sel(at) for node in nodes)
+        families = {"learned": {"label": f"{hold} held"} | GATE_STYLES[hold]}
+        if hold == "consistency":
+            families["random"] = {"label": "random"} | BASELINE_STYLES["random"]
+        for family, style in families.items():
+            one = first.sel(family=family)
+            _draw(axes, one.hits, float(one.displacement), first.looks, style)
+        for own in others:
+            _mark(axes, own.sel(family="learned"), own.looks, GATE_STYLES[hold])
+    if best.member.item():
+        style = {"label": "best of the grid"} | BASELINE_STYLES["grid"]
+        _draw(axes, best.hits, float(best.displacement), 1, style)
+    untouched = float(known.right.mean()) if at["criterion"] == "accuracy" else 1.0
+    axes.axhline(SHARE_HELD[at["criterion"]] * untouched, color="#BBBBBB", linestyle=":", zorder=0)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylim(0, 1.02)
 
 
 def _draw(
@@ -331,12 +347,17 @@ def _draw(
 ) -> None:
     share, count = hits.mean("picture").values / looks, hits.sizes["picture"]
     interval = accuracy_interval(share * count, count)
-    marker = style.get("marker", "")
     line = {name: value for name, value in style.items() if name != "marker"}
     far = hits.factor.values * displacement
     draw_share(axes, far, share, interval, opacity=0.1, linewidth=1.4, **line)
-    one = int(np.argmin(np.abs(hits.factor.values - 1)))
-    axes.plot(far[one], share[one], marker, color=style["color"], markersize=6)
+    _mark(axes, xr.Dataset({"hits": hits, "displacement": displacement}), looks, style)
+
+
+def _mark(axes: Any, family: xr.Dataset, looks: int, style: dict[str, Any]) -> None:
+    """Mark a family as it is, neither shrunk nor stretched."""
+    share = float(family.hits.sel(factor=1.0).mean()) / looks
+    far, marker = float(family.displacement), style.get("marker", "")
+    axes.plot(far, share, marker, color=style["color"], markersize=6)
 
 
 def describe_gates(study: xr.DataTree) -> str:
