@@ -98,7 +98,7 @@ def _of_families(claim: str, measure: Callable[[xr.DataTree], Measurement]) -> M
         yield measure(evidence.study)
         for study in evidence.gates:
             for hold in trainings(study):
-                yield learned.over_seeds(study[hold], hold, claim)
+                yield learned.over_seeds(study.children[hold], hold, claim)
 
     return found
 

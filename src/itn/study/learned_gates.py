@@ -38,6 +38,11 @@ def trainings(study: xr.DataTree) -> dict[str, list[xr.DataTree]]:
     }
 
 
+def seed_of(training: xr.DataTree) -> int:
+    """Return the seed of a training, of which its node is named."""
+    return int(str(training.name).removeprefix("seed_"))
+
+
 # Shares and ratios, with intervals over pictures
 
 
@@ -152,7 +157,7 @@ def held_by_seed(study: xr.DataTree) -> pd.DataFrame:
     second half of the epochs, on the pictures to choose by.
     """
     rows = {
-        (hold, int(node.name.removeprefix("seed_"))): _of_training(node)
+        (hold, seed_of(node)): _of_training(node)
         for hold, nodes in trainings(study).items()
         for node in nodes
     }

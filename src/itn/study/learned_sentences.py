@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from itn.displacement import color_displacement
-from itn.study.learned_gates import trainings
+from itn.study.learned_gates import seed_of, trainings
 from itn.study.matrices import decompose_spatial
 from itn.study.verdicts import MARKS, judge
 from itn.thresholds import accuracy_interval
@@ -53,7 +53,7 @@ SENTENCES: Mapping[str, tuple[str, Callable[[npt.ArrayLike], Which], str]] = {
 def fitting_members(training: xr.DataTree, claim: str) -> Which:
     """Tell for which drawn members of a trained family a sentence is true."""
     matrix, which, _ = SENTENCES[claim]
-    return which(training["measured"][matrix].values)
+    return which(training["measured"].to_dataset()[matrix].values)
 
 
 def sentence_table(study: xr.DataTree) -> pd.DataFrame:
@@ -67,11 +67,11 @@ def sentence_table(study: xr.DataTree) -> pd.DataFrame:
     rows = {}
     for hold, nodes in trainings(study).items():
         for node in nodes:
-            rows[hold, int(node.name.removeprefix("seed_"))] = _ranges(node) | _shares(node)
+            rows[hold, seed_of(node)] = _ranges(node) | _shares(node)
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["held", "seed"])
 
 
-def _ranges(training: xr.DataTree) -> dict[str, float]:
+def _ranges(training: xr.DataTree) -> dict[str, float | str]:
     own = training["measured"].to_dataset()
     parts = decompose_spatial(own.spatial_matrix.values)
     values = {
