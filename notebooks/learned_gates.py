@@ -24,7 +24,7 @@
 profile: str = "phantom"  # which network learns on which pictures: a file in profiles/
 network: str = None  # name of a classifier; None: the profile's first
 classes: list[str] = None  # classes to learn from; None: all of the profile's
-holds: list[str] = ["accuracy", "consistency", "divergence"]  # one training each and seed
+holds: list[str] = None  # what is held, one training each and seed; None: the profile's
 spatial_dim: int = None  # number p of control values α; None: 4
 color_dim: int = None  # number q of control values β; None: 4
 color_weight: float = None  # λ, how much color counts; None: the profile's

@@ -173,6 +173,7 @@ def test_what_is_held_has_intervals_over_pictures(study):
     texts = held_texts(table)
     assert texts.loc["accuracy", "corners"] == "1.25 [0.50–2.00]"
     assert texts.loc["accuracy", "repair"] == "40.0%"
+    assert set(texts.loc["divergence"]) == {"–"}  # which was not trained
     assert texts.loc["accuracy", "worst corner"].startswith("0.500 (0.39")
     assert texts.loc["accuracy", "frame lost"] == "25.0%"
 
@@ -200,7 +201,7 @@ def test_a_bound_without_a_switch_has_no_share_of_repairs(study):
     for seed in range(2):
         path = f"accuracy/seed_{seed}/history"
         study[path] = xr.DataTree(study[path].to_dataset().drop_vars("outward"))
-    assert held_texts(held_table(study))["repair"].tolist() == ["–", "40.0%"]
+    assert held_texts(held_table(study))["repair"].tolist() == ["–", "40.0%", "–"]
 
 
 def test_the_papers_sentences_are_asked_of_each_training(study):

@@ -7,9 +7,17 @@ import inspect
 
 import pytest
 
+from itn import gates
 from itn.invariant_transformer import InvariantTransformerNet
 from itn.study.learned import OPTIONS
-from itn.study.profiles import Gates, Profile, Training, TransformerParameters, Transformers
+from itn.study.profiles import (
+    HOLDS,
+    Gates,
+    Profile,
+    Training,
+    TransformerParameters,
+    Transformers,
+)
 from itn.transformer_training import train_transformers
 from itn.zoo.training import train
 
@@ -31,6 +39,7 @@ def test_what_one_may_choose_of_a_net_is_an_argument_of_it():
     assert set(OPTIONS) <= set(arguments)
     assert set(OPTIONS) <= set(TransformerParameters.model_fields)
     assert Transformers.model_fields["gate_margin"].default == arguments["gate_margin"].default
+    assert HOLDS == gates.HOLDS
     assert Profile.model_fields["fill"].default == arguments["fill"].default
 
 

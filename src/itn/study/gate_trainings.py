@@ -87,7 +87,7 @@ def gates_request(
 ) -> Request:
     """Say what decides the numbers, and how they are made: each gate and seed for itself."""
     chosen = training_with_gates(parameters)
-    parts = list(parts or (KNOWN, *parameters.holds))
+    parts = list(parts or (KNOWN, *(parameters.holds or gates_of(parameters).holds)))
     seeds = list(seeds or chosen.seeds)
     recipe: Recipe = {
         "kind": "gates",

@@ -15,6 +15,7 @@ from matplotlib.ticker import NullFormatter
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, draw_share, panels
 from itn.study.gate_trainings import KNOWN
 from itn.study.pages import MISSING
+from itn.study.profiles import HOLDS
 from itn.thresholds import accuracy_interval
 
 RESAMPLES = 1000
@@ -216,7 +217,7 @@ def held_table(study: xr.DataTree) -> pd.DataFrame:
 
 
 def held_texts(table: pd.DataFrame) -> pd.DataFrame:
-    """Write `held_table` as a page shows it."""
+    """Write `held_table` as a page shows it, with a row of dashes for what was not trained."""
 
     def spread(row: Any, name: str, form: str) -> str:
         if row["seeds"] < 2:
@@ -235,7 +236,8 @@ def held_texts(table: pd.DataFrame) -> pd.DataFrame:
         | {name: _percent(row[name]) for name in ("frame lost", "range lost", "repair", "swing")}
         for held, row in table.iterrows()
     }
-    return pd.DataFrame.from_dict(texts, orient="index").rename_axis("held")
+    shown = pd.DataFrame.from_dict(texts, orient="index").reindex(list(HOLDS))
+    return shown.fillna(MISSING).rename_axis("held")
 
 
 def held_by_seed_texts(table: pd.DataFrame) -> pd.DataFrame:

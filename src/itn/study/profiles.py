@@ -25,6 +25,7 @@ from itn.zoo.catalog import BROUGHT, PACKAGED, imagenet_class, is_imagenet_name,
 
 DEFAULT_PROFILE = "phantom"
 PREFERRED = (DEFAULT_PROFILE, "imagenet")  # where several profiles have the classes asked for
+HOLDS = ("accuracy", "consistency", "divergence")  # those of `itn.gates`, which loads a backend
 
 
 # What was run as a cell of parameters: the notebook's own, or the one that papermill puts in.
@@ -100,6 +101,7 @@ class Gates(Transformers):
     """How those are trained of which is compared what they hold, see `itn.gates`."""
 
     learning_rate: Annotated[float, pydantic.Field(gt=0)] = 2e-3
+    holds: Names = HOLDS  # what is held, one training each and seed
 
 
 class WorstCase(_Strict):
@@ -227,11 +229,11 @@ class GateParameters(TransformerParameters):
 
     Attributes
     ----------
-    holds : tuple of str
+    holds : tuple of str or None
         What is held, one training each and seed.
     """
 
-    holds: Names = ("accuracy", "consistency", "divergence")
+    holds: Names | None = None
 
 
 Parameters = TypeVar(
