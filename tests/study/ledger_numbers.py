@@ -435,18 +435,18 @@ def drawn_members():
     for network in OURS:
         with h5py.File(RESULTS / f"{network}_gates.nc") as file:
             for hold in ("accuracy", "consistency", "divergence"):
-                seeds = [file[f"{hold}/seed_{seed}/measured"] for seed in range(5)]
+                seeds = [own["measured"] for own in file[hold].values()] if hold in file else []
                 found.append([(own["spatial_matrix"][:], own["color_matrix"][:]) for own in seeds])
-    return found
+    return [seeds for seeds in found if seeds]
 
 
 def with_gates(share):
-    """The survey's share, and the median, the least and the most of five trainings' shares."""
+    """The survey's share; then for each gate the median, the least and the most of its seeds."""
     survey = learned("survey")
     found = [(share(survey["spatial_matrix"], survey["color_matrix"]), *NONE)]
     for seeds in drawn_members():
-        each = sorted(share(*matrices) for matrices in seeds)
-        found.append((each[2], each[0], each[4]))
+        each = [share(*matrices) for matrices in seeds]
+        found.append((statistics.median(each), min(each), max(each)))
     return found
 
 
