@@ -171,7 +171,7 @@ def test_what_is_held_has_intervals_over_pictures(study):
     assert row["swing"] == pytest.approx(0.05) and row["kept epoch"] == 1.5
     assert row["repair"] == pytest.approx(0.4) and row["reached"] == 0  # no consistency is held
     texts = held_texts(table)
-    assert texts.loc["accuracy", "corners"] == "1.25 [0.50–2.00]"
+    assert texts.loc["accuracy", "corners"] == "1.250 [0.500–2.000]"
     assert texts.loc["accuracy", "repair"] == "40.0%"
     assert set(texts.loc["divergence"]) == {"–"}  # which was not trained
     assert texts.loc["accuracy", "worst corner"].startswith("0.500 (0.39")
@@ -219,7 +219,7 @@ def test_the_papers_sentences_are_asked_of_each_training(study):
     assert row["scale high"] == pytest.approx(np.quantile(np.repeat([0.5, 0.9, 1, 1.2], 2), 0.975))
     assert row["color high"] == pytest.approx(np.quantile([0, 0.1, 0.2, 0.3], 0.975))
     texts = sentence_texts(table).loc[("consistency", 1)]
-    assert texts["turn, °"] == "−8 … 11"
+    assert texts["turn, °"] == "−8.3 … 10.8"
     assert texts["only zooms out"].startswith("– 50% (")
 
 

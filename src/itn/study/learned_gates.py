@@ -230,7 +230,7 @@ def held_texts(table: pd.DataFrame) -> pd.DataFrame:
             for name in ("accuracy", "consistency", "worst corner")
         }
         | {
-            far: f"{row[name]:.2f}{spread(row, name, '.2f')}"
+            far: f"{row[name]:.3f}{spread(row, name, '.3f')}"
             for far, name in (("corners", "space"), ("colors", "color"))
         }
         | {name: _percent(row[name]) for name in ("frame lost", "range lost", "repair", "swing")}
@@ -248,8 +248,8 @@ def held_by_seed_texts(table: pd.DataFrame) -> pd.DataFrame:
             "consistency": _share(row, "consistency"),
             "reaches what was held": {True: "yes", False: "no", None: MISSING}[row["reaches"]],
             "when chosen": f"{row['chosen']:.3f}",
-            "corners": f"{row['space']:.2f}",
-            "colors": f"{row['color']:.2f}",
+            "corners": f"{row['space']:.3f}",
+            "colors": f"{row['color']:.3f}",
             "repair": _percent(row["repair"]),
             "kept epoch": row["kept epoch"],
         }

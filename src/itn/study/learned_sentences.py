@@ -101,7 +101,7 @@ def sentence_texts(table: pd.DataFrame) -> pd.DataFrame:
     """Write `sentence_table` as a page shows it; the marks are those of the ledger."""
     texts = {
         key: {
-            "turn, °": f"{row['turn low']:.0f} … {row['turn high']:.0f}",
+            "turn, °": f"{row['turn low']:.1f} … {row['turn high']:.1f}",
             "scale": f"{row['scale low']:.2f} … {row['scale high']:.2f}",
             "colors": f"{row['color low']:.2f} … {row['color high']:.2f}",
         }
