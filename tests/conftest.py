@@ -59,6 +59,13 @@ def without_xla():
     return uncompiled
 
 
+@pytest.fixture(scope="module")
+def compiled_elsewhere(without_xla):
+    """For modules whose tests are none of what XLA compiles."""
+    with without_xla():
+        yield
+
+
 @pytest.fixture(scope="session")
 def tensorflow():
     """TensorFlow, where it is the backend: float64 and its gradient tape need it."""

@@ -8,11 +8,7 @@ from itn.distances import LINEAR, rms_distances
 from itn.messages import UsageError
 from itn.transformations import TRANSFORMATIONS, noise_fields, seed_of, transform
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_elsewhere(without_xla):
-    with without_xla():
-        yield
+pytestmark = pytest.mark.usefixtures("compiled_elsewhere")
 
 
 def rms(values):

@@ -7,6 +7,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from streamed_pictures import Streamed
 
 from itn.classifiers import Classifier
 from itn.displacement import color_displacement, spatial_displacement
@@ -254,21 +255,6 @@ def test_only_one_trains_in_a_folder_at_a_time(classifier, tmp_path):
     callback = keras.callbacks.LambdaCallback(on_epoch_begin=look)
     train(classifier, 1, tmp_path, [callback])
     assert found == [False]
-
-
-class Streamed:
-    ndim, dtype = 4, np.dtype("float32")
-
-    def __init__(self, images):
-        self.images, self.shape, self.asked = images, images.shape, []
-
-    def __len__(self):
-        return len(self.images)
-
-    def __getitem__(self, rows):
-        found = self.images[rows]
-        self.asked.append(len(found) if found.ndim == 4 else 1)
-        return found
 
 
 def test_streamed_pictures_are_learned_from_and_judged_by_in_batches(classifier):

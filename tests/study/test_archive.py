@@ -19,11 +19,7 @@ from itn.study.archive import cached_files, differences, digest_of, find_archive
 from itn.study.profiles import read_parameters
 from itn.study.screenings import screening_request
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_elsewhere(without_xla):
-    with without_xla():
-        yield
+pytestmark = pytest.mark.usefixtures("compiled_elsewhere")
 
 
 @pytest.fixture

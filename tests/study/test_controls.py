@@ -36,6 +36,8 @@ from itn.transformations import (
     transform,
 )
 
+pytestmark = pytest.mark.usefixtures("compiled_elsewhere")
+
 SIZE = 12
 
 
@@ -117,12 +119,6 @@ def test_a_fill_and_clipping_are_those_of_the_transformation(images):
 
 
 # What is computed and stored
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_elsewhere(without_xla):
-    with without_xla():
-        yield
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import xarray as xr
+from streamed_pictures import Streamed
 
 from itn.classifiers import Classifier
 from itn.displacement import color_displacement, spatial_displacement
@@ -58,23 +59,6 @@ def net(classifier):
 def uncompiled(without_xla):
     with without_xla():
         yield
-
-
-class Streamed:
-    """Pictures that are never there all at once, and how many were asked for at a time."""
-
-    ndim, dtype = 4, np.dtype("float32")
-
-    def __init__(self, images):
-        self.images, self.shape, self.asked = images, images.shape, []
-
-    def __len__(self):
-        return len(self.images)
-
-    def __getitem__(self, rows):
-        found = self.images[rows]
-        self.asked.append(len(found))
-        return found
 
 
 @pytest.mark.usefixtures("uncompiled")

@@ -22,13 +22,9 @@ from itn.study.results import list_results, request_of, verify_result
 from itn.study.screenings import archived_screening, obtain_screening, screening_request
 from itn.study.tables import describe
 
+pytestmark = pytest.mark.usefixtures("compiled_elsewhere")
+
 ALL = ["red", "green", "blue"]  # not by alphabet
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_elsewhere(without_xla):
-    with without_xla():
-        yield
 
 
 @pytest.fixture

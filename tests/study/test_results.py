@@ -34,6 +34,8 @@ from itn.thresholds import is_correct
 from itn.transformations import TRANSFORMATIONS
 from itn.zoo.catalog import WEIGHTS_FOLDER
 
+pytestmark = pytest.mark.usefixtures("compiled_elsewhere")
+
 ROOT = Path(__file__).parents[2]
 PROFILE = load_profile("photos")
 SCREENED = {"photos": tuple(TRANSFORMATIONS), "photos_taught": TAUGHT}
@@ -46,12 +48,6 @@ PAIRS = [
 
 each_archive = pytest.mark.parametrize(("network", "name"), PAIRS)
 classifier = functools.cache(load_classifier)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_elsewhere(without_xla):
-    with without_xla():
-        yield
 
 
 @functools.cache

@@ -22,11 +22,7 @@ from itn.study.results import request_of, verify_result
 from itn.study.screenings import obtain_screening
 from itn.transformations import TRANSFORMATIONS
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_elsewhere(without_xla):
-    with without_xla():
-        yield
+pytestmark = pytest.mark.usefixtures("compiled_elsewhere")
 
 
 @pytest.fixture

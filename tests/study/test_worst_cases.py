@@ -23,6 +23,8 @@ from itn.study.worst_case import (
     worst_cases_request,
 )
 
+pytestmark = pytest.mark.usefixtures("compiled_elsewhere")
+
 HOW = {
     "ranges": {"contrast": [0.5, 2], "grayscale": [0, 1]},
     "searches": [{"contrast": 3}, {"grayscale": 3, "contrast": 2}],
@@ -114,12 +116,6 @@ def project(tmp_path, monkeypatch):
     enter_project(tmp_path, monkeypatch)
     write_profile(worst_case=HOW)
     return tmp_path
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_elsewhere(without_xla):
-    with without_xla():
-        yield
 
 
 def test_worst_cases_are_archived_and_verified(project):
