@@ -288,13 +288,14 @@ def time_warps(engines: list[Engine], scratch: Path, rounds: int) -> pd.DataFram
 def conditions(count: int, found: list[Slice]) -> pd.DataFrame:
     """Say where and how this was measured."""
     rounds = pd.DataFrame(map(asdict, found)).groupby("transformation").number.max()
+    fewest_and_most = sorted({rounds.min(), rounds.max()})
     peers = [line for line in REQUIREMENTS.read_text().split() if "==" in line]
     rows = {
         "machine": machine("keras", "tensorflow", "jax", "openvino"),
         "peers": ", ".join(line.replace("==", " ") for line in peers),
         "pictures in a batch": BATCH,
         "magnitudes of each transformation": count,
-        "rounds for each transformation": f"{rounds.min()} to {rounds.max()}",
+        "rounds for each transformation": " to ".join(map(str, fewest_and_most)),
     }
     return pd.DataFrame({"what": list(rows), "value": list(map(str, rows.values()))})
 

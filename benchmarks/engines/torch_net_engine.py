@@ -16,8 +16,8 @@ from pipe import Pipe
 from torch import nn
 from torch_engine import build_network, preprocess
 
-CONTROLS, HIDDEN = (6, 6), 32
-COLOR_WEIGHT = 1.0
+CONTROLS, HIDDEN = 4, 32  # the defaults of ours
+COLOR_WEIGHT = 5.0
 
 
 class Transformer(nn.Module):
@@ -46,15 +46,15 @@ class Net:
 
     def __init__(self, network: nn.Module, size: int) -> None:
         self.network = network.requires_grad_(False)
-        self.spatial, self.color = Transformer(CONTROLS[0], 2, 3), Transformer(CONTROLS[1], 3, 4)
+        self.spatial, self.color = Transformer(CONTROLS, 2, 3), Transformer(CONTROLS, 3, 4)
         own = [*self.spatial.parameters(), *self.color.parameters()]
         self.optimizer, self.stretch = torch.optim.Adam(own), torch.tensor([1, 1, size / 2])
 
     def step(self, images: torch.Tensor, labels: torch.Tensor) -> None:
         """Train once."""
         count, _, height, width = images.shape
-        spatial, space = self.spatial(torch.rand(count, CONTROLS[0]))
-        color, hue = self.color(torch.rand(count, CONTROLS[1]))
+        spatial, space = self.spatial(torch.rand(count, CONTROLS))
+        color, hue = self.color(torch.rand(count, CONTROLS))
         moved = kornia.geometry.transform.warp_affine(
             images, spatial * self.stretch, (height, width), align_corners=True
         )
@@ -62,6 +62,7 @@ class Net:
         logits = self.network(preprocess(moved).contiguous(memory_format=torch.channels_last))
         repair = nn.functional.cross_entropy(logits, labels)
         right = (logits.argmax(1) == labels).float().mean()
+        # As ours here, whose required accuracy is 0 in this benchmark: both branches are computed.
         loss = torch.where(right >= 0, space + COLOR_WEIGHT * hue, repair)
         self.optimizer.zero_grad()
         loss.backward()

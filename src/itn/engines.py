@@ -109,13 +109,12 @@ def overlapped(function: Callable[[int], None], given: Iterable[int]) -> None:
     The error that is raised is that of the first call that failed; those after it are not begun.
     """
     at_once = 2 if keras.backend.backend() == "tensorflow" else 1  # the others take one caller
-    with ThreadPoolExecutor(at_once) as pool:
-        calls = [pool.submit(function, number) for number in given]
-        try:
-            for call in calls:
-                call.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        for call in [pool.submit(function, number) for number in given]:
+            call.result()
+    finally:  # also where Ctrl-C comes meanwhile
+        pool.shutdown(cancel_futures=True)
 
 
 def fastest_batch_size(look: Callable[[np.ndarray], object], image: np.ndarray, most: int) -> int:

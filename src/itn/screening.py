@@ -29,13 +29,7 @@ from itn.adaptive_magnitudes import (
 )
 from itn.classifiers import Classifier, batches
 from itn.curves import join_categories
-from itn.engines import (
-    compiled,
-    fastest_batch_size,
-    on_device,
-    overlapped,
-    usual_batch_size,
-)
+from itn.engines import compiled, fastest_batch_size, on_device, overlapped, usual_batch_size
 from itn.files import own_path, whole_file
 from itn.keras_settings import devices
 from itn.messages import Progress, UsageError, shown, whole_number

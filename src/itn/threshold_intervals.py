@@ -64,8 +64,8 @@ def threshold_intervals(
         wide = stdtrit(len(members) - 1, 1 - MISSED), ndtri(1 - MISSED)
         for criterion, (margins, quantile) in enumerate(zip((switch, half), wide, strict=True)):
             few = resamples * ndtr(-quantile * np.sqrt(len(members) / (len(members) - 1)))
-            inwards = [margin[:, order] for margin in margins]
-            drawn = _resampled(inwards, len(members), resamples, seed)
+            along_axis = [margin[:, order] for margin in margins]
+            drawn = _resampled(along_axis, len(members), resamples, seed)
             least = np.min(drawn, axis=0, initial=np.inf)
             for sums in drawn:
                 for direction, side in enumerate(sides(axis, transformation).values()):

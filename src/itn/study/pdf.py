@@ -70,7 +70,7 @@ def for_paper(page: str) -> str:
     Side bars go, and all scripts but that of the formulas. A link stays one if it leads to a place
     in the page or on the web.
     """
-    from bs4 import BeautifulSoup  # comes with Jupyter Book
+    from bs4 import BeautifulSoup  # of the extra "book"
 
     soup: Any = BeautifulSoup(page, "html.parser")
     article = soup.find("article", class_="bd-article")
