@@ -6,6 +6,7 @@ told apart by the color-blind, and every line also has a dash pattern of its own
 
 import io
 import os
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +19,15 @@ import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MultipleLocator, NullLocator
 
 from itn.curves import was_screened
 from itn.files import whole_file, writing
+from itn.line_names import POINTS, name_lines
 from itn.messages import UsageError, whole_number
 from itn.thresholds import (
+    NOT_SCREENED,
     REACHED,
     accuracy,
     accuracy_interval,
@@ -46,11 +50,11 @@ LOST_COLOR = "#EFEBE4"
 # All settings, so that none is left to a matplotlibrc of the user's; but the one that says where
 # figures are shown, which is no matter of looks.
 STYLE = {name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"} | {
-    "font.size": 9,
-    "axes.titlesize": 10,
+    "font.size": POINTS,  # on a page as large as the text, where a figure is two panels wide
+    "axes.titlesize": POINTS,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": POINTS,
     "legend.frameon": False,
     "svg.hashsalt": "itn",  # same figure, same bytes
     # Names are drawn as they are: marks of formulas mean nothing, and where the font lacks a
@@ -65,9 +69,12 @@ DATES: dict[str, dict[str, None]] = {
     "svgz": {"Date": None},
     "pdf": {"CreationDate": None},
 }
-PANEL_WIDTH, PANEL_HEIGHT = 3.5, 3.6  # inches
-LEFT, RIGHT, TOP = 0.6, 0.36, 0.5  # inches around the axes of a panel of softmax curves
-UNDER_AXES, LEGEND_ROW = 0.5, 0.17  # inches for ticks and label, and for each row of a legend
+PANEL_WIDTH, PANEL_HEIGHT = 3.1, 3.3  # inches
+NAMED_HEIGHT = 2.8  # inches, of a panel whose lines are named at their ends
+NAMED_SIZE = PANEL_WIDTH, NAMED_HEIGHT
+# Inches around the axes of a panel: ticks and label, names of lines, title and thresholds.
+LEFT, RIGHT, TOP, BOTTOM = 0.52, 1.1, 0.58, 0.6
+GRAY = "#444444"  # of what is said beside the curves
 
 
 class Drawing(str):
@@ -95,8 +102,9 @@ def plot_softmax(
     """Draw the paper's figure: mean softmax against magnitude, one panel per category.
 
     Lines are the true class, the three rivals that come highest, and *others*: the highest mean
-    softmax among all remaining classes. Magnitudes at which a rival has the upper hand are shaded;
-    vertical lines mark the thresholds *switch* (solid) and *half* (dotted).
+    softmax among all remaining classes. They are named at their ends. Magnitudes at which a rival
+    has the upper hand are shaded; vertical lines mark the thresholds *switch* (solid) and *half*
+    (dotted), which stand above.
 
     Parameters
     ----------
@@ -128,8 +136,7 @@ def plot_softmax(
     found = thresholds(screening, resamples=0)
     lead = margins(screening).sel(criterion="switch").values  # [C, M]
     count = screening.sizes["category"]
-    legend_rows = -(-(min(screening.sizes["rank"], len(RIVAL_STYLES)) + 2) // 2)
-    with panels(count, columns, ax=ax, legend_rows=legend_rows) as (figure, grid):
+    with panels(count, columns, NAMED_SIZE, ax, named=True) as (figure, grid):
         for category, axes in enumerate(grid.flat[:count]):
             _draw_softmax(axes, screening, found, lead[category], category)
     return figure
@@ -192,7 +199,7 @@ def plot_survival(screening: xr.Dataset, ax: Axes | None = None) -> matplotlib.f
     1
     """
     found = tolerances(screening)
-    return _draw_categories(found, found.survival, "right from the identity on", ax)
+    return _draw_categories(found, found.survival, "still right", ax)
 
 
 def _draw_categories(
@@ -204,21 +211,22 @@ def _draw_categories(
     each = filled_in(screening, shares)
     pictures = np.bincount(screening.label.values)
     hits, count = np.round(pictures @ each, 9), pictures.sum()  # whole, where all were looked at
-    with panels(1, size=(2 * PANEL_WIDTH, PANEL_HEIGHT), ax=ax) as (figure, grid):
+    with panels(1, size=(2 * PANEL_WIDTH, NAMED_HEIGHT), ax=ax, named=True) as (figure, grid):
         axes = grid[0, 0]
         axes.plot(magnitude, each.T, color="#777777", linewidth=0.6, alpha=0.6)
         order = np.argsort(each.mean(axis=1))
+        named = []
         if len(order) > 1:
             for category, style in ((order[-1], RIVAL_STYLES[2]), (order[0], RIVAL_STYLES[0])):
                 name = readable(screening.category.values[category])
-                axes.plot(magnitude, each[category], label=name, linewidth=1.4, **style)
-        draw_share(
+                named += axes.plot(magnitude, each[category], label=name, linewidth=1.4, **style)
+        named += draw_share(
             axes, magnitude, hits / count, accuracy_interval(hits, count),
             label=f"all {count} pictures", color="#0072B2", linewidth=2.4,
         )  # fmt: skip
         draw_axes(axes, transformation, magnitude)
-        axes.set_ylabel(label)
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+        label_axes(axes, label)
+        name_lines(axes, [(line, str(line.get_label())) for line in named])
     return figure
 
 
@@ -228,15 +236,15 @@ def panels(
     columns: int = 2,
     size: tuple[float, float] = (PANEL_WIDTH, PANEL_HEIGHT),
     ax: Axes | Sequence[Axes] | None = None,
-    legend_rows: int | None = None,
+    named: bool = False,
     **options: Any,
 ) -> Iterator[tuple[matplotlib.figure.Figure, np.ndarray]]:
     """Make the panels of a figure, or take those given, while the package's style is in force.
 
     Yields the figure and its axes, an array ``[rows, columns]``; those beyond ``count`` are
     switched off. ``size`` is a panel's, in inches; ``options`` are those of ``subplots``. Where
-    ``legend_rows`` says how high each panel's legend is, all have the same parts, and measuring
-    each text would be for nothing: 45 % of the time to draw.
+    lines are ``named`` at their ends, all panels have the same room for that, and measuring each
+    text would be for nothing: 45 % of the time to draw.
     """
     with mpl.rc_context(STYLE):
         if ax is not None:
@@ -251,11 +259,10 @@ def panels(
             raise UsageError(f"columns must be at least 1, got {columns}")
         columns = min(columns, count)
         rows = -(-count // columns)
-        fixed = legend_rows is not None
-        if legend_rows is not None:
-            options["gridspec_kw"] = _frame(rows, columns, legend_rows)
+        if named:
+            options["gridspec_kw"] = _frame(rows, columns, size)
         figure = Figure(
-            figsize=(size[0] * columns, size[1] * rows), layout=None if fixed else "constrained"
+            figsize=(size[0] * columns, size[1] * rows), layout=None if named else "constrained"
         )
         grid = figure.subplots(rows, columns, squeeze=False, **options)
         for axes in grid.flat[count:]:
@@ -263,17 +270,16 @@ def panels(
         yield figure, grid
 
 
-def _frame(rows: int, columns: int, legend_rows: int) -> dict[str, float]:
+def _frame(rows: int, columns: int, size: tuple[float, float]) -> dict[str, float]:
     """Place panels whose texts have a known size."""
-    bottom = UNDER_AXES + LEGEND_ROW * legend_rows
-    width, height = PANEL_WIDTH - LEFT - RIGHT, PANEL_HEIGHT - TOP - bottom
+    width, height = size
     return {
-        "left": LEFT / (PANEL_WIDTH * columns),
-        "right": 1 - RIGHT / (PANEL_WIDTH * columns),
-        "top": 1 - TOP / (PANEL_HEIGHT * rows),
-        "bottom": bottom / (PANEL_HEIGHT * rows),
-        "wspace": (LEFT + RIGHT) / width,
-        "hspace": (TOP + bottom) / height,
+        "left": LEFT / (width * columns),
+        "right": 1 - RIGHT / (width * columns),
+        "top": 1 - TOP / (height * rows),
+        "bottom": BOTTOM / (height * rows),
+        "wspace": (LEFT + RIGHT) / (width - LEFT - RIGHT),
+        "hspace": (TOP + BOTTOM) / (height - TOP - BOTTOM),
     }
 
 
@@ -284,10 +290,10 @@ def draw_share(
     interval: tuple[npt.ArrayLike, npt.ArrayLike],
     opacity: float = 0.25,
     **style: Any,
-) -> None:
+) -> list[Line2D]:
     """Draw a share of pictures against the magnitude, its interval as a band."""
     axes.fill_between(magnitude, *interval, color=style["color"], alpha=opacity, linewidth=0)
-    axes.plot(magnitude, share, **style)
+    return axes.plot(magnitude, share, **style)
 
 
 def save_figure(figure: matplotlib.figure.Figure, name: str | Path) -> Drawing:
@@ -376,47 +382,65 @@ def _draw_softmax(
     axes.axvspan(magnitude[0], magnitude[-1], color=LOST_COLOR, linewidth=0, zorder=0)
     for start, end in safe_intervals(magnitude, lead, transformation):
         axes.axvspan(start, end, color="white", linewidth=0, zorder=0.5)
+    named: list[tuple[Line2D, str]] = []
+
+    def draw(values: np.ndarray, name: str, label: str, **style: Any) -> None:
+        (line,) = axes.plot(magnitude, values, label=label, **style)
+        named.append((line, name))
+
     if others.size:
-        axes.plot(magnitude, others.max(axis=1), label="others (highest)", **OTHERS_STYLE)
+        draw(others.max(axis=1), "others", "others (highest)", **OTHERS_STYLE)
     for rival, style in zip(rivals, RIVAL_STYLES, strict=False):
-        axes.plot(magnitude, mean[:, rival], label=readable(names[rival]), linewidth=1.5, **style)
-    axes.plot(magnitude, mean[:, target], label=f"{readable(names[target])} (true)", **TRUE_STYLE)
-    _mark_thresholds(axes, found.isel(category=category), magnitude, transformation)
+        draw(mean[:, rival], *[readable(names[rival])] * 2, linewidth=1.5, **style)
+    true = readable(names[target])
+    draw(mean[:, target], true, f"{true} (true)", **TRUE_STYLE)
     draw_axes(axes, transformation, magnitude)
-    axes.set_ylabel("mean softmax")
-    # Where labels and titles are told their place, matplotlib does not look for it.
-    axes.xaxis.set_label_coords(0.5, -0.14)
-    axes.yaxis.set_label_coords(-0.15, 0.5)
+    label_axes(axes, "mean softmax")
     pictures = int((screening.label.values == category).sum())
     title = f"{readable(screening.category.values[category])} ({pictures} pictures)"
-    axes.set_title(title, y=1, pad=22)
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(
-        handles[::-1], labels[::-1], loc="upper center", bbox_to_anchor=(0.5, -0.21), ncols=2,
-        columnspacing=1, handlelength=2.4,
-    )  # fmt: skip
+    said = _mark_thresholds(axes, found.isel(category=category), magnitude, transformation)
+    head(axes, title, said)
+    name_lines(axes, named)
+
+
+def label_axes(axes: Axes, label: str) -> None:
+    """Label the vertical axis, and tell both labels their place, which is not looked for then."""
+    axes.set_ylabel(label)
+    inch = 1 / np.array([axes.bbox.width, axes.bbox.height]) * axes.figure.dpi
+    axes.yaxis.set_label_coords(-0.35 * inch[0], 0.5)
+    axes.xaxis.set_label_coords(0.5, -0.27 * inch[1])
+
+
+def head(axes: Axes, title: str, lines: Sequence[str] = ()) -> None:
+    """Write a title above axes, and up to two lines between."""
+    axes.set_title(title, x=0, y=1, pad=5 + 1.2 * POINTS * len(lines), ha="left")
+    if lines:
+        axes.annotate(
+            "\n".join(lines), (0, 1), (0, 4), "axes fraction", "offset points",
+            va="bottom", color=GRAY, linespacing=1.1,
+        )  # fmt: skip
 
 
 def _mark_thresholds(
     axes: Axes, found: xr.Dataset, magnitude: np.ndarray, transformation: Transformation
-) -> None:
-    for criterion, style, height in (("half", ":", 1.01), ("switch", "-", 1.06)):
-        for direction in found.direction.values:
-            one = found.sel(criterion=criterion, direction=direction)
-            if one.status.item() != REACHED:
-                continue
-            threshold = one.threshold.item()
+) -> list[str]:
+    """Draw where thresholds stand, and say for each criterion what they are."""
+    lines = []
+    for criterion, style in (("switch", "-"), ("half", ":")):
+        one = found.sel(criterion=criterion)
+        status = one.status.values.tolist()
+        reached = [
+            value
+            for value, is_reached in zip(one.threshold.values.tolist(), status, strict=True)
+            if is_reached == REACHED
+        ]
+        for threshold in reached:
             for at in positions(threshold, magnitude, transformation):
-                axes.axvline(at, color="#444444", linewidth=0.9, linestyle=style)
-                axes.annotate(
-                    f"{criterion} {format_magnitude(threshold, transformation)}",
-                    (at, height),
-                    xycoords=("data", "axes fraction"),
-                    fontsize=7,
-                    ha="center",
-                    va="bottom",
-                    color="#444444",
-                )
+                axes.axvline(at, color=GRAY, linewidth=0.9, linestyle=style)
+        said = [format_magnitude(threshold, transformation) for threshold in reached]
+        why = [each for each in status if each != NOT_SCREENED]
+        lines.append(f"{criterion} {', '.join(said or why[:1] or [NOT_SCREENED])}")
+    return lines
 
 
 def positions(
@@ -436,7 +460,9 @@ def positions(
 
 def draw_axes(axes: Axes, transformation: Transformation, magnitude: np.ndarray) -> None:
     """Label and scale the axes of a curve over the magnitude."""
-    axes.set_xlabel(transformation.magnitude)
+    width = axes.bbox.width / axes.figure.dpi  # inches
+    letters = max(28, int(13 * width))
+    axes.set_xlabel(textwrap.fill(transformation.magnitude, letters, break_on_hyphens=False))
     if transformation.logarithmic:
         axes.set_xscale("log", base=2)
         factor_ticks(axes.xaxis)
@@ -447,6 +473,7 @@ def draw_axes(axes: Axes, transformation: Transformation, magnitude: np.ndarray)
     if len(magnitude) > 1:
         axes.set_xlim(magnitude[0], magnitude[-1])
     axes.set_ylim(-0.02, 1.04)  # a curve along an edge is still seen
+    axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
 
 
 def factor_ticks(axis: Axis) -> None:

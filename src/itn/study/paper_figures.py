@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import xarray as xr
 from matplotlib.figure import Figure
 
-from itn.plots import Drawing, panels, plot_softmax
+from itn.plots import NAMED_SIZE, Drawing, panels, plot_softmax
 from itn.study.own_files import owned_files
 from itn.study.pages import keep_text, show_figure
 from itn.study.profiles import FigureParameters, chosen_network
@@ -35,7 +35,7 @@ def show_paper_figure(parameters: FigureParameters) -> Drawing | str:
 def plot_paper_figure(screenings: Sequence[xr.Dataset]) -> Figure:
     """Draw the mean softmax of a few categories, one row of panels for each transformation."""
     columns = screenings[0].sizes["category"]
-    with panels(len(screenings) * columns, columns, legend_rows=3) as (figure, grid):
+    with panels(len(screenings) * columns, columns, NAMED_SIZE, named=True) as (figure, grid):
         for screening, row in zip(screenings, grid, strict=True):
             plot_softmax(screening, ax=list(row))
     return figure
