@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from itn.plots import as_drawing
 from itn.study.light_drawings import for_the_book
-from itn.study.pages import glue_table, save_table, show_figure
+from itn.study.pages import glue_networks, glue_table, save_table, show_figure
 from itn.study.titles import title
 
 
@@ -68,6 +68,12 @@ def test_only_what_is_there_and_named_is_glued(table, glued):
     assert glued == {"soccer_ball_up_pictures": 12, "all_lamp_pictures": 8}
 
 
+def test_what_is_glued_of_several_networks_says_of_which_but_for_the_first(table, glued):
+    both = pd.concat({"one": table, "two": table}, names=["network"])
+    glue_networks(both, ["pictures"], "zoom_", rows=["lamp_down"])
+    assert glued == {"zoom_lamp_down_pictures": 8, "two_zoom_lamp_down_pictures": 8}
+
+
 def test_a_page_calls_things_by_their_names(monkeypatch):
     monkeypatch.delenv("ITN_FIGURES", raising=False)
     table = pd.DataFrame({"resnet_photos error": [0.5]}, index=["scale_x"])
@@ -97,6 +103,17 @@ def test_a_notebook_writes_for_the_book_alone(table, tmp_path, monkeypatch):
         "accuracy.svg",
         "classes.csv",
     }
+
+
+def test_what_a_narrow_page_shows_is_kept_beside(tmp_path, monkeypatch):
+    wide, narrow = Figure(figsize=(2, 1)), Figure(figsize=(1, 2))
+    monkeypatch.setenv("ITN_FIGURES", str(tmp_path))
+    assert show_figure(wide, "accuracy", narrow) == as_drawing(wide)
+    assert (tmp_path / "accuracy_narrow.svg").read_text() == as_drawing(narrow)
+    monkeypatch.delenv("ITN_FIGURES")
+    monkeypatch.chdir(tmp_path)
+    show_figure(wide, "again", narrow)
+    assert {each.name for each in tmp_path.iterdir()} == {"accuracy.svg", "accuracy_narrow.svg"}
 
 
 @pytest.mark.parametrize(

@@ -15,18 +15,32 @@ from itn.study.light_drawings import for_the_book
 from itn.study.titles import title
 
 MISSING = "–"  # how a page shows that there is no number
+NARROW = "_narrow"  # ends the name of a figure's variant for narrow pages
 
 
-def show_figure(figure: matplotlib.figure.Figure, name: str) -> Drawing:
+def show_figure(
+    figure: matplotlib.figure.Figure, name: str, narrow: matplotlib.figure.Figure | None = None
+) -> Drawing:
     """Show a figure in a notebook, and keep it for the book where `itn figures` runs that.
 
-    It says in words what it shows, for readers who do not see it.
+    It says in words what it shows, for readers who do not see it. With it is kept what a narrow
+    page shows instead, such as a phone's: the same, panels below each other.
     """
-    drawing = Drawing(for_the_book(as_drawing(figure), describe(figure)))
+    drawing = _drawing_of(figure)
+    _keep_drawing(drawing, name)
+    if narrow is not None and "ITN_FIGURES" in os.environ:
+        _keep_drawing(_drawing_of(narrow), f"{name}{NARROW}")
+    return drawing
+
+
+def _drawing_of(figure: matplotlib.figure.Figure) -> Drawing:
+    return Drawing(for_the_book(as_drawing(figure), describe(figure)))
+
+
+def _keep_drawing(drawing: Drawing, name: str) -> None:
     if "ITN_FIGURES" in os.environ:
         with whole_file(Path(os.environ["ITN_FIGURES"], f"{name}.svg")) as path:
             path.write_bytes(drawing.encode())
-    return drawing
 
 
 def save_table(
@@ -76,6 +90,21 @@ def glue_table(
         if rows is None or name in rows:
             for column, value in values.items():
                 _glue(f"{prefix}{name}_{column}".replace(" ", "_"), value)
+
+
+def glue_networks(
+    table: pd.DataFrame,
+    columns: Sequence[str] | None = None,
+    prefix: str = "",
+    rows: Sequence[str] | None = None,
+) -> None:
+    """Store what `glue_table` does of several networks, of which the first index level is.
+
+    What belongs to the first is called as if it were alone, what belongs to another after it.
+    """
+    for number, (network, own) in enumerate(table.groupby(level=0, sort=False)):
+        name = f"{network}_" if number else ""
+        glue_table(own.droplevel(0), columns, f"{name}{prefix}", rows)
 
 
 def _glue(key: str, value: object) -> None:
