@@ -16,13 +16,14 @@
 # %% [markdown]
 # # Every class under every transformation
 #
-# Mean softmax against magnitude, one panel per class. Lines are the true class, its three
-# strongest rivals, and the strongest of all others; where the ground is shaded, another class
-# has the highest mean softmax.
+# Mean softmax against magnitude, one panel per class; lines are named at their ends. Of one
+# network: the true class, its three strongest rivals, and the strongest of all others; where the
+# ground is shaded, another class has the highest mean softmax. Of several: for each the true
+# class and, dotted, its strongest rival.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "together"]
 profile: str = None  # a file in profiles/; None: phantom, or the first with the classes
-network: str = None  # name of a classifier; None: the profile's first
+network: str = None  # name of a classifier; None: the profile's, as far as they are archived
 pictures: str = None  # a data set, or a folder of class folders; None: the profile's
 classes: list[str] = None  # classes to show; None: all of the profile's
 fill: str = None  # outside a picture: zeros, edge, reflect or mean; None: the profile's
@@ -30,7 +31,6 @@ seed: int = None  # of the noise; None: the profile's
 limit: int = None  # at most that many pictures per class; None: all of them
 
 # %%
-import itn
 from itn import study
 
 parameters = study.read_parameters(globals())
@@ -42,152 +42,153 @@ parameters = study.read_parameters(globals())
 # ## Translation to the right
 
 # %%
-translation_x = study.obtain_screening(parameters, "translation_x")
-study.describe(translation_x)
+translation_x = study.obtain_screenings(parameters, "translation_x")
+study.describe_all(translation_x)
 
 # %%
-study.show_figure(itn.plot_softmax(translation_x, columns=3), "appendix_translation_x")
+study.show_figure(study.plot_classes(translation_x), "appendix_translation_x")
 
 # %%
-study.threshold_table(translation_x)
+study.of_each(study.threshold_table, translation_x)
 
 # %% [markdown]
 # ## Translation downwards
 
 # %%
-translation_y = study.obtain_screening(parameters, "translation_y")
-study.show_figure(itn.plot_softmax(translation_y, columns=3), "appendix_translation_y")
+translation_y = study.obtain_screenings(parameters, "translation_y")
+study.show_figure(study.plot_classes(translation_y), "appendix_translation_y")
 
 # %%
-study.threshold_table(translation_y)
+study.of_each(study.threshold_table, translation_y)
 
 # %% [markdown]
 # ## Rotation
 
 # %%
-rotation = study.obtain_screening(parameters, "rotation")
-study.show_figure(itn.plot_softmax(rotation, columns=3), "appendix_rotation")
+rotation = study.obtain_screenings(parameters, "rotation")
+study.show_figure(study.plot_classes(rotation), "appendix_rotation")
 
 # %%
-study.threshold_table(rotation)
+study.of_each(study.threshold_table, rotation)
 
 # %% [markdown]
 # ## Horizontal scale
 
 # %%
-scale_x = study.obtain_screening(parameters, "scale_x")
-study.show_figure(itn.plot_softmax(scale_x, columns=3), "appendix_scale_x")
+scale_x = study.obtain_screenings(parameters, "scale_x")
+study.show_figure(study.plot_classes(scale_x), "appendix_scale_x")
 
 # %%
-study.threshold_table(scale_x)
+study.of_each(study.threshold_table, scale_x)
 
 # %%
-summary = study.threshold_summary(scale_x)
+summary = study.threshold_summary(next(iter(scale_x.values())))
 study.glue_table(summary, ["median"], "scale_x_", ["switch_up"])
 
 # %% [markdown]
 # ## Vertical scale
 
 # %%
-scale_y = study.obtain_screening(parameters, "scale_y")
-study.show_figure(itn.plot_softmax(scale_y, columns=3), "appendix_scale_y")
+scale_y = study.obtain_screenings(parameters, "scale_y")
+study.show_figure(study.plot_classes(scale_y), "appendix_scale_y")
 
 # %%
-study.threshold_table(scale_y)
+study.of_each(study.threshold_table, scale_y)
 
 # %%
-summary = study.threshold_summary(scale_y)
+summary = study.threshold_summary(next(iter(scale_y.values())))
 study.glue_table(summary, ["median"], "scale_y_", ["switch_up"])
 
 # %% [markdown]
 # ## Zoom
 
 # %%
-zoom = study.obtain_screening(parameters, "zoom")
-study.show_figure(itn.plot_softmax(zoom, columns=3), "appendix_zoom")
+zoom = study.obtain_screenings(parameters, "zoom")
+study.show_figure(study.plot_classes(zoom), "appendix_zoom")
 
 # %%
-study.threshold_table(zoom)
+study.of_each(study.threshold_table, zoom)
 
 # %%
-summary = study.threshold_summary(zoom)
+summary = study.threshold_summary(next(iter(zoom.values())))
 study.glue_table(summary, ["median"], "zoom_", ["switch_up"])
 
 # %% [markdown]
 # ## Brightness
 
 # %%
-brightness = study.obtain_screening(parameters, "brightness")
-study.show_figure(itn.plot_softmax(brightness, columns=3), "appendix_brightness")
+brightness = study.obtain_screenings(parameters, "brightness")
+study.show_figure(study.plot_classes(brightness), "appendix_brightness")
 
 # %%
-study.threshold_table(brightness)
+study.of_each(study.threshold_table, brightness)
 
 # %%
-summary = study.threshold_summary(brightness)
+summary = study.threshold_summary(next(iter(brightness.values())))
 study.glue_table(summary, ["reached"], "brightness_", ["switch_up", "switch_down"])
 
 # %% [markdown]
 # ## Contrast
 
 # %%
-contrast = study.obtain_screening(parameters, "contrast")
-study.show_figure(itn.plot_softmax(contrast, columns=3), "appendix_contrast")
+contrast = study.obtain_screenings(parameters, "contrast")
+study.show_figure(study.plot_classes(contrast), "appendix_contrast")
 
 # %%
-study.threshold_table(contrast)
+study.of_each(study.threshold_table, contrast)
 
 # %%
-summary = study.threshold_summary(contrast)
+summary = study.threshold_summary(next(iter(contrast.values())))
 study.glue_table(summary, ["nearest"], "contrast_", ["switch_down"])
 
 # %% [markdown]
 # ## Grayscale
 
 # %%
-grayscale = study.obtain_screening(parameters, "grayscale")
-study.show_figure(itn.plot_softmax(grayscale, columns=3), "appendix_grayscale")
+grayscale = study.obtain_screenings(parameters, "grayscale")
+study.show_figure(study.plot_classes(grayscale), "appendix_grayscale")
 
 # %%
-study.threshold_table(grayscale)
+study.of_each(study.threshold_table, grayscale)
 
 # %%
-summary = study.threshold_summary(grayscale)
+summary = study.threshold_summary(next(iter(grayscale.values())))
 study.glue_table(summary, ["reached"], "grayscale_", ["switch_up"])
 
 # %% [markdown]
 # ## Gaussian blur
 
 # %%
-blur = study.obtain_screening(parameters, "blur")
-study.show_figure(itn.plot_softmax(blur, columns=3), "appendix_blur")
+blur = study.obtain_screenings(parameters, "blur")
+study.show_figure(study.plot_classes(blur), "appendix_blur")
 
 # %%
-study.threshold_table(blur)
+study.of_each(study.threshold_table, blur)
 
 # %%
-study.glue_table(study.screening_summary(blur), ["categories"])
-summary = study.threshold_summary(blur)
+study.glue_table(study.screening_summary(next(iter(blur.values()))), ["categories"])
+summary = study.threshold_summary(next(iter(blur.values())))
 study.glue_table(summary, ["reached", "nearest", "farthest"], "blur_", ["switch_up"])
 
 # %% [markdown]
 # ## Gaussian noise
 
 # %%
-noise = study.obtain_screening(parameters, "noise")
-study.show_figure(itn.plot_softmax(noise, columns=3), "appendix_noise")
+noise = study.obtain_screenings(parameters, "noise")
+study.show_figure(study.plot_classes(noise), "appendix_noise")
 
 # %%
-study.threshold_table(noise)
+study.of_each(study.threshold_table, noise)
 
 # %% [markdown]
 # ## Thresholds of growing magnitude
 #
-# Of the classes that the main figures show, and the median over all.
+# Of the first network, for the classes that the main figures show, and the median over all.
 
 # %%
-shown = [noise, rotation, zoom, translation_x, translation_y]
-study.save_table(study.threshold_overview(shown, parameters), "thresholds")
+shown = study.by_network(noise, rotation, zoom, translation_x, translation_y)
+overview = study.threshold_overview(next(iter(shown.values())), parameters)
+study.save_table(overview, "thresholds")
 
 # %% [markdown]
 # ## What keeps its prediction
@@ -198,5 +199,14 @@ study.save_table(study.threshold_overview(shown, parameters), "thresholds")
 # %%
 translations, scales = [translation_x, translation_y], [scale_x, scale_y, zoom]
 colors = [brightness, contrast, grayscale, blur, noise]
-consistency = study.consistency_table([*translations, rotation, *scales, *colors])
+everything = study.by_network(*translations, rotation, *scales, *colors)
+consistency = study.of_each(study.consistency_table, everything)
 study.save_table(consistency, "consistency", dict.fromkeys(consistency.columns, ".0%"))
+
+# %% [markdown]
+# How many classes lose half of their accuracy, in one direction or the other:
+
+# %%
+lost = study.of_each(study.lost_table, everything)
+study.glue_networks(lost)
+lost

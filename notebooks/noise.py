@@ -17,37 +17,36 @@
 # # Gaussian noise
 #
 # How much noise can be added to every value of a picture?
-# Lines are the true class, its three strongest rivals, and the strongest of all others;
-# where the ground is shaded, another class has the highest mean softmax.
+# Lines are named at their ends: the true class, its three strongest rivals, and the strongest of
+# all others; where the ground is shaded, another class has the highest mean softmax.
+# Then one picture, not of the screening: untouched, where a class loses half of its accuracy and
+# where another takes the lead, and at the end of the sweep; below it what the network says.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "together"]
 profile: str = None  # a file in profiles/; None: phantom, or the first with the classes
-network: str = None  # name of a classifier; None: the profile's first
+network: str = None  # name of a classifier; None: the profile's, as far as they are archived
 pictures: str = None  # a data set, or a folder of class folders; None: the profile's
 classes: list[str] = None  # None: all of the profile's, its highlights in the first figure
 magnitudes: list[float] = None  # standard deviations; None: the default sweep
 fill: str = None  # outside a picture: zeros, edge, reflect or mean; None: the profile's
 seed: int = None  # of the noise; None: the profile's
 limit: int = None  # at most that many pictures per class; None: all of them
+example: str = None  # name of a picture shown at the thresholds; None: one that suits
 
 # %%
-import itn
 from itn import study
 
 parameters = study.read_parameters(globals())
 
 # %%
-screening = study.obtain_screening(parameters, "noise")
-study.describe(screening)
+screenings = study.obtain_screenings(parameters, "noise")
+study.describe_all(screenings)
 
 # %%
-study.show_figure(itn.plot_softmax(study.highlighted(screening, parameters)), "noise")
-
-# %% [markdown]
-# Accuracy over all classes, with the two that lose least and most:
-
-# %%
-study.show_figure(itn.plot_accuracy(screening), "noise_accuracy")
+strips = study.look_at_thresholds(screenings, parameters)
+wide = study.plot_main_figure(screenings, parameters, strips)
+narrow = study.plot_main_figure(screenings, parameters, strips, columns=1)
+study.show_figure(wide, "noise_networks", narrow)
 
 # %% [markdown]
 # Thresholds: *switch*, where another class takes the lead; *half*, where half of the clean
@@ -55,14 +54,14 @@ study.show_figure(itn.plot_accuracy(screening), "noise_accuracy")
 # ‡: on the way more than a tenth of the pictures of other classes are taken for this one.
 
 # %%
-study.threshold_table(screening)
+study.of_each(study.threshold_table, screenings)
 
 # %%
-summary = study.threshold_summary(screening)
+summary = study.of_each(study.threshold_summary, study.alike(screenings))
 summary
 
 # %%
-study.glue_table(study.screening_summary(screening), ["categories"])
-study.glue_table(summary, ["reached", "nearest", "nearest category"], rows=["switch_up"])
-study.glue_table(summary, ["farthest", "farthest category"], rows=["switch_up"])
-study.glue_table(summary, ["median"])
+study.glue_table(study.screening_summary(next(iter(screenings.values()))), ["categories"])
+study.glue_networks(summary, ["reached", "nearest", "nearest category"], rows=["switch_up"])
+study.glue_networks(summary, ["farthest", "farthest category"], rows=["switch_up"])
+study.glue_networks(summary, ["median"])

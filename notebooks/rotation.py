@@ -17,18 +17,21 @@
 # # Rotation
 #
 # How far can a picture be turned about its center?
-# Lines are the true class, its three strongest rivals, and the strongest of all others;
-# where the ground is shaded, another class has the highest mean softmax.
+# Lines are named at their ends: the true class, its three strongest rivals, and the strongest of
+# all others; where the ground is shaded, another class has the highest mean softmax.
+# Then one picture, not of the screening: untouched, where a class loses half of its accuracy and
+# where another takes the lead, and at the end of the sweep; below it what the network says.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "together"]
 profile: str = None  # a file in profiles/; None: phantom, or the first with the classes
-network: str = None  # name of a classifier; None: the profile's first
+network: str = None  # name of a classifier; None: the profile's, as far as they are archived
 pictures: str = None  # a data set, or a folder of class folders; None: the profile's
 classes: list[str] = None  # None: all of the profile's, its highlights in the first figure
 magnitudes: list[float] = None  # degrees, counter-clockwise; None: the default sweep
 fill: str = None  # outside a picture: zeros, edge, reflect or mean; None: the profile's
 seed: int = None  # of the noise; None: the profile's
 limit: int = None  # at most that many pictures per class; None: all of them
+example: str = None  # name of a picture shown at the thresholds; None: one that suits
 
 # %%
 import itn
@@ -37,29 +40,34 @@ from itn import study
 parameters = study.read_parameters(globals())
 
 # %%
-screening = study.obtain_screening(parameters, "rotation")
-study.describe(screening)
+screenings = study.obtain_screenings(parameters, "rotation")
+screening = next(iter(screenings.values()))  # of the first network
+study.describe_all(screenings)
 
 # %%
 study.save_table(study.category_table(screening), "categories")
 
 # %%
-study.show_figure(itn.plot_softmax(study.highlighted(screening, parameters)), "rotation")
+strips = study.look_at_thresholds(screenings, parameters)
+wide = study.plot_main_figure(screenings, parameters, strips)
+narrow = study.plot_main_figure(screenings, parameters, strips, columns=1)
+study.show_figure(wide, "rotation_networks", narrow)
+
+# %% [markdown]
+# The first network alone:
+
+# %%
+turned = study.highlighted(screening, parameters)
+study.show_figure(itn.plot_softmax(turned), "rotation", itn.plot_softmax(turned, columns=1))
 
 # %% [markdown]
 # Mean softmax of the true class, and the thresholds counter-clockwise:
 
 # %%
-turned = study.rotation_table(study.highlighted(screening, parameters))
-study.glue_table(turned, ["softmax upright", "softmax upside down"], rows=["grand_piano"])
+cases = study.rotation_table(turned)
+study.glue_table(cases, ["softmax upright", "softmax upside down"], rows=["grand_piano"])
 two_digits = {"softmax upright": ".2f", "softmax upside down": ".2f"}
-study.save_table(turned, "rotation", two_digits)
-
-# %% [markdown]
-# Accuracy over all classes, with the two that lose least and most:
-
-# %%
-study.show_figure(itn.plot_accuracy(screening), "rotation_accuracy")
+study.save_table(cases, "rotation", two_digits)
 
 # %% [markdown]
 # Thresholds: *switch*, where another class takes the lead; *half*, where half of the clean
@@ -67,16 +75,16 @@ study.show_figure(itn.plot_accuracy(screening), "rotation_accuracy")
 # ‡: on the way more than a tenth of the pictures of other classes are taken for this one.
 
 # %%
-table = study.threshold_table(screening)
-study.glue_table(table, ["switch up", "switch down"], rows=["grand_piano"])
-table
+study.of_each(study.threshold_table, screenings)
 
 # %%
-summary = study.threshold_summary(screening)
+summary = study.of_each(study.threshold_summary, study.alike(screenings))
 summary
 
 # %%
 study.glue_table(study.screening_summary(screening))
-study.glue_table(summary, ["reached"], rows=["switch_up", "switch_down"])
-study.glue_table(summary, ["nearest", "nearest category"], rows=["switch_up"])
-study.glue_table(summary, ["median"], rows=["half_up"])
+found = study.threshold_table(screening)
+study.glue_table(found, ["switch up", "switch down"], rows=["grand_piano"])
+study.glue_networks(summary, ["reached"], rows=["switch_up", "switch_down"])
+study.glue_networks(summary, ["nearest", "nearest category"], rows=["switch_up"])
+study.glue_networks(summary, ["median"], rows=["half_up"])

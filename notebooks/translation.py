@@ -17,21 +17,23 @@
 # # Translation
 #
 # How far can a picture be shifted, to the right and downwards?
-# Lines are the true class, its three strongest rivals, and the strongest of all others;
-# where the ground is shaded, another class has the highest mean softmax.
+# Lines are named at their ends: the true class, its three strongest rivals, and the strongest of
+# all others; where the ground is shaded, another class has the highest mean softmax.
+# Then one picture, not of the screening: untouched, where a class loses half of its accuracy and
+# where another takes the lead, and at the end of the sweep; below it what the network says.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "together"]
 profile: str = None  # a file in profiles/; None: phantom, or the first with the classes
-network: str = None  # name of a classifier; None: the profile's first
+network: str = None  # name of a classifier; None: the profile's, as far as they are archived
 pictures: str = None  # a data set, or a folder of class folders; None: the profile's
 classes: list[str] = None  # None: all of the profile's, its highlights in the first figure
 magnitudes: list[float] = None  # shares of the width and the height; None: the default sweep
 fill: str = None  # outside a picture: zeros, edge, reflect or mean; None: the profile's
 seed: int = None  # of the noise; None: the profile's
 limit: int = None  # at most that many pictures per class; None: all of them
+example: str = None  # name of a picture shown at the thresholds; None: one that suits
 
 # %%
-import itn
 from itn import study
 
 parameters = study.read_parameters(globals())
@@ -40,17 +42,14 @@ parameters = study.read_parameters(globals())
 # ## To the right
 
 # %%
-right = study.obtain_screening(parameters, "translation_x")
-study.describe(right)
+right = study.obtain_screenings(parameters, "translation_x")
+study.describe_all(right)
 
 # %%
-study.show_figure(itn.plot_softmax(study.highlighted(right, parameters)), "translation_x")
-
-# %% [markdown]
-# Accuracy over all classes, with the two that lose least and most:
-
-# %%
-study.show_figure(itn.plot_accuracy(right), "translation_x_accuracy")
+strips = study.look_at_thresholds(right, parameters)
+wide = study.plot_main_figure(right, parameters, strips)
+narrow = study.plot_main_figure(right, parameters, strips, columns=1)
+study.show_figure(wide, "translation_x_networks", narrow)
 
 # %% [markdown]
 # Thresholds: *switch*, where another class takes the lead; *half*, where half of the clean
@@ -58,32 +57,29 @@ study.show_figure(itn.plot_accuracy(right), "translation_x_accuracy")
 # ‡: on the way more than a tenth of the pictures of other classes are taken for this one.
 
 # %%
-study.threshold_table(right)
+study.of_each(study.threshold_table, right)
 
 # %%
-summary = study.threshold_summary(right)
+summary = study.of_each(study.threshold_summary, study.alike(right))
 summary
 
 # %%
-study.glue_table(study.screening_summary(right), ["categories"])
-study.glue_table(summary, ["reached"], "translation_x_", ["switch_up", "switch_down"])
-study.glue_table(summary, ["median"], "translation_x_", ["half_up"])
+study.glue_table(study.screening_summary(next(iter(right.values()))), ["categories"])
+study.glue_networks(summary, ["reached"], "translation_x_", ["switch_up", "switch_down"])
+study.glue_networks(summary, ["median"], "translation_x_", ["half_up"])
 
 # %% [markdown]
 # ## Downwards
 
 # %%
-down = study.obtain_screening(parameters, "translation_y")
-study.describe(down)
+down = study.obtain_screenings(parameters, "translation_y")
+study.describe_all(down)
 
 # %%
-study.show_figure(itn.plot_softmax(study.highlighted(down, parameters)), "translation_y")
-
-# %% [markdown]
-# Accuracy over all classes, with the two that lose least and most:
-
-# %%
-study.show_figure(itn.plot_accuracy(down), "translation_y_accuracy")
+strips = study.look_at_thresholds(down, parameters)
+wide = study.plot_main_figure(down, parameters, strips)
+narrow = study.plot_main_figure(down, parameters, strips, columns=1)
+study.show_figure(wide, "translation_y_networks", narrow)
 
 # %% [markdown]
 # Thresholds: *switch*, where another class takes the lead; *half*, where half of the clean
@@ -91,14 +87,14 @@ study.show_figure(itn.plot_accuracy(down), "translation_y_accuracy")
 # ‡: on the way more than a tenth of the pictures of other classes are taken for this one.
 
 # %%
-table = study.threshold_table(down)
-study.glue_table(table, ["switch up", "switch down"], "translation_y_", ["lamp"])
-table
+study.of_each(study.threshold_table, down)
 
 # %%
-summary = study.threshold_summary(down)
+summary = study.of_each(study.threshold_summary, study.alike(down))
 summary
 
 # %%
-study.glue_table(summary, ["reached"], "translation_y_", ["switch_up", "switch_down"])
-study.glue_table(summary, ["median"], "translation_y_", ["half_up", "half_down"])
+found = study.threshold_table(next(iter(down.values())))
+study.glue_table(found, ["switch up", "switch down"], "translation_y_", ["lamp"])
+study.glue_networks(summary, ["reached"], "translation_y_", ["switch_up", "switch_down"])
+study.glue_networks(summary, ["median"], "translation_y_", ["half_up", "half_down"])

@@ -186,6 +186,6 @@ def test_readme_command_makes_the_figure_and_nothing_else(tmp_path: Path) -> Non
     pictures = [
         each.data["image/svg+xml"] for each in outputs if "image/svg+xml" in each.get("data", ())
     ]
-    assert len(pictures) == 2
+    assert len(pictures) == 2  # the main figure, and the first network alone
     assert all(picture.startswith("<svg") for picture in pictures)
     assert [each.text for each in outputs if each.get("name") == "stderr"] == []

@@ -17,7 +17,7 @@ import pytest
 
 import itn
 from itn.files import one_at_a_time
-from itn.study.runner import NotebookError, run_notebook, run_profile
+from itn.study.runner import TOGETHER, NotebookError, run_notebook, run_profile
 
 PROFILE = Path(__file__).parents[2] / "profiles" / "imagenet.yaml"
 
@@ -61,7 +61,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with one profile and one notebook; the working directory is inside it."""
     (tmp_path / "profiles").mkdir()
     lines = PROFILE.read_text().splitlines(keepends=True)
-    which = ("notebooks:", "more_networks:")  # those of the demo are its tests' choice
+    which = ("notebooks:",)  # those of the demo are its tests' choice
     kept = "".join(line for line in lines if not line.startswith(which))
     kept = kept.replace("[squeezenet, efficientnet_lite0]", "[squeezenet]")
     (tmp_path / "profiles" / "demo.yaml").write_text(kept)
@@ -307,16 +307,20 @@ def test_a_profile_may_run_notebooks_for_each_of_its_networks(
         )
 
 
-def test_a_profile_may_run_some_notebooks_for_more_networks(
+def test_a_notebook_may_show_all_networks_at_once(
     project: Path, executions: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_notebook(project / "notebooks" / "circle.ipynb", BODY)
+    """It runs once, and is told no network, also where others run for each."""
+    path = write_notebook(project / "notebooks" / "circle.ipynb", BODY)
+    notebook = nbformat.read(path, 4)
+    notebook.cells[0].source += "\nnetwork: str = None  # which"
+    notebook.cells[0].metadata["tags"] = ["parameters", TOGETHER]
+    nbformat.write(notebook, path)
     profile = project / "profiles" / "demo.yaml"
     text = profile.read_text().replace("[squeezenet]", "[squeezenet, alexnet_phantom]")
-    profile.write_text(f"{text}more_networks: {{alexnet_phantom: [circle]}}\n")
+    profile.write_text(f"{text}each_network: true\n")
     run_profile("demo")
     assert sorted(capsys.readouterr().out.splitlines()) == [
-        "demo/alexnet_phantom/circle: executed",
         "demo/circle: executed",
         "demo/square: executed",
     ]

@@ -13,6 +13,9 @@ from itn.study.tables import (
     category_table,
     consistency_table,
     describe,
+    describe_all,
+    lost_table,
+    of_each,
     rotation_table,
     screening_summary,
     threshold_overview,
@@ -145,6 +148,21 @@ def test_who_keeps_the_prediction_is_counted_one_by_one(rotation, zoom):
     assert consistency_table([swapped]).loc["rotation"].tolist() == pytest.approx(expected)
 
 
+def test_classes_that_lose_half_either_way_are_counted(rotation, zoom):
+    """Turned, the piano and the drum; the ball when enlarged or shrunken, the piano never."""
+    table = lost_table([rotation, zoom])
+    assert table.to_dict() == {"lost": {"rotation": 2, "zoom": 1}}
+
+
+def test_tables_of_networks_stand_below_each_other(zoom):
+    few = itn.select_categories(zoom, ["grand_piano"])
+    table = of_each(threshold_table, {"one": zoom, "two": few})
+    assert table.index.tolist() == [
+        ("one", "soccer_ball"), ("one", "grand_piano"), ("two", "grand_piano")
+    ]  # fmt: skip
+    assert table.loc["two"].equals(threshold_table(few))
+
+
 def test_rotations_are_tabulated_upright_and_upside_down(rotation):
     table = rotation_table(rotation)
     assert table.T.to_dict("list") == {
@@ -198,6 +216,7 @@ def test_a_description_names_what_was_left_out():
         "3 magnitudes, fill edge, seed 5, computed with itn 1 on abacus"
     )
     left_out = [[f"starfish/{number}.jpg", "empty file"] for number in range(7)]
+    assert describe_all({"one": plain, "two": plain}) == [describe(plain)] * 2
     more = {"pictures_left_out": json.dumps(left_out), "origin": "archived"}
     said = describe(plain.assign_attrs(more))
     assert " without 7 left out: starfish/0.jpg (empty file), starfish/1.jpg (empty file), " in said

@@ -39,11 +39,9 @@ from .class_differences import class_texts as class_texts
 from .class_differences import network_differences as network_differences
 from .class_differences import plot_survivals as plot_survivals
 from .class_differences import tolerance_table as tolerance_table
-from .common_axis import distance_summary as distance_summary
-from .common_axis import distance_table as distance_table
-from .common_axis import rank_transformations as rank_transformations
-from .common_axis import ranking_texts as ranking_texts
-from .common_axis import screenings_by_name as screenings_by_name
+from .class_figures import plot_classes as plot_classes
+from .common_axis import OneAxis as OneAxis
+from .common_axis import put_on_one_axis as put_on_one_axis
 from .control_tables import control_summary as control_summary
 from .control_tables import control_table as control_table
 from .control_tables import control_texts as control_texts
@@ -53,7 +51,6 @@ from .controls import obtain_controls as obtain_controls
 from .costs import cost_conditions as cost_conditions
 from .costs import cost_table as cost_table
 from .costs import cost_texts as cost_texts
-from .distances import obtain_distances as obtain_distances
 from .gallery import phantom_table as phantom_table
 from .gallery import plot_phantom as plot_phantom
 from .gate_trainings import obtain_gates as obtain_gates
@@ -83,6 +80,9 @@ from .learned_training import transformer_table as transformer_table
 from .learned_variations import plot_variations as plot_variations
 from .learned_variations import variation_table as variation_table
 from .learned_variations import vary_transformers as vary_transformers
+from .main_figures import alike as alike
+from .main_figures import look_at_thresholds as look_at_thresholds
+from .main_figures import plot_main_figure as plot_main_figure
 from .many_classes import half_table as half_table
 from .many_classes import half_texts as half_texts
 from .many_classes import plot_many_classes as plot_many_classes
@@ -93,11 +93,12 @@ from .networks import seed_texts as seed_texts
 from .networks import training_settings as training_settings
 from .networks import training_table as training_table
 from .networks import training_texts as training_texts
+from .pages import glue_networks as glue_networks
 from .pages import glue_table as glue_table
 from .pages import save_table as save_table
 from .pages import show_figure as show_figure
 from .paper_figures import show_paper_figure as show_paper_figure
-from .photographs import plot_threshold_pairs as plot_threshold_pairs
+from .photographs import plot_correlations as plot_correlations
 from .photographs import sink_table as sink_table
 from .profiles import DistanceParameters as DistanceParameters
 from .profiles import GateParameters as GateParameters
@@ -105,8 +106,10 @@ from .profiles import TransformerParameters as TransformerParameters
 from .profiles import VariationParameters as VariationParameters
 from .profiles import load_profile as load_profile
 from .profiles import read_parameters as read_parameters
+from .screenings import by_network as by_network
 from .screenings import highlighted as highlighted
 from .screenings import obtain_screening as obtain_screening
+from .screenings import obtain_screenings as obtain_screenings
 from .seeds import read_seeds as read_seeds
 from .symmetry import group_table as group_table
 from .symmetry import plot_turned_groups as plot_turned_groups
@@ -114,6 +117,9 @@ from .symmetry import turned_groups as turned_groups
 from .tables import category_table as category_table
 from .tables import consistency_table as consistency_table
 from .tables import describe as describe
+from .tables import describe_all as describe_all
+from .tables import lost_table as lost_table
+from .tables import of_each as of_each
 from .tables import rotation_table as rotation_table
 from .tables import screening_summary as screening_summary
 from .tables import threshold_overview as threshold_overview

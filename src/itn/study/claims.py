@@ -126,8 +126,8 @@ CLAIMS = (
         "Halfway to the threshold *half* of their class, how many pictures are still given the "
         "class that they are given untouched? All transformations and directions together.",
         _each(screened.kept_halfway),
-        ("fig-photos-noise-alexnet-accuracy", "fig-noise-accuracy"),
-        "photos/alexnet_photos/appendix",
+        ("fig-photos-noise", "fig-noise"),
+        "photos/appendix",
     ),
     Claim(
         "class-dependent",
@@ -174,7 +174,7 @@ CLAIMS = (
         "At how many magnitudes of all sweeps do both networks keep the same share of their "
         "accuracy, to within a tenth of it?",
         _alike,
-        ("fig-photos-noise-alexnet-accuracy", "fig-photos-noise-resnet-accuracy"),
+        ("fig-photos-noise", "fig-photos-rotation"),
         "photos/photographs",
     ),
     Claim(
@@ -185,8 +185,8 @@ CLAIMS = (
         "section 4.1",
         "Of how many classes does a rival's mean softmax come ahead, up to a full range of noise?",
         _each(screened.overtaken_by_noise),
-        ("fig-photos-noise-alexnet", "fig-photos-noise-resnet", "fig-noise"),
-        "photos/alexnet_photos/noise",
+        ("fig-photos-noise", "fig-noise"),
+        "photos/noise",
     ),
     Claim(
         "noise-class",
@@ -196,8 +196,8 @@ CLAIMS = (
         "section 4.1",
         "Of how many pairs of classes do the intervals of the threshold *switch* not touch?",
         _each(screened.apart_under_noise),
-        ("fig-photos-appendix-noise-alexnet", "fig-appendix-noise"),
-        "photos/alexnet_photos/noise",
+        ("fig-photos-appendix-noise", "fig-appendix-noise"),
+        "photos/noise",
     ),
     Claim(
         "confidence-noise",
@@ -208,8 +208,8 @@ CLAIMS = (
         "Does it follow? Rank correlation over the classes of the mean softmax untouched and the "
         "threshold *switch* under noise.",
         _each(screened.confidence_and_noise),
-        ("fig-photos-appendix-noise-alexnet", "fig-appendix-noise"),
-        "photos/alexnet_photos/noise",
+        ("fig-photos-appendix-noise", "fig-appendix-noise"),
+        "photos/noise",
     ),
     Claim(
         "rotation-reduction",
@@ -219,8 +219,8 @@ CLAIMS = (
         "Of how many classes does the mean softmax fall below half of that upright, at some angle? "
         "What is strong the paper does not say, half is our reading; black corners are, too.",
         _each(screened.softmax_halved_by_rotation),
-        ("fig-photos-rotation-alexnet", "fig-photos-rotation-resnet", "fig-rotation"),
-        "photos/alexnet_photos/rotation",
+        ("fig-photos-rotation", "fig-rotation"),
+        "photos/rotation",
     ),
     Claim(
         "point-symmetric",
@@ -231,7 +231,7 @@ CLAIMS = (
         "What is left of the mean softmax upright at the worst of all angles? Of soccer balls: "
         "there are no oranges among our pictures.",
         _round,
-        ("fig-photos-rotation-alexnet", "fig-photos-rotation-resnet", "fig-rotation"),
+        ("fig-photos-rotation", "fig-rotation"),
         "imagenet/rotation",
     ),
     Claim(
@@ -314,11 +314,7 @@ CLAIMS = (
         "transformations and directions. Networks that learned from other pictures are the "
         "control.",
         _agree,
-        (
-            "fig-photos-comparison",
-            "fig-photos-comparison-squeezenet-alexnet",
-            "fig-photos-comparison-squeezenet-resnet",
-        ),
+        ("fig-photos-correlations",),
         "photos/photographs",
     ),
     Claim(
@@ -331,10 +327,10 @@ CLAIMS = (
         "our reading and moves thresholds, some by much: see the figures of controls.",
         _each(screened.halved_together),
         (
-            *("fig-photos-rotation-alexnet-accuracy", "fig-rotation-accuracy", "fig-zoom-accuracy"),
+            *("fig-photos-rotation", "fig-rotation", "fig-zoom"),
             *("fig-photos-controls-alexnet", "fig-photos-controls-resnet", "fig-controls"),
         ),
-        "photos/alexnet_photos/appendix",
+        "photos/appendix",
     ),
     Claim(
         "no-information-loss",
@@ -390,8 +386,8 @@ CLAIMS = (
         "How many predictions are wrong beyond the threshold *half* of their class, up to the end "
         "of the sweep? Where it is not reached there is no beyond.",
         _each(screened.wrong_beyond),
-        ("fig-photos-noise-alexnet-accuracy", "fig-noise-accuracy"),
-        "photos/alexnet_photos/appendix",
+        ("fig-photos-noise", "fig-noise"),
+        "photos/appendix",
     ),
 )
 

@@ -141,8 +141,8 @@ class Profile(_Strict):
     transformers: Transformers | None = None  # of Invariant Transformer Nets
     gates: Gates | None = None  # of those that hold this or that
     notebooks: Names | None = None  # that `itn figures` runs for it; None: all that apply
-    each_network: bool = False  # notebooks that take a network run for each, not for the first
-    more_networks: dict[str, Names] = {}  # beside the first, and which notebooks run for each
+    # Notebooks that take one network run for each, not for the first; some take all at once.
+    each_network: bool = False
     # Its screenings are archived category by category, and figures show those that are there.
     by_category: bool = False
     worst_case: WorstCase | None = None
@@ -164,6 +164,7 @@ class FigureParameters(_Strict):
     seed: Annotated[int, pydantic.Field(ge=0)] | None = None
     limit: Annotated[int, pydantic.Field(ge=1)] | None = None
     arithmetic: Literal["bfloat16", "float16"] | None = None  # None: float32
+    example: str | None = None  # picture that is shown at the thresholds, see `itn.study.views`
 
 
 class DistanceParameters(FigureParameters):
@@ -270,7 +271,6 @@ def load_profile(name: str) -> Profile:
     for kind, chosen, possible in (
         ("fill", (profile.fill,), FILLS),
         ("highlight", profile.highlights or (), profile.classes),
-        ("network", tuple(profile.more_networks), profile.networks),
         *(("class", members, profile.classes) for members in profile.groups.values()),
         (
             "class",

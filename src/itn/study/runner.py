@@ -38,6 +38,7 @@ ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 # Begun last, they would end alone.
 LONG = ("learned_variations", "calibration", "learned_training", "appendix")
 MOST_AT_ONCE = 4  # a kernel takes about 1 GB; one more than there are cores, since kernels wait
+TOGETHER = "together"  # tags the parameters of a notebook that shows a profile's networks at once
 NEED = "needs-"  # begins the tags, beside ``parameters``, that say what a profile has to have
 
 _kernels: set[Any] = set()  # the managers of those that run
@@ -93,7 +94,7 @@ def _runs(folder: Path, profile: str, only: str | None) -> Iterator[Run]:
         if lacking and settings.notebooks is None:
             Progress.write(f"{profile}/{name}: passed over, needs {lacking}")
             continue
-        for network in _networks(settings, name, cell):
+        for network in _networks(settings, cell):
             path = Path(network, name)
             yield Run(
                 Path(profile, path).as_posix(),
@@ -105,11 +106,12 @@ def _runs(folder: Path, profile: str, only: str | None) -> Iterator[Run]:
             )
 
 
-def _networks(settings: Profile, name: str, cell: Any) -> Sequence[str]:
-    """List the networks that a notebook runs for; "" stands for the first of the profile."""
-    if settings.each_network and re.search(r"^network\b", cell.source, re.MULTILINE):
+def _networks(settings: Profile, cell: Any) -> Sequence[str]:
+    """List the networks that a notebook runs for; "" leaves the choice to the notebook."""
+    alone = TOGETHER not in cell.metadata.get("tags", ())
+    if settings.each_network and alone and re.search(r"^network\b", cell.source, re.MULTILINE):
         return settings.networks
-    return ["", *(network for network, own in settings.more_networks.items() if name in own)]
+    return [""]
 
 
 def _looking(settings: Profile, network: str, cell: Any) -> Sequence[str]:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from itn.study.archive import (
     Request,
     differences,
     digest_of,
+    find_archived,
     make,
     obtain,
     recipe_of,
@@ -241,3 +242,29 @@ def highlighted(screening: xr.Dataset, parameters: FigureParameters) -> xr.Datas
         return screening
     highlights = load_profile(parameters.profile).highlights
     return screening if highlights is None else select_categories(screening, highlights)
+
+
+def obtain_screenings(parameters: FigureParameters, transformation: str) -> dict[str, xr.Dataset]:
+    """Obtain the screening of a profile's first network, and of its others where it is archived.
+
+    Of the network alone that parameters name.
+    """
+    names = load_profile(parameters.profile).networks
+    first, *others = names if parameters.network is None else [parameters.network]
+    found = {first: obtain_screening(_of(parameters, first), transformation)}
+    for name in others:
+        asked = as_archived(_of(parameters, name), transformation)
+        if find_archived(screening_request(asked, transformation)) is not None:
+            found[name] = obtain_screening(asked, transformation)
+    return found
+
+
+def _of(parameters: FigureParameters, network: str) -> FigureParameters:
+    return parameters.model_copy(update={"network": network})
+
+
+def by_network(*screenings: Mapping[str, xr.Dataset]) -> dict[str, list[xr.Dataset]]:
+    """Sort screenings by several transformations by the networks of which there are all."""
+    first, *others = screenings
+    names = [name for name in first if all(name in each for each in others)]
+    return {name: [each[name] for each in screenings] for name in names}

@@ -1,7 +1,8 @@
 """What a page says of a screening in words and numbers."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from itn.thresholds import (
 )
 from itn.transformations import Transformation, find_transformation
 
+Screened = TypeVar("Screened")
 MARK = " ‡"  # of a threshold that gains from a sink
 NAMED = 5  # of the pictures that were left out
 
@@ -47,6 +49,13 @@ def threshold_table(screening: xr.Dataset) -> pd.DataFrame:
         ]
     table.index = pd.Index(screening.category.values, name="category")
     return table
+
+
+def of_each(
+    tabulate: Callable[[Screened], pd.DataFrame], screenings: Mapping[str, Screened]
+) -> pd.DataFrame:
+    """Put the tables of several networks below each other; the first index level names them."""
+    return pd.concat({name: tabulate(one) for name, one in screenings.items()}, names=["network"])
 
 
 def threshold_summary(screening: xr.Dataset) -> pd.DataFrame:
@@ -92,6 +101,14 @@ def threshold_overview(
         row["median, half"] = threshold_summary(screening).loc["half_up", "median"]
         rows[screening.attrs["transformation"]] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("transformation")
+
+
+def lost_table(screenings: Sequence[xr.Dataset]) -> pd.DataFrame:
+    """Count for each transformation the classes that lose half of their accuracy either way."""
+    found = [thresholds(one, resamples=0).status.sel(criterion="half") for one in screenings]
+    lost = [int((status == REACHED).any("direction").sum()) for status in found]
+    names = [screening.attrs["transformation"] for screening in screenings]
+    return pd.DataFrame({"lost": lost}, index=pd.Index(names, name="transformation"))
 
 
 def rotation_table(screening: xr.Dataset) -> pd.DataFrame:
@@ -176,6 +193,11 @@ def describe(screening: xr.Dataset) -> str:
         f"seed {attrs['seed']}, {attrs.get('origin', 'computed')} with {attrs['versions']} "
         f"on {attrs['device']}"
     )
+
+
+def describe_all(screenings: Mapping[str, xr.Dataset]) -> list[str]:
+    """Say of each screening in one line which network looked at what, see `describe`."""
+    return [describe(screening) for screening in screenings.values()]
 
 
 def _screened(screening: xr.Dataset) -> Iterator[tuple[str, str, xr.Dataset]]:
