@@ -36,7 +36,8 @@ controls = study.obtain_controls(parameters)
 # Accuracy of all pictures; the band is the 95 % Clopper–Pearson interval of the screening.
 
 # %%
-study.show_figure(study.plot_controls(controls), "controls")
+narrow = study.plot_controls(controls, columns=1)
+study.show_figure(study.plot_controls(controls), "controls", narrow)
 
 # %% [markdown]
 # The magnitude at which half of the accuracy is lost, with its 95 % interval over pictures.

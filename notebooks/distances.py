@@ -19,9 +19,9 @@
 # At which distance from the original does each transformation lose a class? Degrees, factors and
 # standard deviations are told in the root mean square (RMS) change of a picture's values.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "together"]
 profile: str = None  # a file in profiles/; None: phantom, or the first with the classes
-network: str = None  # name of a classifier; None: the profile's first
+network: str = None  # name of a classifier; None: the profile's, as far as they are archived
 pictures: str = None  # a data set, or a folder of class folders; None: the profile's
 classes: list[str] = None  # classes to show; None: all of the profile's
 fill: str = None  # outside a picture: zeros, edge, reflect or mean; None: the profile's
@@ -34,44 +34,43 @@ intervals: bool = False  # whether the 95 % interval stands in each cell of the 
 from itn import study
 
 parameters = study.read_parameters(globals(), study.DistanceParameters)
-screenings = study.screenings_by_name(parameters)
-distances = study.obtain_distances(parameters)
+networks = study.put_on_one_axis(parameters)
 
 # %% [markdown]
-# How far the pictures of each class are from the originals where the class is lost. Hatched, with
-# ≥: it is not lost within the sweep, in which its pictures get as far as that. ‡: on the way more
-# than a tenth of the pictures of other classes are taken for it.
+# How far the pictures of each class are from the originals where the class is lost, in per cent of
+# the full range. Hatched: it is not lost within the sweep, in which its pictures get as far as
+# that. ‡: on the way more than a tenth of the pictures of other classes are taken for it.
 
 # %%
-table = study.distance_table(screenings, distances, parameters.criterion)
-ranking = study.rank_transformations(table, screenings, distances, parameters.criterion)
-figure = study.plot_distances(table, ranking, parameters.intervals)
-study.show_figure(figure, "distances")
+wide = study.plot_distances(networks, parameters.intervals)
+narrow = study.plot_distances(networks, parameters.intervals, across=6)
+study.show_figure(wide, "distances", narrow)
 
 # %% [markdown]
 # Each threshold in its own unit and as a distance, both with their 95 % intervals. A distance
 # *returns* where it has been greater on the way.
 
 # %%
-each = table.set_index(["class", "transformation", "direction"])
-study.save_table(each, "distances")
+study.save_table(study.of_each(study.OneAxis.each, networks), "distances")
 
 # %% [markdown]
 # Transformations in the order of the distance at which the median class is lost, with its 95 %
 # interval over classes and pictures. Arrows: growing and falling magnitude.
 
 # %%
-study.show_figure(study.plot_ranking(ranking, distances.apart), "ranking")
+wide = study.plot_ranking(networks)
+study.show_figure(wide, "ranking", study.plot_ranking(networks, inside=True))
 
 # %%
-study.save_table(study.ranking_texts(ranking), "ranking")
+study.save_table(study.of_each(study.OneAxis.texts, networks), "ranking")
 
 # %%
+ranking = study.of_each(study.OneAxis.ranks, networks)
 told = ["blur_up", "noise_up", "rotation_up", "translation_x_up"]
-study.glue_table(ranking, ["median", "low", "high"], rows=told)
-study.glue_table(ranking, ["lost", "classes"], rows=["brightness_up"])
+study.glue_networks(ranking, ["median", "low", "high"], rows=told)
+study.glue_networks(ranking, ["lost", "classes"], rows=["brightness_up"])
 
 # %%
-summary = study.distance_summary(table, distances)
-study.glue_table(summary)
+summary = study.of_each(study.OneAxis.summary, networks)
+study.glue_networks(summary)
 summary

@@ -44,7 +44,8 @@ study.glue_table(untouched.iloc[:1], ["pictures"])
 # Clopper–Pearson intervals.
 
 # %%
-study.show_figure(study.plot_many_classes(screenings), "many_classes")
+narrow = study.plot_many_classes(screenings, columns=1)
+study.show_figure(study.plot_many_classes(screenings), "many_classes", narrow)
 
 # %% [markdown]
 # Where half of the accuracy untouched is lost, with 95 % intervals from pictures drawn again:

@@ -116,22 +116,11 @@ farther = {"first": f"{first} farther", "second": f"{second} farther"}
 study.save_table(table.rename(columns=farther | {"equal": "as good as equal"}), "differences")
 
 # %% [markdown]
-# One marker per class and direction. Hollow: not reached within the sweep by one network or both;
-# drawn at the end of the sweep. ρ is Spearman's rank correlation with its interval, in which all
-# that were not reached share the last rank, n the number of classes.
+# The rank correlations with their intervals, and below them their median:
 
 # %%
-figure = study.plot_threshold_pairs(found[first, second], first, second)
-study.show_figure(figure, "comparison")
-
-# %%
-other = "squeezenet"
-figure = study.plot_threshold_pairs(found[first, other], first, other)
-study.show_figure(figure, "comparison_squeezenet_first")
-
-# %%
-figure = study.plot_threshold_pairs(found[second, other], second, other)
-study.show_figure(figure, "comparison_squeezenet_second")
+wide = study.plot_correlations(found)
+study.show_figure(wide, "correlations", study.plot_correlations(found, inside=True))
 
 # %% [markdown]
 # Do classes differ? Tests of the ranks of their pictures' tolerances, corrected for their number.
@@ -154,7 +143,8 @@ pairs[pairs.different].sort_values("p").head(10)
 # How many pictures of each class survive how much noise, and the median of what they tolerate:
 
 # %%
-study.show_figure(study.plot_survivals(screenings, "noise"), "survival")
+narrow = study.plot_survivals(screenings, "noise", columns=1)
+study.show_figure(study.plot_survivals(screenings, "noise"), "survival", narrow)
 
 # %%
 study.save_table(study.tolerance_table(screenings, "noise"), "tolerances")
@@ -177,7 +167,8 @@ study.glue_table(sinks.xs("all", level="transformation"), ["not reached", "gain"
 
 # %%
 turned = study.turned_groups(parameters)
-study.show_figure(study.plot_turned_groups(turned), "symmetry_groups")
+narrow = study.plot_turned_groups(turned, columns=1)
+study.show_figure(study.plot_turned_groups(turned), "symmetry_groups", narrow)
 
 # %% [markdown]
 # *Kept* is the mean over all angles, *kept_180* that after half a turn.

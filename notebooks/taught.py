@@ -32,7 +32,8 @@ parameters = study.read_parameters(globals())
 
 # %%
 screenings = study.taught_screenings(parameters)
-study.show_figure(study.plot_taught(screenings), "taught")
+narrow = study.plot_taught(screenings, columns=1)
+study.show_figure(study.plot_taught(screenings), "taught", narrow)
 
 # %%
 taught = study.taught_table(screenings)

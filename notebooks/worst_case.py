@@ -33,7 +33,8 @@ parameters = study.read_parameters(globals())
 
 # %%
 found = study.obtain_worst_cases(parameters)
-study.show_figure(study.plot_worst_case(found), "worst_case")
+narrow = study.plot_worst_case(found, columns=1)
+study.show_figure(study.plot_worst_case(found), "worst_case", narrow)
 
 # %% [markdown]
 # One row for each search. *mean*: accuracy over the ranges. *worst*: accuracy when each picture is

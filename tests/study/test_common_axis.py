@@ -7,6 +7,7 @@ import xarray as xr
 from lost_pictures import of_limits
 
 from itn.study.common_axis import (
+    OneAxis,
     class_distances,
     distance_summary,
     distance_table,
@@ -182,26 +183,43 @@ def test_classes_are_ordered_by_their_ranks():
     assert order_classes(TABLE) == ["c", "b", "a"]
 
 
+def cells(axes):
+    """Return what is written in cells, by column and row."""
+    return {(text.get_position()[0] // 1, text.get_position()[1] // 1): text.get_text()
+            for text in axes.texts}  # fmt: skip
+
+
 def test_each_threshold_is_a_cell():
     ranking = pd.DataFrame(index=pd.MultiIndex.from_tuples([("zoom", "down"), ("noise", "up")]))
-    axes = plot_distances(TABLE, ranking).axes[0]
-    texts = {(text.get_position()[0] // 1, text.get_position()[1] // 1): text.get_text()
-             for text in axes.texts}  # fmt: skip
-    assert texts == {
-        (1, 2): "0.10", (1, 1): "0.20‡", (1, 0): "≥0.90", (0, 2): "0.30", (0, 1): "≥0.20"
-    }  # fmt: skip
+    one = OneAxis(xr.Dataset(), TABLE, ranking)
+    axes = plot_distances({"net": one}).axes[0]
+    assert cells(axes) == {(1, 2): "10", (1, 1): "20‡", (1, 0): "", (0, 2): "30", (0, 1): ""}
     assert [each.get_text() for each in axes.get_xticklabels()] == ["zoom ↓", "noise ↑"]
     assert [each.get_text() for each in axes.get_yticklabels()] == ["c", "b", "a"]
     hatched = {patch.get_xy() for patch in axes.patches if patch.get_hatch()}
     assert hatched == {(1, 0), (0, 1)}
-    with_intervals = plot_distances(TABLE, ranking, intervals=True).axes[0].texts
-    assert with_intervals[0].get_text() == "0.10\n≥0.05"
+    with_intervals = plot_distances({"net": one}, intervals=True).axes[0].texts
+    assert with_intervals[0].get_text() == "10\n≥5"
+
+
+def test_columns_that_find_no_room_stand_below_and_networks_after_each_other():
+    ranking = pd.DataFrame(index=pd.MultiIndex.from_tuples([("zoom", "down"), ("noise", "up")]))
+    one = OneAxis(xr.Dataset(), TABLE, ranking)
+    other = OneAxis(xr.Dataset(), TABLE.assign(distance=TABLE.distance / 2), ranking[::-1])
+    zoomed, noisy, second_zoomed, second_noisy, _ = plot_distances(
+        {"first": one, "second": other}, across=1
+    ).axes
+    assert cells(zoomed) == {(0, 2): "30", (0, 1): ""}
+    assert cells(noisy) == {(0, 2): "10", (0, 1): "20‡", (0, 0): ""}
+    assert cells(second_zoomed) == {(0, 2): "15", (0, 1): ""}
+    assert cells(second_noisy) == {(0, 2): "5", (0, 1): "10‡", (0, 0): ""}
 
 
 def test_ranks_are_drawn_with_arrows_where_they_are_open(known):
     screenings, distances, table = known
     ranking = rank_transformations(table, screenings, distances, resamples=100)
-    axes = plot_ranking(ranking, distances.apart).axes[0]
+    one = OneAxis(distances, table, ranking)
+    axes, legend = plot_ranking({"net": one}).axes
     assert [each.get_text() for each in axes.get_yticklabels()] == [
         "noise ↑", "brightness ↑", "gray ↑"
     ]  # fmt: skip
@@ -209,8 +227,28 @@ def test_ranks_are_drawn_with_arrows_where_they_are_open(known):
     assert arrows == [2]
     hollow = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
     assert [line.get_xdata()[0] for line in hollow] == [ranking["median"].iloc[2]]
-    assert "two different pictures: 0.30" in {text.get_text() for text in axes.texts}
+    said = [text.get_text() for text in legend.get_legend().get_texts()]
+    assert "two different pictures: 0.30" in said
     assert [text.get_text() for text in axes.texts][-1] == "0 of 12"
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_two_networks_are_ranked_beside_each_other(known, inside):
+    """In the order of the first, the second below it in each row."""
+    screenings, distances, table = known
+    ranking = rank_transformations(table, screenings, distances, resamples=100)
+    farther = ranking.assign(median=2 * ranking["median"])[::-1]
+    networks = {
+        "one": OneAxis(distances, table, ranking),
+        "two": OneAxis(distances, table, farther),
+    }
+    axes, _ = plot_ranking(networks, inside).axes
+    drawn = {line.get_ydata()[0]: line.get_xdata()[0] for line in axes.lines
+             if line.get_marker() in {style["marker"] for style in KINDS.values()}}  # fmt: skip
+    places = sorted(drawn)
+    assert [int(np.floor(place + 0.5)) for place in places] == [0, 0, 1, 1, 2, 2]
+    for median, own, other in zip(ranking["median"], places[::2], places[1::2], strict=True):
+        assert drawn[own] == median and drawn[other] == 2 * median
 
 
 def test_kinds_are_what_transformations_do():

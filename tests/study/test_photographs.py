@@ -2,48 +2,42 @@
 
 import numpy as np
 import pytest
-from known_screenings import FIRST, SECOND, known_pairs, screening
+from known_screenings import FIRST, RHO_DOWN, RHO_UP, SECOND, screening
 
 from itn.comparison import compare
 from itn.messages import UsageError
-from itn.study.photographs import plot_threshold_pairs, sink_table
+from itn.study.photographs import plot_correlations, sink_table
 
 
-def test_figure_shows_every_pair_and_its_correlation():
+@pytest.mark.parametrize("inside", [False, True])
+def test_figure_shows_every_correlation_with_its_interval_and_the_median(inside):
     found = compare(screening(FIRST), screening(SECOND))
-    (axes,) = plot_threshold_pairs([found], "one", "other").axes
-    drawn = {
-        (line.get_marker(), line.get_markerfacecolor() == "none", *np.round(point, 9).tolist())
-        for line in axes.lines
-        for point in line.get_xydata()
-    }
-    markers = {"up": "^", "down": "v"}
-    assert drawn == {
-        (markers[direction], lost or other_lost, first, second)
-        for (direction, _), (first, second, lost, other_lost) in known_pairs()
-    }
-    low, high = (found[f"correlation_{end}"].sel(direction="up").item() for end in ("low", "high"))
-    texts = {text.get_text() for text in axes.texts}
-    assert f"up: ρ = 0.94 ({low:.2f} to {high:.2f}), n = 6".replace("-", "−") in texts
-    assert any(text.startswith("down: ρ = 0.14 (") for text in texts) and len(texts) == 2
+    itself = compare(screening(FIRST), screening(FIRST))
+    both = {("one", "other"): [found], ("one", "one"): [itself]}
+    axes, _ = plot_correlations(both, inside).axes
+    drawn = [line.get_xdata() for line in axes.lines]
+    for direction in ("down", "up"):
+        one = found.sel(direction=direction)
+        low, high = one.correlation_low.item(), one.correlation_high.item()
+        assert any(len(xs) == 2 and list(xs) == [low, high] for xs in drawn)
+        assert any(list(xs) == [one.correlation.item()] for xs in drawn)
+    assert sum(list(xs) == [pytest.approx(1)] for xs in drawn) == 3  # with itself, and the median
+    middle = (RHO_UP + RHO_DOWN) / 2
+    assert sum(list(xs) == [pytest.approx(middle)] for xs in drawn) == 1
+    names = axes.texts if inside else axes.get_yticklabels()
+    assert [each.get_text() for each in names] == ["brightness ↓", "brightness ↑", "median"]
 
 
-def test_the_figure_writes_factors_and_names_as_they_are():
-    factors = 2.0 ** np.arange(-4, 5)
-    one = screening(FIRST).isel(magnitude=slice(0, 9)).assign_coords(magnitude=factors)
-    one = one.assign_attrs(transformation="zoom", identity=1.0)
-    figure = plot_threshold_pairs([compare(one, one, resamples=0)], "my$1$", "a_b^$")
-    (axes,) = figure.axes
-    figure.draw_without_rendering()
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("my$1$", "a b^$")
-    for axis in (axes.xaxis, axes.yaxis):
-        assert not axis.label.get_parse_math()
-        assert not any("$" in label.get_text() for label in axis.get_ticklabels())
+def test_rows_go_down_in_the_order_of_networks():
+    same = compare(screening(FIRST), screening(FIRST), resamples=0)
+    axes, _ = plot_correlations({("a", "b"): [same], ("a", "c"): [same]}).axes
+    places = [line.get_ydata()[0] for line in axes.lines if line.get_marker() in ("o", "s")]
+    assert np.allclose(sorted(places), np.repeat([0, 1, 2], 2) + np.tile([-0.25, 0.25], 3))
 
 
 def test_networks_without_a_shared_class_draw_nothing():
-    with pytest.raises(UsageError, match=r"^nothing to draw: one and two share no class"):
-        plot_threshold_pairs([], "one", "two")
+    with pytest.raises(UsageError, match=r"^nothing to draw: no two networks"):
+        plot_correlations({("one", "two"): []})
 
 
 def test_sinks_are_counted_among_what_is_not_reached():

@@ -17,7 +17,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 from scipy import stats
 
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, format_magnitude, panels, plot_survival
+from itn.plots import NAMED_SIZE, format_magnitude, head, panels, plot_survival
+from itn.study.main_figures import with_titles
 from itn.study.pages import MISSING
 from itn.study.titles import title
 from itn.thresholds import DIRECTIONS, NOT_REACHED
@@ -118,15 +119,16 @@ def tolerance_table(
     return pd.DataFrame(columns).reindex(list(order)).fillna(MISSING).rename_axis("class")
 
 
-def plot_survivals(screenings: Mapping[str, Sequence[xr.Dataset]], name: str) -> Figure:
-    """Draw, one network below the other, how many pictures of each class survive how far."""
-    size = (2 * PANEL_WIDTH, PANEL_HEIGHT)
-    with panels(len(screenings), columns=1, size=size) as (figure, grid):
+def plot_survivals(
+    screenings: Mapping[str, Sequence[xr.Dataset]], name: str, columns: int = 2
+) -> Figure:
+    """Draw, one panel for each network, how many pictures of each class survive how far."""
+    with panels(len(screenings), columns, NAMED_SIZE, named=True) as (figure, grid):
         for axes, (network, screening) in zip(
-            grid[:, 0], _under(screenings, name).items(), strict=True
+            grid.flat, _under(screenings, name).items(), strict=False
         ):
-            plot_survival(screening, ax=axes)
-            axes.set_title(title(network))
+            plot_survival(with_titles(screening), ax=axes)
+            head(axes, title(network))
     return figure
 
 

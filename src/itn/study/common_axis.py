@@ -19,8 +19,9 @@ from scipy.stats import rankdata
 from itn.comparison import bias_corrected
 from itn.plots import format_magnitude
 from itn.sinks import GAINS, gained
-from itn.study.profiles import FigureParameters
-from itn.study.screenings import obtain_screening
+from itn.study.distances import obtain_distances
+from itn.study.profiles import DistanceParameters
+from itn.study.screenings import by_network, obtain_screenings
 from itn.threshold_intervals import MISSED, crossings_of, draw_pictures
 from itn.thresholds import DIRECTIONS, NOT_REACHED, REACHED, pictures_of, thresholds
 from itn.transformations import TRANSFORMATIONS, even, find_transformation, sides, unrolled
@@ -32,9 +33,41 @@ BEYOND = 1e6  # stands for what is farther than every number, where quantiles ar
 SHRINKS = 0.01  # of a distance: by less it does not count as coming back
 
 
-def screenings_by_name(parameters: FigureParameters) -> dict[str, xr.Dataset]:
-    """Obtain the screenings of a network by all transformations."""
-    return {name: obtain_screening(parameters, name) for name in TRANSFORMATIONS}
+class OneAxis(NamedTuple):
+    """The thresholds of a network by all transformations, put on one axis."""
+
+    distances: xr.Dataset  # of the pictures that it looked at, see `itn.study.distances`
+    table: pd.DataFrame  # see `distance_table`
+    ranking: pd.DataFrame  # see `rank_transformations`
+
+    def each(self) -> pd.DataFrame:
+        """Tabulate each threshold."""
+        return self.table.set_index(["class", *KEYS])
+
+    def ranks(self) -> pd.DataFrame:
+        """Tabulate transformations in their order."""
+        return self.ranking
+
+    def texts(self) -> pd.DataFrame:
+        """Write that order as a page shows it."""
+        return ranking_texts(self.ranking)
+
+    def summary(self) -> pd.DataFrame:
+        """Count the thresholds."""
+        return distance_summary(self.table, self.distances)
+
+
+def put_on_one_axis(parameters: DistanceParameters) -> dict[str, OneAxis]:
+    """Obtain screenings and distances, and rank transformations, for each network."""
+    found = by_network(*(obtain_screenings(parameters, name) for name in TRANSFORMATIONS))
+    criterion, on_axis = parameters.criterion, {}
+    for network, screenings in found.items():
+        distances = obtain_distances(parameters.model_copy(update={"network": network}))
+        named = dict(zip(TRANSFORMATIONS, screenings, strict=True))
+        table = distance_table(named, distances, criterion)
+        ranking = rank_transformations(table, named, distances, criterion)
+        on_axis[network] = OneAxis(distances, table, ranking)
+    return on_axis
 
 
 class Side(NamedTuple):

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from itn.comparison import compare
 from itn.messages import unknown
-from itn.plots import RIVAL_STYLES, TRUE_STYLE, draw_axes, draw_share, panels
+from itn.plots import PANEL_WIDTH, RIVAL_STYLES, TRUE_STYLE, draw_axes, draw_share, panels
 from itn.study.claim_measures import ENDS, outward, resampled
 from itn.study.controls import CLIPPED, SCREENED, THERE_AND_BACK, obtain_controls
 from itn.study.profiles import FigureParameters, load_profile
@@ -120,9 +120,9 @@ def control_summary(table: pd.DataFrame) -> pd.DataFrame:
     return counts.join(grouped[["pictures", "kept", "lowest"]].min())
 
 
-def plot_controls(controls: dict[str, xr.Dataset]) -> Figure:
+def plot_controls(controls: dict[str, xr.Dataset], columns: int = 2) -> Figure:
     """Draw the accuracy of the screening, with its interval, and of each control as a thin line."""
-    with panels(len(controls), 3, (3.2, 2.4), sharey=True) as (figure, grid):
+    with panels(len(controls), columns, (PANEL_WIDTH, 2.3), sharey=True) as (figure, grid):
         handles: dict[str, Any] = {}
         for axes, (name, of) in zip(grid.flat, controls.items(), strict=False):
             magnitude = of.magnitude.values
@@ -143,9 +143,7 @@ def plot_controls(controls: dict[str, xr.Dataset]) -> Figure:
             handles |= dict(zip(labels, drawn, strict=True))
         for axes in grid[:, 0]:
             axes.set_ylabel("accuracy")
-        figure.legend(
-            handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles)
-        )
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
     return figure
 
 

@@ -1,11 +1,13 @@
 """Figures of thresholds on one axis: class × transformation, and transformations in their order."""
 
+import textwrap
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, to_rgb
@@ -13,16 +15,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from itn.plots import factor_ticks, panels
-from itn.study.common_axis import KEYS, order_classes
+from itn.plots import PANEL_WIDTH, factor_ticks
+from itn.study.common_axis import KEYS, OneAxis, order_classes
+from itn.study.main_figures import NETWORK_STYLES
+from itn.study.sheets import Sheet, name_rows, sheet
 from itn.study.titles import title
 from itn.transformations import GRAY_WEIGHTS, Motion, Recoloring, find_transformation
 
 AXIS = "RMS distance from the original, full range = 1"
+PERCENT = "RMS distance from the original, % of the full range"
 ARROWS = {"up": "↑", "down": "↓"}
 NEAREST, FARTHEST = 1 / 16, 1 / 2  # ends of the color scale; beyond, it is the same color
-CELL_WIDTH, CELL_HEIGHT = 0.43, 0.21  # inches
-ROW_HEIGHT = 0.24  # inches, of a ranked transformation
+NAMES, UNDER = 1.35, 2.05  # inches for the names of classes, and for those of transformations
+CELL, CELL_WITH_INTERVAL = (0.26, 0.2), (0.62, 0.36)  # inches
+BAR = 0.12  # inches, of the color scale
+LABEL, COUNTS = 2.1, 0.75  # inches beside a ranking: transformations, and how many are lost
+ROW, ABOVE = 0.24, 0.2  # inches, of a ranked transformation for each network, and of its name
 NOT_LOST, HATCH = "#FFFFFF", "#CCCCCC"
 KINDS: dict[str, dict[str, Any]] = {
     "moves pixels": {"color": "#0072B2", "marker": "o"},
@@ -31,40 +39,56 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def plot_distances(table: pd.DataFrame, ranking: pd.DataFrame, intervals: bool = False) -> Figure:
+def plot_distances(
+    on_axis: Mapping[str, OneAxis], intervals: bool = False, across: int | None = None
+) -> Figure:
     """Draw how far each class may be changed by each transformation, on one axis.
 
-    Of a `distance_table` and its ranking. Classes that are kept farthest come first, from above,
-    and transformations that are lost nearest, from the left. Hatched, with ≥: not lost within the
-    sweep, in which the pictures get as far as that. With ``intervals``, the 95 % interval stands
-    below each number.
+    For each network; numbers are per cent of the full range. Classes that are kept farthest come
+    first, from above, and transformations that are lost nearest, from the left, in the order of
+    the first network. Hatched: not lost within the sweep, in which the pictures get as far as
+    that. With ``intervals``, the 95 % interval stands below each number. So many transformations
+    stand side by side as ``across`` says, all by default.
     """
-    classes, columns = order_classes(table), ranking.index.tolist()
-    width = CELL_WIDTH * len(columns)
-    height = CELL_HEIGHT * (2 if intervals else 1) * len(classes)
+    first = next(iter(on_axis.values()))
+    classes, columns = order_classes(first.table), first.ranking.index.tolist()
+    across = across or len(columns)
+    wide, high = CELL_WITH_INTERVAL if intervals else CELL
     norm, colors = LogNorm(NEAREST, FARTHEST), mpl.colormaps["cividis"]
-    with panels(1, size=(width + 2.2, height + 1.5)) as (figure, grid):
-        axes = grid[0, 0]
-        for _, row in table.iterrows():
-            place = columns.index((row["transformation"], row["direction"]))
-            at = place, classes.index(row["class"])
-            color = NOT_LOST if row["censored"] else colors(norm(row["distance"]))
-            _draw_cell(axes, row, at, color, intervals)
-        axes.set_xlim(0, len(columns))
-        axes.set_ylim(len(classes), 0)
-        axes.set_xticks(np.arange(len(columns)) + 0.5, [_name(*each) for each in columns])
-        axes.set_yticks(np.arange(len(classes)) + 0.5, [title(each) for each in classes])
-        axes.tick_params(length=0, labelsize=8)
-        axes.tick_params(axis="x", labelrotation=90)
-        for spine in axes.spines.values():
-            spine.set_visible(False)
-        bar = figure.colorbar(
-            ScalarMappable(norm, colors), ax=axes, extend="both", fraction=0.02, pad=0.01
+    with sheet(NAMES + across * wide + 0.05) as made:
+        for network, one in on_axis.items():
+            made.heading(title(network))
+            for start in range(0, len(columns), across):
+                shown = columns[start : start + across]
+                right = 0.05 + (across - len(shown)) * wide
+                axes = made.panel(high * len(classes), NAMES, right, UNDER)
+                for _, row in one.table.iterrows():
+                    key = (row["transformation"], row["direction"])
+                    if key not in shown or row["class"] not in classes:
+                        continue
+                    at = shown.index(key), classes.index(row["class"])
+                    color = NOT_LOST if row["censored"] else colors(norm(row["distance"]))
+                    _draw_cell(axes, row, at, color, intervals)
+                _label_cells(axes, shown, classes)
+        bar = made.panel(BAR, right=0.3, below=0.5)
+        made.figure.colorbar(
+            ScalarMappable(norm, colors), cax=bar, orientation="horizontal", extend="both"
         )
-        bar.set_label("RMS distance")
-        bar.ax.yaxis.set_major_locator(mpl.ticker.LogLocator(base=2))
-        factor_ticks(bar.ax.yaxis)
-    return figure
+        bar.set_xlabel(textwrap.fill(PERCENT, 28 if across < len(columns) else 60))
+        bar.set_xticks([1 / 16, 1 / 8, 1 / 4, 1 / 2], ["6", "12", "25", "50"])
+        bar.minorticks_off()
+    return made.figure
+
+
+def _label_cells(axes: Axes, columns: Sequence[tuple[str, str]], classes: Sequence[str]) -> None:
+    axes.set_xlim(0, len(columns))
+    axes.set_ylim(len(classes), 0)
+    axes.set_xticks(np.arange(len(columns)) + 0.5, [_name(*each) for each in columns])
+    axes.set_yticks(np.arange(len(classes)) + 0.5, [title(each) for each in classes])
+    axes.tick_params(length=0)
+    axes.tick_params(axis="x", labelrotation=90)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
 
 
 def _draw_cell(
@@ -78,55 +102,90 @@ def _draw_cell(
     axes.add_patch(Rectangle(at, 1, 1, facecolor=color, edgecolor="white", linewidth=0.5))
     if row["censored"]:
         axes.add_patch(Rectangle(at, 1, 1, fill=False, hatch="////", edgecolor=HATCH, linewidth=0))
-    text = distance_text(row["distance"], row["censored"]) + ("‡" if row["gains"] else "")
+    number = percent_text(row["distance"]) if intervals or not row["censored"] else ""
+    text = number + ("‡" if row["gains"] else "")
     if intervals:
         text = f"{text}\n{_interval(row['distance low'], row['distance high'])}".rstrip()
     axes.text(
-        at[0] + 0.5, at[1] + 0.52, text, color="#000000" if light else "#FFFFFF", fontsize=6,
-        ha="center", va="center", linespacing=1.3,
+        at[0] + 0.5, at[1] + 0.52, text, color="#000000" if light else "#FFFFFF",
+        ha="center", va="center", linespacing=1.1,
     )  # fmt: skip
 
 
-def plot_ranking(ranking: pd.DataFrame, apart: xr.DataArray) -> Figure:
+def plot_ranking(on_axis: Mapping[str, OneAxis], inside: bool = False) -> Figure:
     """Draw the distance at which transformations lose the median class, the nearest on top.
 
-    With its 95 % interval; an arrow leads to what is not known to end. Hollow: most classes are
-    not lost as far as was looked. The line is the median distance between two pictures.
+    In the order of the first network, with 95 % intervals; an arrow leads to what is not known to
+    end. Hollow: most classes are not lost as far as was looked. The line is the median distance
+    between two pictures. Names are written ``inside`` where there is no room beside.
     """
-    with panels(1, size=(6.4, ROW_HEIGHT * len(ranking) + 1.2)) as (figure, grid):
-        axes = grid[0, 0]
-        ends = ranking[["median", "low", "high"]].replace(np.inf, np.nan).to_numpy()
-        low, high = np.nanmin(ends) / 1.3, np.nanmax(ends) * 1.5
-        between = float(apart.median())
+    first = next(iter(on_axis.values()))
+    rows = first.ranking.index.tolist()
+    left, width, high = (0.1, PANEL_WIDTH, ABOVE) if inside else (LABEL, 2 * PANEL_WIDTH, 0.0)
+    high += ROW * len(on_axis)
+    with sheet(width) as made:
+        axes = made.panel(high * len(rows), left, COUNTS, 0.55)
+        limits = _limits(on_axis)
+        between = float(first.distances.apart.median())
         if np.isfinite(between):
             axes.axvline(between, color="#777777", linewidth=1, linestyle="--", zorder=0)
-            axes.annotate(
-                f"two different pictures: {between:.2f}", (between, 1.01), ha="center",
-                xycoords=("data", "axes fraction"), fontsize=7, color="#555555",
-            )  # fmt: skip
-        axes.annotate("lost", (1.01, 1.01), xycoords="axes fraction", fontsize=7)
-        for place, (_, row) in enumerate(ranking.reset_index().iterrows()):
-            _draw_rank(axes, row, place, (low, high))
-        axes.set_yticks(range(len(ranking)), [_name(*each) for each in ranking.index])
-        axes.set_ylim(len(ranking) - 0.5, -0.5)
+        offsets = [0.0] if len(on_axis) == 1 else [-0.5 * ROW / high, 0.5 * ROW / high]
+        for (_, one), style, offset in zip(
+            on_axis.items(), cycle(NETWORK_STYLES), offsets, strict=False
+        ):
+            own = one.ranking.reset_index().set_index(KEYS, drop=False)
+            for place, key in enumerate(rows):
+                color = None if len(on_axis) == 1 else style["color"]
+                at = place + offset + (ABOVE / 2 / high if inside else 0)
+                _draw_rank(axes, own.loc[key], at, limits, color)
+        name_rows(axes, [_name(*each) for each in rows], inside, ABOVE / high)
         axes.set_xscale("log", base=2)
-        axes.set_xlim(low, high)
+        axes.set_xlim(*limits)
         factor_ticks(axes.xaxis)
-        axes.grid(axis="y", color="#DDDDDD", linewidth=0.5)
-        axes.set_axisbelow(True)
-        axes.set_xlabel(AXIS)
-        shown = [kind for kind in KINDS if kind in map(kind_of, ranking.index.unique(KEYS[0]))]
-        handles = [Line2D([], [], linestyle="", label=kind, **KINDS[kind]) for kind in shown]
+        axes.set_xlabel(textwrap.fill(AXIS, 28 if inside else 60))
+        _explain(made, on_axis, between, inside)
+    return made.figure
+
+
+def _limits(on_axis: Mapping[str, OneAxis]) -> tuple[float, float]:
+    """Return the ends of the axis, beyond all markers."""
+    both = pd.concat([one.ranking[["median", "low", "high"]] for one in on_axis.values()])
+    ends = both.replace(np.inf, np.nan).to_numpy()
+    return float(np.nanmin(ends) / 1.3), float(np.nanmax(ends) * 1.5)
+
+
+def _explain(made: Sheet, on_axis: Mapping[str, OneAxis], between: float, inside: bool) -> None:
+    """Say below the axes what markers, colors and the dashed line mean."""
+    names = [key[0] for key in next(iter(on_axis.values())).ranking.index]
+    several = len(on_axis) > 1
+    handles = [
+        Line2D(
+            [], [], linestyle="", label=kind, **style | ({"color": "#444444"} if several else {})
+        )
+        for kind, style in KINDS.items()
+        if kind in map(kind_of, names)
+    ]
+    if several:
+        handles += [
+            Line2D([], [], color=style["color"], linewidth=1.4, label=title(network))
+            for network, style in zip(on_axis, cycle(NETWORK_STYLES), strict=False)
+        ]
+    handles.append(
+        Line2D([], [], linestyle="", marker="o", color="#444444", markerfacecolor="white",
+               label="most classes not lost")
+    )  # fmt: skip
+    if np.isfinite(between):
         handles.append(
-            Line2D([], [], linestyle="", marker="o", color="#444444", markerfacecolor="white",
-                   label="most classes not lost")
+            Line2D([], [], color="#777777", linewidth=1, linestyle="--",
+                   label=f"two different pictures: {between:.2f}")
         )  # fmt: skip
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    return figure
+    made.legend(handles, 1 if inside else 2)
 
 
-def _draw_rank(axes: Axes, row: pd.Series, place: int, limits: tuple[float, float]) -> None:
-    style = KINDS[kind_of(row.transformation)]
+def _draw_rank(
+    axes: Axes, row: pd.Series, place: float, limits: tuple[float, float], color: str | None
+) -> None:
+    style = KINDS[kind_of(row.transformation)] | ({"color": color} if color else {})
     near = row["median"] if row.censored else row.low
     far = row.high if np.isfinite(row.high) else limits[1] / 1.1
     axes.plot([near, far], [place, place], color=style["color"], linewidth=1.4)
@@ -135,7 +194,7 @@ def _draw_rank(axes: Axes, row: pd.Series, place: int, limits: tuple[float, floa
     face = "white" if row.censored else style["color"]
     axes.plot(row["median"], place, markersize=5, markerfacecolor=face, linestyle="", **style)
     axes.annotate(
-        f"{row.lost:.0f} of {row.classes:.0f}", (1.01, place), va="center", fontsize=7,
+        f"{row.lost:.0f} of {row.classes:.0f}", (1.01, place), va="center", color=color or "black",
         xycoords=("axes fraction", "data"),
     )  # fmt: skip
 
@@ -148,15 +207,17 @@ def kind_of(name: str) -> str:
     return list(KINDS)[place]
 
 
-def distance_text(distance: float, censored: bool = False) -> str:
-    """Write a distance; ≥ before one as far as which a class was kept."""
-    return f"{'≥' if censored else ''}{distance:.2f}"
+def percent_text(distance: float) -> str:
+    """Write a distance in per cent of the full range."""
+    return f"{100 * distance:.0f}"
 
 
 def _interval(low: float, high: float) -> str:
     if np.isnan(low):
         return ""
-    return f"≥{low:.2f}" if np.isnan(high) else f"{low:.2f}–{high:.2f}"
+    return (
+        f"≥{percent_text(low)}" if np.isnan(high) else f"{percent_text(low)}–{percent_text(high)}"
+    )
 
 
 def _name(name: str, direction: str) -> str:

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from itn.messages import UsageError
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, draw_axes, draw_share, panels
+from itn.plots import PANEL_WIDTH, draw_axes, draw_share, panels
+from itn.study.main_figures import NETWORK_STYLES
 from itn.study.pages import MISSING
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import archived_screening
@@ -22,12 +23,6 @@ from itn.thresholds import NOT_SCREENED, accuracy_interval, thresholds, value_at
 from itn.transformations import TRANSFORMATIONS, find_transformation
 
 TOP = {"top-1": 1, "top-5": 5}  # among how many of a network's first guesses the true class is
-STYLES: tuple[dict[str, Any], ...] = (  # of networks
-    {"color": "#D55E00", "linestyle": "--"},
-    {"color": "#0072B2", "linestyle": "-"},
-    {"color": "#009E73", "linestyle": "-."},
-)
-COLUMNS = 3  # panels side by side
 Screenings = Mapping[str, Sequence[xr.Dataset]]  # of each network, by all transformations
 
 
@@ -90,24 +85,23 @@ def half_texts(table: pd.DataFrame) -> pd.DataFrame:
     return shown.set_axis([f"{network} {top}" for network, top in columns], axis="columns")
 
 
-def plot_many_classes(screenings: Screenings) -> Figure:
+def plot_many_classes(screenings: Screenings, columns: int = 2) -> Figure:
     """Draw accuracy over all pictures against the magnitude, one panel per transformation.
 
     Thick lines are the share whose class comes first, with its 95 % interval, thin ones the share
     whose class is among the first five.
     """
-    size = (0.95 * PANEL_WIDTH, 0.8 * PANEL_HEIGHT)
     count = len(next(iter(screenings.values())))
-    with panels(count, COLUMNS, size, sharey=True) as (figure, grid):
+    with panels(count, columns, (PANEL_WIDTH, 2.3), sharey=True) as (figure, grid):
         for number, axes in enumerate(grid.flat[:count]):
             for style, (network, found) in zip(
-                itertools.cycle(STYLES), screenings.items(), strict=False
+                itertools.cycle(NETWORK_STYLES), screenings.items(), strict=False
             ):
                 _draw(axes, found[number], title(network), style)
         for row in grid:
             row[0].set_ylabel("accuracy")
         handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns)
     return figure
 
 

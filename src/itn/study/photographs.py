@@ -1,4 +1,4 @@
-"""Photographs: pairs of thresholds drawn, and what is kept because everything becomes it."""
+"""Photographs: how thresholds of networks correlate, and what is kept as everything becomes it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,28 +11,24 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from itn.messages import UsageError
-from itn.plots import (
-    PANEL_HEIGHT,
-    PANEL_WIDTH,
-    factor_ticks,
-    format_magnitude,
-    panels,
-)
+from itn.plots import GRAY, PANEL_WIDTH, format_magnitude
 from itn.sinks import GAINS, gained, taken_for
-from itn.study.agreement import (
-    CRITERION,
-    correlation_table,
-    interval_text,
-    threshold_pairs,
-)
+from itn.study.agreement import CRITERION, Networks, correlation_table, median_correlation
+from itn.study.heat_maps import ARROWS
+from itn.study.sheets import name_rows, sheet
 from itn.study.titles import title
 from itn.thresholds import NOT_REACHED, thresholds
 from itn.transformations import find_transformation
 
-DIRECTION_STYLES: dict[str, dict[str, Any]] = {
-    "up": {"color": "#D55E00", "marker": "^"},
-    "down": {"color": "#0072B2", "marker": "v"},
-}
+LABEL, ROW, ABOVE = 2.1, 0.17, 0.2  # inches: names beside, a pair of networks, names inside
+PAIR_STYLES: tuple[dict[str, Any], ...] = (  # of two networks each
+    {"color": "#0072B2", "marker": "o"},
+    {"color": "#D55E00", "marker": "s"},
+    {"color": "#009E73", "marker": "D"},
+    {"color": "#CC79A7", "marker": "v"},
+    {"color": "#E69F00", "marker": "^"},
+    {"color": "#444444", "marker": "X"},
+)
 
 
 def sink_table(screenings: Mapping[str, Sequence[xr.Dataset]]) -> pd.DataFrame:
@@ -68,57 +64,46 @@ def _sinks(screening: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def plot_threshold_pairs(comparisons: Sequence[xr.Dataset], first: str, second: str) -> Figure:
-    """Draw the thresholds of one network against the other's, one panel per transformation.
+def plot_correlations(
+    found: Mapping[Networks, Sequence[xr.Dataset]], inside: bool = False
+) -> Figure:
+    """Draw how thresholds of every two networks correlate, with 95 % intervals, and the median.
 
-    With their rank correlations. Hollow markers at the border: a threshold that was not reached
-    within the sweep.
+    One row for each transformation and direction of which two networks have a correlation. Names
+    are written ``inside`` where there is no room beside.
     """
-    correlations = correlation_table(comparisons)
-    if correlations.empty:
-        raise UsageError(
-            f"nothing to draw: {first} and {second} share no class that both know untransformed"
-        )
-    pairs = pd.concat(map(threshold_pairs, comparisons), ignore_index=True)
-    names = list(dict.fromkeys(pairs.transformation))
-    size = (0.72 * PANEL_WIDTH, 0.81 * PANEL_HEIGHT)
-    with panels(len(names), columns=4, size=size) as (figure, grid):
-        for axes, name in zip(grid.flat, names, strict=False):
-            _draw_pairs(axes, pairs[pairs.transformation == name], correlations.loc[name])
-            axes.set_title(title(name), pad=29)
-        for axes in grid[:, 0]:
-            axes.set_ylabel(title(second))
-        for axes in grid[-1]:
-            axes.set_xlabel(title(first))
+    tables = {networks: correlation_table(of).dropna(subset="ρ") for networks, of in found.items()}
+    keys = list(dict.fromkeys(key for table in tables.values() for key in table.index))
+    if not keys:
+        raise UsageError("nothing to draw: no two networks lose four classes that both know")
+    names = [f"{title(name)} {ARROWS[direction]}" for name, direction in keys]
+    above = ABOVE if inside else 0.0
+    high = above + ROW * len(found)
+    with sheet((1 if inside else 2) * PANEL_WIDTH) as made:
+        axes = made.panel(high * (len(keys) + 1), 0.15 if inside else LABEL, 0.15, 0.55)
+        axes.axvline(0, color=GRAY, linewidth=0.9)
+        for number, (networks, style) in enumerate(zip(found, PAIR_STYLES, strict=False)):
+            table, offset = tables[networks], (above + (number + 0.5) * ROW) / high - 0.5
+            for key, *row in table[["ρ", "low", "high"]].itertuples():
+                _draw_correlation(axes, row, keys.index(key) + offset, style)
+            median = median_correlation(found[networks])
+            _draw_correlation(axes, median, len(keys) + offset, style)
+        axes.axhline(len(keys) - 0.5, color=GRAY, linewidth=0.9)
+        name_rows(axes, [*names, "median"], inside, above / high)
+        axes.set_xlim(-1, 1)
+        axes.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
+        axes.set_xlabel("rank correlation of the thresholds half" if not inside else "ρ")
         handles = [
-            Line2D([], [], linestyle="", label=f"{direction}, {what}", markersize=5,
-                   markerfacecolor=fill or style["color"], **style)
-            for direction, style in DIRECTION_STYLES.items()
-            for what, fill in (("reached by both", ""), ("not reached by one or both", "none"))
-        ]  # fmt: skip
-        figure.legend(handles=handles, loc="outside lower center", ncols=4)
-    return figure
+            Line2D([], [], label=" – ".join(map(title, networks)), markersize=5, **style)
+            for networks, style in zip(found, PAIR_STYLES, strict=False)
+        ]
+        made.legend(handles, 1)
+    return made.figure
 
 
-def _draw_pairs(axes: Axes, pairs: pd.DataFrame, found: pd.DataFrame) -> None:
-    logarithmic = find_transformation(pairs.transformation.iloc[0]).logarithmic
-    for row, (direction, style) in enumerate(DIRECTION_STYLES.items()):
-        some = pairs[pairs.direction == direction]
-        if some.empty:
-            continue
-        censored = some.first_censored | some.second_censored
-        for shown, face in ((some[~censored], style["color"]), (some[censored], "none")):
-            axes.plot(
-                shown["first"], shown["second"], linestyle="", markersize=5, alpha=0.8,
-                markerfacecolor=face, **style,
-            )  # fmt: skip
-        *interval, count = found.loc[direction, ["ρ", "low", "high", "pairs"]]
-        axes.text(
-            0.5, 1.02 + 0.09 * row, f"{direction}: ρ = {interval_text(*interval)}, n = {count:.0f}",
-            transform=axes.transAxes, fontsize=7, ha="center", color=style["color"],
-        )  # fmt: skip
-    if logarithmic:
-        axes.set_xscale("log", base=2)
-        axes.set_yscale("log", base=2)
-        factor_ticks(axes.xaxis)
-        factor_ticks(axes.yaxis)
+def _draw_correlation(
+    axes: Axes, row: Sequence[float], place: float, style: dict[str, Any]
+) -> None:
+    value, low, high = row
+    axes.plot([low, high], [place, place], **style | {"marker": ""})
+    axes.plot(value, place, markersize=5, **style)

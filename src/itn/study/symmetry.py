@@ -56,12 +56,12 @@ def turned_groups(parameters: FigureParameters) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index(["network", "category"])
 
 
-def plot_turned_groups(turned: pd.DataFrame) -> Figure:
+def plot_turned_groups(turned: pd.DataFrame, columns: int = 2) -> Figure:
     """Draw the share of accuracy that each group of classes keeps against the angle."""
     networks = turned.index.unique("network")
     groups = [group for group in dict.fromkeys(turned.group) if group != REST]
-    with panels(len(networks), len(networks), sharey=True) as (figure, grid):
-        for axes, network in zip(grid[0], networks, strict=True):
+    with panels(len(networks), columns, sharey=True) as (figure, grid):
+        for axes, network in zip(grid.flat, networks, strict=False):
             own = turned.loc[network]
             for group, style in zip(groups, RIVAL_STYLES, strict=False):
                 members = own[(own.group == group) & (own.clean > 0)]
@@ -74,13 +74,14 @@ def plot_turned_groups(turned: pd.DataFrame) -> Figure:
             draw_axes(axes, find_transformation("rotation"), own.angles.iloc[0])
             axes.set_ylim(0, 1.25)
             axes.set_title(title(network))
-        grid[0, 0].set_ylabel("accuracy, share of that upright")
+        for axes in grid[:, 0]:
+            axes.set_ylabel("accuracy, share of that upright")
         entries = {  # of the first panel that has them
             label: handle
-            for axes in grid[0, ::-1]
+            for axes in grid.flat[::-1]
             for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
         }
-        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=3)
+        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns)
     return figure
 
 

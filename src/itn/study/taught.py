@@ -1,5 +1,6 @@
 """How much of an invariance is taught? Networks that saw turned and zoomed pictures, and not."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from itn.messages import UsageError
-from itn.plots import draw_axes, draw_share, panels
+from itn.plots import PANEL_WIDTH, draw_axes, draw_share, panels
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import obtain_screening
 from itn.study.titles import title
@@ -55,23 +56,23 @@ def taught_screenings(parameters: FigureParameters) -> Screenings:
     return found
 
 
-def plot_taught(screenings: Screenings) -> Figure:
+def plot_taught(screenings: Screenings, columns: int = 2) -> Figure:
     """Draw the accuracy of taught and untaught networks against the magnitude."""
     networks = list(dict.fromkeys(network for _, network, _ in screenings))
-    count, columns = len(networks) * len(TAUGHT), len(TAUGHT)
-    with panels(count, columns, sharey=True) as (figure, grid):
-        for row, network in zip(grid, networks, strict=True):
-            for axes, name in zip(row, TAUGHT, strict=True):
-                for which, style in STYLES.items():
-                    screening = screenings[name, network, which]
-                    magnitude, right = screening.magnitude.values, is_correct(screening)
-                    interval = accuracy_interval(right.sum(axis=0), len(right))
-                    draw_share(
-                        axes, magnitude, right.mean(axis=0), interval,
-                        label=which, linewidth=2, **style,
-                    )  # fmt: skip
-                draw_axes(axes, find_transformation(name), magnitude)
-                axes.set_title(title(network))
+    shown = list(itertools.product(networks, TAUGHT))
+    with panels(len(shown), columns, (PANEL_WIDTH, 2.6), sharey=True) as (figure, grid):
+        for axes, (network, name) in zip(grid.flat, shown, strict=False):
+            for which, style in STYLES.items():
+                screening = screenings[name, network, which]
+                magnitude, right = screening.magnitude.values, is_correct(screening)
+                interval = accuracy_interval(right.sum(axis=0), len(right))
+                draw_share(
+                    axes, magnitude, right.mean(axis=0), interval,
+                    label=which, linewidth=2, **style,
+                )  # fmt: skip
+            draw_axes(axes, find_transformation(name), magnitude)
+            axes.set_title(title(network))
+        for row in grid:
             row[0].set_ylabel("accuracy")
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))

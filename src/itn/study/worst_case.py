@@ -4,6 +4,7 @@ A profile names ranges, and which of them are searched together. What is found w
 counts for every search of more: its worst cases are among those, too.
 """
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from matplotlib.figure import Figure
 
 from itn.messages import UsageError
 from itn.netcdf import read_netcdf
-from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, draw_axes, draw_share, panels
+from itn.plots import PANEL_WIDTH, draw_axes, draw_share, panels
 from itn.study.archive import Recipe, Request, find_archived, obtain, part_of
 from itn.study.inputs import (
     all_of,
@@ -177,22 +178,21 @@ def searched_text(name: str) -> str:
     return ", ".join(map(title, name.split(JOINT)))
 
 
-def plot_worst_case(found: Trees) -> Figure:
+def plot_worst_case(found: Trees, columns: int = 2) -> Figure:
     """Draw the accuracy when all pictures are changed alike, and where each stands worst.
 
     One panel for each network: the mean curve along the range that is searched first, and lines for
     the worst cases of the first searches in which that takes part.
     """
-    with panels(
-        len(found), columns=3, size=(0.9 * PANEL_WIDTH, 1.1 * PANEL_HEIGHT), sharey=True
-    ) as (figure, grid):
+    with panels(len(found), columns, size=(PANEL_WIDTH, 2.6), sharey=True) as (figure, grid):
         for axes, (network, tree) in zip(grid.flat, found.items(), strict=False):
             _draw(axes, tree)
             axes.set_title(title(network))
         for axes in grid[:, 0]:
             axes.set_ylabel("accuracy")
         handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center")
+        lines = [textwrap.fill(label, 36 * columns) for label in labels]
+        figure.legend(handles, lines, loc="outside lower center")
     return figure
 
 
