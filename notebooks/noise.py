@@ -61,7 +61,11 @@ summary = study.of_each(study.threshold_summary, study.alike(screenings))
 summary
 
 # %%
-study.glue_table(study.screening_summary(next(iter(screenings.values()))), ["categories"])
-study.glue_networks(summary, ["reached", "nearest", "nearest category"], rows=["switch_up"])
-study.glue_networks(summary, ["farthest", "farthest category"], rows=["switch_up"])
-study.glue_networks(summary, ["median"])
+first = next(iter(screenings.values()))
+own = study.threshold_summary(first)
+study.glue_table(study.screening_summary(first), ["categories"])
+study.glue_networks(summary, ["reached"], rows=["switch_up"])
+study.glue_networks(summary, ["median"], rows=["half_up"])
+study.glue_table(own, ["median"], rows=["switch_up"])
+study.glue_table(own, ["nearest", "nearest category"], rows=["switch_up"])
+study.glue_table(own, ["farthest", "farthest category"], rows=["switch_up"])

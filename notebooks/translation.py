@@ -64,8 +64,11 @@ summary = study.of_each(study.threshold_summary, study.alike(right))
 summary
 
 # %%
-study.glue_table(study.screening_summary(next(iter(right.values()))), ["categories"])
-study.glue_networks(summary, ["reached"], "translation_x_", ["switch_up", "switch_down"])
+first = next(iter(right.values()))
+own = study.threshold_summary(first)
+study.glue_table(study.screening_summary(first), ["categories"])
+study.glue_networks(summary, ["reached"], "translation_x_", ["switch_up"])
+study.glue_table(own, ["reached"], "translation_x_", ["switch_down"])
 study.glue_networks(summary, ["median"], "translation_x_", ["half_up"])
 
 # %% [markdown]
@@ -94,7 +97,9 @@ summary = study.of_each(study.threshold_summary, study.alike(down))
 summary
 
 # %%
-found = study.threshold_table(next(iter(down.values())))
+first = next(iter(down.values()))
+own = study.threshold_summary(first)
+found = study.threshold_table(first)
 study.glue_table(found, ["switch up", "switch down"], "translation_y_", ["lamp"])
-study.glue_networks(summary, ["reached"], "translation_y_", ["switch_up", "switch_down"])
+study.glue_table(own, ["reached"], "translation_y_", ["switch_up", "switch_down"])
 study.glue_networks(summary, ["median"], "translation_y_", ["half_up", "half_down"])

@@ -61,6 +61,9 @@ summary = study.of_each(study.threshold_summary, study.alike(screenings))
 summary
 
 # %%
-study.glue_table(study.screening_summary(next(iter(screenings.values()))), ["categories"])
+first = next(iter(screenings.values()))
+own = study.threshold_summary(first)
+study.glue_table(study.screening_summary(first), ["categories"])
 study.glue_networks(summary, ["reached"], rows=["switch_up", "switch_down"])
-study.glue_networks(summary, ["median"])
+study.glue_networks(summary, ["median"], rows=["half_up", "half_down"])
+study.glue_table(own, ["median"], rows=["switch_up", "switch_down"])

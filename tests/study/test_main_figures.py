@@ -11,6 +11,7 @@ from itn.plots import PANEL_WIDTH
 from itn.study.class_figures import plot_classes
 from itn.study.main_figures import alike, look_at_thresholds, plot_main_figure
 from itn.study.profiles import FigureParameters, project_folder
+from itn.study.runner import _runs
 from itn.study.screenings import by_network, obtain_screenings
 from itn.study.titles import title
 from itn.study.views import example_picture
@@ -139,3 +140,18 @@ def test_small_panels_show_each_networks_class_and_its_rival():
     assert "AlexNet half not reached\nResNet half not reached" in {
         text.get_text() for text in lamp.texts
     }
+
+
+def test_notebooks_are_titled_by_the_networks_that_they_show():
+    titles = {
+        run.name: run.title
+        for profile in ("photos", "imagenet", "phantom")
+        for run in _runs(project_folder(), profile, None)
+    }
+    assert titles["photos/rotation"] == "Rotation · AlexNet and ResNet on photographs"
+    assert "· AlexNet and ResNet on" in titles["photos/appendix"]
+    assert "· SqueezeNet v1.0 and EfficientNet-Lite0 on" in titles["imagenet/translation"]
+    assert "· SqueezeNet v1.0 on" in titles["imagenet/zoom"]
+    assert "· SqueezeNet v1.0 on" in titles["imagenet/distances"]
+    assert "· AlexNet on" in titles["phantom/noise"]
+    assert "· ResNet on" in titles["photos/resnet_photos/controls"]

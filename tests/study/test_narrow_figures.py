@@ -61,9 +61,3 @@ def test_two_columns_are_one_file_that_is_shown_half_by_half(built):
     assert len(sources) == 2 and len(set(sources)) == 1
     assert 'width="40"' in (built.parent / sources[0]).read_text()
     assert len(re.findall(r'alt="[^"]+"', columns)) == 2
-
-
-def test_images_are_loaded_when_they_are_seen(built):
-    images = re.findall(r"<img[^>]*>", "".join(figures(built)))
-    assert len(images) == 4
-    assert all('loading="lazy"' in image for image in images)

@@ -25,8 +25,10 @@ from itn.messages import PROGRESS, Progress, UsageError, unknown
 from itn.provenance import hash_of_files
 from itn.study.picture_hashes import file_hashes
 from itn.study.profiles import Profile, project_folder, read_profile
+from itn.study.screenings import file_name
 from itn.study.sources import computed_with, notebook_hash
 from itn.study.titles import notebook_title
+from itn.transformations import TRANSFORMATIONS
 from itn.zoo.catalog import WEIGHTS_FOLDER, cache_directory
 from itn.zoo.recipes import network_recipe
 
@@ -96,13 +98,14 @@ def _runs(folder: Path, profile: str, only: str | None) -> Iterator[Run]:
             continue
         for network in _networks(settings, cell):
             path = Path(network, name)
+            looking = _looking(settings, network, name, folder / "results" / profile, cell)
             yield Run(
                 Path(profile, path).as_posix(),
                 sources[name],
                 folder / "book" / "results" / profile / f"{path}.ipynb",
                 {"profile": profile} | ({"network": network} if network else {}),
                 inputs,
-                notebook_title(_heading(sources[name]), profile, _looking(settings, network, cell)),
+                notebook_title(_heading(sources[name]), profile, looking),
             )
 
 
@@ -114,13 +117,16 @@ def _networks(settings: Profile, cell: Any) -> Sequence[str]:
     return [""]
 
 
-def _looking(settings: Profile, network: str, cell: Any) -> Sequence[str]:
-    """List the networks that look in a notebook, as far as its parameters tell."""
-    if re.search(r"^networks\b", cell.source, re.MULTILINE):
-        return settings.networks
+def _looking(settings: Profile, network: str, name: str, results: Path, cell: Any) -> Sequence[str]:
+    """List the networks that look in a notebook, as far as parameters and archives tell."""
     if network or not re.search(r"^network\b", cell.source, re.MULTILINE):
         return [network] if network else []
-    return settings.networks[:1]
+    first, *others = settings.networks
+    if TOGETHER not in cell.metadata.get("tags", ()):
+        return [first]
+    shown = [each for each in TRANSFORMATIONS if each.startswith(name)] or list(TRANSFORMATIONS)
+    files = {each: [results / f"{file_name(each)}_{one}.nc" for one in shown] for each in others}
+    return [first, *(each for each in others if all(path.is_file() for path in files[each]))]
 
 
 def _heading(source: Path) -> str:
