@@ -80,8 +80,11 @@ study.grid_table(gates)
 study.show_figure(study.plot_gates(gates), "learned_gates")
 
 # %%
-shares = ["consistency", "consistency low", "consistency high", "worst corner"]
-study.glue_table(held, shares, rows=["consistency", "divergence"])
+study.glue_table(held, ["consistency", "space", "color"])
+study.glue_table(held, ["accuracy"], rows=["accuracy"])
+ends = ["consistency low", "consistency high", "worst corner"]
+study.glue_table(held, ends, rows=["consistency", "divergence"])
+study.glue_table(held, ["reached", "seeds", "pictures"], rows=["consistency"])
 each = ratios.set_index(["hold", "kind", "criterion", "rival"])
 space = ["consistency_space_consistency_random", "consistency_space_consistency_grid"]
 color = ["consistency_color_consistency_random", "consistency_color_consistency_grid"]

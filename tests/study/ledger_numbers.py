@@ -428,29 +428,51 @@ def colors_change_with_beta():
     return steps("beta", lambda before, after: (matrix[after] != matrix[before]).any())
 
 
-def content():
+@cache
+def drawn_members():
+    """Both matrices of the drawn members of each training: network by network, gate by gate."""
+    found = []
+    for network in OURS:
+        with h5py.File(RESULTS / f"{network}_gates.nc") as file:
+            for hold in ("accuracy", "consistency", "divergence"):
+                seeds = [own["measured"] for own in file[hold].values()] if hold in file else []
+                found.append([(own["spatial_matrix"][:], own["color_matrix"][:]) for own in seeds])
+    return [seeds for seeds in found if seeds]
+
+
+def with_gates(share):
+    """The survey's share; then for each gate the median, the least and the most of its seeds."""
+    survey = learned("survey")
+    found = [(share(survey["spatial_matrix"], survey["color_matrix"]), *NONE)]
+    for seeds in drawn_members():
+        each = [share(*matrices) for matrices in seeds]
+        found.append((statistics.median(each), min(each), max(each)))
+    return found
+
+
+def content(spatial):
     """Width, height and turn of the content, of each member of the family."""
-    forward = np.linalg.inv(learned("survey")["spatial_matrix"][:, :, :2])
+    forward = np.linalg.inv(spatial[:, :, :2].astype(float))
     right = forward[:, :, 0]  # where a step to the right of the content goes
     width = np.linalg.norm(right, axis=1)
     turned = np.degrees(np.arctan2(-right[:, 1], right[:, 0]))
     return width, np.abs(np.linalg.det(forward)) / width, turned
 
 
-def gentle():
-    width, height, turned = content()
-    return ((np.abs(turned) <= 10) & (np.maximum(width, height) <= 1.25)).mean(), *NONE
+def gentle(spatial, _):
+    width, height, turned = content(spatial)
+    return ((np.abs(turned) <= 10) & (np.maximum(width, height) <= 1.25)).mean()
 
 
-def zoomed_out():
-    width, height, _ = content()
-    return (np.maximum(width, height) < 1).mean(), *NONE
+def zoomed_out(spatial, _):
+    width, height, _ = content(spatial)
+    return (np.maximum(width, height) < 1).mean()
 
 
-def little_color():
+def little_color(_, color):
     cube = np.array([[r, g, b, 1] for r in (0, 1) for g in (0, 1) for b in (0, 1)])
-    moved = cube @ learned("survey")["color_matrix"].transpose(0, 2, 1) - cube[:, :3]
-    return (np.sqrt((moved**2).mean(axis=2)).mean(axis=1) < 0.25).mean(), *NONE
+    moved = cube @ color.astype(float).transpose(0, 2, 1) - cube[:, :3]
+    return (np.sqrt((moved**2).mean(axis=2)).mean(axis=1) < 0.25).mean()
 
 
 def each(measure, *arguments):
@@ -487,10 +509,10 @@ RECOMPUTED = {
     "extract-thresholds": each(halved, NAMES),
     "networks-correlate": lambda: [networks_correlate(*pair) for pair in combinations(NETWORKS, 2)],
     "highly-sensitive": each(halved_together),
-    "no-information-loss": lambda: [gentle()],
-    "only-zooms-out": lambda: [zoomed_out()],
+    "no-information-loss": lambda: with_gates(gentle),
+    "only-zooms-out": lambda: with_gates(zoomed_out),
     "sensitive-to-color": each(halved, ("grayscale",)),
-    "small-color-changes": lambda: [little_color()],
+    "small-color-changes": lambda: with_gates(little_color),
     "wrong-beyond": each(wrong_beyond),
 }  # fmt: skip
 # A count may lie on either side of a quantile: of as many as there are, one more or less.

@@ -6,6 +6,7 @@ import xarray as xr
 from scipy import stats
 
 from itn.messages import UsageError
+from itn.study.claim_measures_learned import over_seeds
 from itn.study.gate_trainings import gate_pictures, gates_request, obtain_gates
 from itn.study.learned_gates import (
     RAN_OUT,
@@ -220,6 +221,19 @@ def test_the_papers_sentences_are_asked_of_each_training(study):
     texts = sentence_texts(table).loc[("consistency", 1)]
     assert texts["turn, °"] == "−8.3 … 10.8"
     assert texts["only zooms out"].startswith("– 50% (")
+
+
+def test_over_seeds_the_median_counts(study):
+    """And the lowest and highest in place of an interval."""
+    for seed, lost in enumerate((0, 2)):
+        path = f"accuracy/seed_{seed}/measured"
+        painted = PAINTED.copy()
+        painted[:lost] = PAINTED[3]
+        own = study[path].to_dataset()
+        study[path] = xr.DataTree(own.assign(color_matrix=(own.color_matrix.dims, painted)))
+    found = over_seeds(study["accuracy"], "accuracy", "small-color-changes")
+    assert (found.low, found.estimate, found.high) == (0.25, 0.5, 0.75)
+    assert found.of == "toy, accuracy held" and found.pictures == 9
 
 
 def test_gates_are_drawn_beside_each_other(study):

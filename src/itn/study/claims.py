@@ -21,10 +21,17 @@ from itn.study import claim_measures as screened
 from itn.study import claim_measures_learned as learned
 from itn.study.archive import require_archived
 from itn.study.claim_measures import Measurement, Screenings
+from itn.study.gate_trainings import gates_request
 from itn.study.learned import transformers_request
+from itn.study.learned_gates import trainings
 from itn.study.learned_sentences import FEW_DEGREES, LOW_MAGNITUDE, STRONG_ZOOM
 from itn.study.pages import MISSING
-from itn.study.profiles import FigureParameters, TransformerParameters, load_profile
+from itn.study.profiles import (
+    FigureParameters,
+    GateParameters,
+    TransformerParameters,
+    load_profile,
+)
 from itn.study.screenings import archived_screening, screening_request
 from itn.study.verdicts import DOES_NOT, HOLDS, LEVELS, LIMITS, MARKS, UNTESTABLE, judge
 from itn.transformations import TRANSFORMATIONS
@@ -39,6 +46,7 @@ TEXTS = {  # how a number of a kind is written, and what it is
 ROUND = ("soccer_ball",)  # what we have that is nearest to an orange
 AXISYMMETRIC = "axisymmetric"  # a group of the profile
 COLOR = ("grayscale",)
+SENTENCE_TABLES = ("tab-itn-sentences-alexnet", "tab-itn-sentences-resnet")
 IMAGENET = "imagenet"  # profile of networks that learned from ImageNet
 
 
@@ -50,6 +58,7 @@ class Evidence:
     others: Sequence[Screenings]  # other architectures, trained on ImageNet
     axisymmetric: Sequence[str]
     study: xr.DataTree
+    gates: Sequence[xr.DataTree]  # of ours: transformers that hold this or that
 
     @property
     def networks(self) -> list[Screenings]:
@@ -80,6 +89,18 @@ def _each(measure: Callable[..., Measurement], *arguments: Any) -> Measure:
 
 def _of_study(*measures: Callable[[xr.DataTree], Measurement]) -> Measure:
     return lambda evidence: (measure(evidence.study) for measure in measures)
+
+
+def _of_families(claim: str, measure: Callable[[xr.DataTree], Measurement]) -> Measure:
+    """Ask the study of a claim, and the trainings with each gate and several seeds."""
+
+    def found(evidence: Evidence) -> Iterator[Measurement]:
+        yield measure(evidence.study)
+        for study in evidence.gates:
+            for hold in trainings(study):
+                yield learned.over_seeds(study.children[hold], hold, claim)
+
+    return found
 
 
 def _dependent(evidence: Evidence) -> Iterator[Measurement]:
@@ -340,8 +361,8 @@ CLAIMS = (
         "discussion",
         f"How many members of the learned family turn by at most {FEW_DEGREES}° and "
         f"enlarge neither axis more than {STRONG_ZOOM} times? Both limits are our reading.",
-        _of_study(learned.gentle),
-        ("fig-itn-samples",),
+        _of_families("no-information-loss", learned.gentle),
+        ("fig-itn-samples", *SENTENCE_TABLES),
         "imagenet/learned_samples",
     ),
     Claim(
@@ -351,8 +372,8 @@ CLAIMS = (
         "discussion",
         "How many members of the learned family shrink the picture along both axes? What then "
         "surrounds it the paper does not say, black is our reading.",
-        _of_study(learned.zoomed_out),
-        ("fig-itn-samples", "fig-itn-fills"),
+        _of_families("only-zooms-out", learned.zoomed_out),
+        ("fig-itn-samples", "fig-itn-fills", *SENTENCE_TABLES),
         "imagenet/learned_samples",
     ),
     Claim(
@@ -373,8 +394,8 @@ CLAIMS = (
         "discussion",
         "How many members of the learned family move the corners of the color cube by less than "
         f"{LOW_MAGNITUDE} of the full range, on average? That limit is our reading.",
-        _of_study(learned.little_color),
-        ("fig-itn-training-photographs",),
+        _of_families("small-color-changes", learned.little_color),
+        ("fig-itn-training-photographs", *SENTENCE_TABLES),
         "imagenet/learned_training",
     ),
     Claim(
@@ -402,8 +423,16 @@ def read_evidence(parameters: FigureParameters) -> Evidence:
         if _is_screened(IMAGENET, network)
     ]
     study = transformers_request(TransformerParameters(profile=IMAGENET))
+    gates = [
+        gates_request(GateParameters(profile=parameters.profile, network=network))
+        for network in profile.networks
+    ]
     return Evidence(
-        ours, others, profile.groups[AXISYMMETRIC], read_netcdf(require_archived(study))
+        ours,
+        others,
+        profile.groups[AXISYMMETRIC],
+        read_netcdf(require_archived(study)),
+        [read_netcdf(require_archived(each)) for each in gates],
     )
 
 
