@@ -49,6 +49,7 @@ from torch_environment import REQUIREMENTS, torch_python
 
 import itn
 from itn.study.profiles import project_folder
+from itn.study.titles import title
 
 FOLDER = Path(__file__).parent
 SIZE = 227  # pixels
@@ -340,6 +341,7 @@ def main() -> None:
     split = [column for column in speed.columns if "pictures" in str(column)]
     peers = [(name, what) for name, (_, through) in TORCH.items() for what in through]
     by_name = shown(transformation_table(found, OURS, peers, EXPECTED_OF_BARE))
+    by_name["transformation"] = by_name["transformation"].map(title)
     target = given.folder
     write(conditions(count, found), target / "speed_machine.csv", "Conditions")
     write(speed.drop(columns=split), target / "speed.csv", "Speed, without compiling")

@@ -28,6 +28,7 @@ import itn
 from itn.classifiers import Classifier
 from itn.messages import Progress
 from itn.study.profiles import project_folder
+from itn.study.titles import title
 from itn.zoo.efficientnet_lite import build_efficientnet_lite
 from itn.zoo.squeezenet import build_squeezenet
 from itn.zoo.training import build_network
@@ -137,7 +138,7 @@ def main(*names: str) -> None:
         print(pd.Series(rows[name]).to_string(), flush=True)
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("classifier")
     shown = table.map(lambda number: "–" if np.isnan(number) else f"{number:.2f}").T
-    shown.rename_axis("step").to_csv(FOLDER / "transformers.csv")
+    shown.rename(columns=title).rename_axis("step").to_csv(FOLDER / "transformers.csv")
     where = machine("keras", keras.backend.backend())
     pd.DataFrame({"machine": [where], "rounds": [ROUNDS]}).to_csv(
         FOLDER / "transformers_machine.csv", index=False

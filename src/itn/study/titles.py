@@ -7,6 +7,8 @@ from itn.plots import readable
 TITLES = {  # otherwise than by spaces for underscores
     "alexnet_phantom": "AlexNet",
     "resnet_phantom": "ResNet",
+    "alexnet_64": "AlexNet, 64 px",
+    "resnet_64": "ResNet, 64 px",
     "alexnet_photos": "AlexNet",
     "resnet_photos": "ResNet",
     "alexnet_photos_taught": "AlexNet, taught",
