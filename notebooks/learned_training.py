@@ -64,10 +64,9 @@ table = study.transformer_table(trained)
 table.T
 
 # %%
-counts = ["epochs", "kept_epoch", "held_out_pictures"]
-clean = ["clean_accuracy", "held_out_clean_accuracy", "required_accuracy"]
-reached = ["outward", "held_out_accuracy", "spatial_displacement", "color_displacement"]
-grid = ["grid_spatial", "grid_color"]
-study.glue_table(table, counts + clean + reached + grid, rows=["seed_0"])
+counts = ["epochs", "kept_epoch", "reported_pictures"]
+clean = ["clean_accuracy", "reported_clean_accuracy", "required_accuracy"]
+reached = ["outward", "reported_accuracy", "spatial_displacement", "color_displacement"]
+study.glue_table(table, counts + clean + reached + ["grid_member"], rows=["seed_0"])
 ratios = table[["to_random", "to_grid"]].agg(["mean", "min", "max"], skipna=False)
 study.glue_table(ratios.T)

@@ -49,7 +49,7 @@ study.show_figure(study.plot_variations(weights), "learned_color_weights")
 # %%
 table = study.variation_table(weights)
 study.glue_table(table, ["spatial_displacement", "color_displacement"], "weight_")
-study.glue_table(table, ["held_out_accuracy"], "weight_", ["0.3"])
+study.glue_table(table, ["reported_accuracy"], "weight_", ["0.3"])
 table.T
 
 # %% [markdown]
@@ -76,5 +76,5 @@ study.show_figure(study.plot_variations(alone), "learned_alone")
 
 # %%
 table = study.variation_table(alone)
-study.glue_table(table, ["spatial_displacement", "held_out_accuracy"], "alone_")
+study.glue_table(table, ["spatial_displacement", "reported_accuracy"], "alone_")
 table.T

@@ -43,8 +43,8 @@ def known_comparison(random=(100, 90, 70, 0), learned=(100, 100, 80, 0), **attrs
         attrs={
             "passes_each": 100,
             "required_accuracy": 0.8,
-            "grid_spatial": "zoom 2",
-            "grid_color": "grayscale 0.5",
+            "pictures": 6,
+            "grid_member": "zoom 2, grayscale 0.5",
             "grid_displacement": 0.5,
             "grid_accuracy": 0.85,
         }
@@ -74,8 +74,10 @@ def known_history(kept, **values):
         attrs={
             "network": "toy", "weights_sha256": "0123456789abcdef", "data": "shapes",
             "data_sha256": "fedcba9876543210", "versions": "itn 1", "device": "abacus",
-            "pictures": 12, "held_out_pictures": 6, "epochs": 2, "kept_epoch": kept,
-            "clean_accuracy": 0.95, "held_out_clean_accuracy": 0.9, "required_accuracy": 0.8,
+            "pictures": 12, "held_out_pictures": 6, "reported_pictures": 6,
+            "epochs": 2, "kept_epoch": kept,
+            "clean_accuracy": 0.95, "reported_clean_accuracy": 0.9, "required_accuracy": 0.8,
+            "reported_accuracy": {1: 0.9, 2: 0.5}[kept],
         },
     )  # fmt: skip
 

@@ -330,7 +330,7 @@ def learned(part):
 
 
 def share_of_pictures(count):
-    total = int(learned("history")["held_out_pictures"])
+    total = int(learned("history")["reported_pictures"])
     exact = stats.binomtest(int(count), total).proportion_ci(0.95, "exact")
     return count / total, exact.low, exact.high
 
@@ -354,7 +354,7 @@ def consistent_at_worst():
 def farther_than_random():
     """Where accuracy, and either end of its exact interval, meets what is required."""
     found = learned("comparison")
-    pictures, required = int(learned("history")["held_out_pictures"]), found["required_accuracy"]
+    pictures, required = int(learned("history")["reported_pictures"]), found["required_accuracy"]
     passes = int(found["passes_each"])
     often = np.bincount(np.arange(passes) % pictures)  # how often each picture was looked at
     total = passes**2 // (often**2).sum()  # as many witnesses, if passes over a picture agree

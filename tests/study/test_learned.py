@@ -10,11 +10,12 @@ from itn.pictures import Pictures
 from itn.study import explorer_archives, families, learned
 from itn.study.explorer_archives import learned_family, learned_matrices
 from itn.study.learned import (
+    chosen_training,
     describe_transformers,
     obtain_samples,
     obtain_transformers,
     shown_pictures,
-    transformer_pictures,
+    three_sets,
     transformers_request,
 )
 from itn.study.profiles import TransformerParameters
@@ -99,19 +100,19 @@ def test_an_archive_serves_where_nothing_deviates(study, monkeypatch, tmp_path):
 def test_a_study_is_described_in_one_line(known_study):
     said = describe_transformers(known_study)
     assert said == (
-        "toy (weights 0123456789ab) on 12 pictures of shapes (data fedcba987654), judged on "
-        "6 others, 2 seeds, 2 epochs, computed with itn 1 on abacus"
+        "toy (weights 0123456789ab) on 12 pictures of shapes (data fedcba987654), chosen on "
+        "6 others, reported on 6 more, 2 seeds, 2 epochs, computed with itn 1 on abacus"
     )
 
 
-def test_rendered_pictures_are_judged_by_half_as_many_of_another_seed():
-    training, held_out = transformer_pictures(TransformerParameters(**FEW | {"limit": 5}))
-    assert (len(training), len(held_out)) == (15, 9)
-    assert {path.partition("/")[2][:2] for path in training.paths} == {"2_"}
-    assert {path.partition("/")[2][:2] for path in held_out.paths} == {"1_"}
+def test_rendered_pictures_are_judged_by_half_as_many_of_other_seeds():
+    sets = three_sets(chosen_training(TransformerParameters(**FEW | {"limit": 5})))
+    assert [len(each) for each in sets] == [15, 9, 9]
+    for each, seed in zip(sets, "213", strict=True):
+        assert {path.partition("/")[2][:2] for path in each.paths} == {f"{seed}_"}
 
 
-def test_every_third_picture_of_data_sets_is_held_out(monkeypatch):
+def test_of_data_sets_half_is_learned_from_and_a_quarter_each_chooses_and_judges(monkeypatch):
     """Of two data sets, whose classes are not mixed."""
     images = np.arange(7, dtype="float32").reshape(7, 1, 1, 1).repeat(3, axis=3)
     sets = {
@@ -121,13 +122,12 @@ def test_every_third_picture_of_data_sets_is_held_out(monkeypatch):
     chosen = learned.ChosenTraining(
         "alexnet_phantom", None, ({"source": "one"}, {"source": "two"}), {}, 1, 1, (0,)
     )
-    monkeypatch.setattr(learned, "chosen_training", lambda parameters: chosen)
     monkeypatch.setattr(learned, "load_images", lambda source, size: sets[source])
-    training, held_out = transformer_pictures(TransformerParameters(profile="photos"))
-    assert training.paths == ("w", "x", "z", "1", "3") and held_out.paths == ("y", "2")
-    assert training.images[:, 0, 0, 0].tolist() == [0, 1, 3, 4, 6]
-    assert held_out.images[:, 0, 0, 0].tolist() == [2, 5]
-    for part, names in ((training, "aabcc"), (held_out, "bc")):
+    found = three_sets(chosen)
+    assert [part.paths for part in found] == [("w", "x", "1", "2"), ("y", "3"), ("z",)]
+    for part, places in zip(found, ([0, 1, 4, 5], [2, 6], [3]), strict=True):
+        assert part.images[:, 0, 0, 0].tolist() == places
+    for part, names in zip(found, ("aacc", "bc", "b"), strict=True):
         assert [part.class_names[label] for label in part.labels] == list(names)
         assert part.name == "one and two"
 

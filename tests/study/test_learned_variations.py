@@ -38,7 +38,7 @@ def test_trainings_are_tabulated_by_their_value(varied):
     assert table.index.tolist() == ["0.3", "a_name"] and table.index.name == "value"
     assert table["rotation_highest"].tolist() == pytest.approx([30, 60])
     assert table["outward"].tolist() == pytest.approx([0.8, 1])
-    assert table["held_out_accuracy"].tolist() == [0.9, 0.5]
+    assert table["reported_accuracy"].tolist() == [0.9, 0.5]
 
 
 def test_all_is_the_profile_s_but_what_is_varied(monkeypatch):

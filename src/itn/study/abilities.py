@@ -29,7 +29,7 @@ from itn.phantom.pictures import render_phantom
 from itn.pictures import Pictures
 from itn.study.archive import Recipe, Request, obtain
 from itn.study.inputs import pictures_recipe
-from itn.study.learned import TRAINING_SEED, subset
+from itn.study.learned import RENDERED_SEEDS, subset
 from itn.study.profiles import FigureParameters, chosen_network, load_profile, project_folder
 from itn.study.screenings import load_part
 from itn.study.splits import read_split
@@ -39,7 +39,6 @@ if TYPE_CHECKING:  # which loads a backend
     from itn.invariant_transformer import InvariantTransformerNet
 
 PROTOCOL = 1  # raised when the numbers change on purpose
-HELD_OUT_SEED, FRESH_SEED = 1, 3  # of rendered pictures: that choose a state, that judge it
 STRETCHES = 2.0 ** np.arange(-1.5, 1.6, 0.5)  # about the identity, where they are asked for
 CONTROL_SEED = 5  # of the control vectors at which fresh pictures are looked at
 
@@ -175,7 +174,7 @@ def abilities_request(
 def _pictures_recipe(parameters: FigureParameters) -> Recipe:
     profile = load_profile(parameters.profile)
     if profile.pictures == "phantom":
-        return {"pictures": "phantom", "seeds": [TRAINING_SEED, HELD_OUT_SEED, FRESH_SEED]}
+        return {"pictures": "phantom", "seeds": list(RENDERED_SEEDS)}
     only = None if profile.split is None else read_split(profile.split, "test")
     found = pictures_recipe(profile.pictures, profile.classes, None, only)
     return found | {"thirds": True}
@@ -190,9 +189,8 @@ def question_pictures(
     """
     profile = load_profile(parameters.profile)
     if profile.pictures == "phantom":
-        seeds = (TRAINING_SEED, HELD_OUT_SEED, FRESH_SEED)
         one, two, three = (
-            render_phantom(question.classes, question.count, seed, size) for seed in seeds
+            render_phantom(question.classes, question.count, seed, size) for seed in RENDERED_SEEDS
         )
         return one, two, three
     pictures = load_part(profile, "test", size=size)

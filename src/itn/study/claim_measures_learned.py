@@ -30,7 +30,7 @@ EXACT = "of the surveyed members of the family, whose matrices are known"
 
 
 def consistent_amid(study: xr.DataTree) -> Measurement:
-    """Return the share of held-out pictures that keep their class with all controls at one half."""
+    """Return the share of pictures that keep their class with all controls at one half."""
     survey = first_of(study, "survey")
     amid = (survey.value == 0.5) & (survey.slider == "alpha")
     return _share_of_pictures(study, survey.consistent.values[amid], "all controls at one half")
@@ -56,9 +56,9 @@ def farther_than_random(study: xr.DataTree) -> Measurement:
     meets it for the learned family and the upper end for the random one, to the other way round.
     """
     comparison = first_of(study, "comparison")
-    pictures = _held_out(study)
+    pictures = _reported_on(study)
     learned, random = (
-        [_factor(comparison, curve) for curve in family_accuracy(comparison, family, pictures)]
+        [_factor(comparison, curve) for curve in family_accuracy(comparison, family)]
         for family in ("learned", "random")
     )  # each: estimate, at the lower end, at the upper end
     as_learned, as_random = (
@@ -161,7 +161,7 @@ def _drawn_means(values: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.f
 def _share_of_pictures(
     study: xr.DataTree, count: npt.NDArray[np.int64], remark: str
 ) -> Measurement:
-    pictures = _held_out(study)
+    pictures = _reported_on(study)
     (low,), (high,) = accuracy_interval(count, pictures)
     share = float(count[0] / pictures)
     return Measurement(_name(study), "share", pictures, share, float(low), float(high), remark)
@@ -185,8 +185,8 @@ def _learned_from(study: xr.DataTree) -> int:
     return int(first_of(study, "history").attrs["pictures"])
 
 
-def _held_out(study: xr.DataTree) -> int:
-    return int(first_of(study, "history").attrs["held_out_pictures"])
+def _reported_on(study: xr.DataTree) -> int:
+    return int(first_of(study, "history").attrs["reported_pictures"])
 
 
 def _name(study: xr.DataTree) -> str:

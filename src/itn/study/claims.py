@@ -180,9 +180,9 @@ CLAIMS = (
         "This allows us to extract the space of transformations to which the CNN is invariant and "
         "its class prediction robust.",
         "abstract",
-        "How many held-out pictures keep the class that they have untouched, at that end of the "
-        "learned family where fewest do? That accuracy holds does not say so: as many wrong "
-        "answers may have become right.",
+        "How many pictures that neither trained nor chose the net keep the class that they have "
+        "untouched, at that end of the learned family where fewest do? That accuracy holds does "
+        "not say so: as many wrong answers may have become right.",
         _of_study(learned.consistent_at_worst),
         ("fig-itn-training-photographs",),
         "imagenet/learned_samples",
@@ -284,8 +284,9 @@ CLAIMS = (
         "the classification of the transformed images does not change and thus, the network is "
         "expected to be invariant to the learned transformations",
         "section 4.2",
-        "How many held-out pictures keep the class that they have untouched, in the middle of the "
-        "learned family? Accuracy holds, see the figure; that is not the same.",
+        "How many pictures that neither trained nor chose the net keep the class that they have "
+        "untouched, in the middle of the learned family? Accuracy holds, see the figure; that is "
+        "not the same.",
         _of_study(learned.consistent_amid),
         ("fig-itn-training-photographs",),
         "imagenet/learned_samples",

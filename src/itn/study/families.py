@@ -15,7 +15,8 @@ from itn.invariant_transformer import InvariantTransformerNet
 from itn.looks import BATCH_SIZE, MatrixLook, full_batches
 from itn.messages import Progress, UsageError
 from itn.pictures import Pictures
-from itn.study.matrices import known_matrices, scaled_to
+from itn.study.matrices import scaled_to
+from itn.study.measured import Looks, best_of_grid, sizes_of
 from itn.warp import affine_warp, in_pixels, recolor
 
 FACTORS = 2.0 ** np.arange(-3, 2.51, 0.5)  # by which families are shrunk and stretched
@@ -93,7 +94,12 @@ def survey(
 
 
 def compare_families(
-    net: InvariantTransformerNet, pictures: Pictures, passes: int, seed: int = 0
+    net: InvariantTransformerNet,
+    chosen_on: Pictures,
+    reported_on: Pictures,
+    share: float,
+    passes: int,
+    seed: int = 0,
 ) -> xr.Dataset:
     """Compare the learned family with random matrices and with a grid of known ones.
 
@@ -101,17 +107,18 @@ def compare_families(
     spatial and color displacement of a learned one, but entries in random directions. Both
     families are shrunk and stretched about the identity by common factors.
 
-    ``right`` (family, factor) counts passes, of ``passes_each`` over so many different
-    ``pictures`` (attributes). The attributes ``grid_…`` tell the largest member of the grid whose
-    accuracy on all pictures is the required one; it is the identity if the passes were used up
-    before.
+    ``right`` (family, factor) counts passes over the pictures to report on, of ``passes_each`` over
+    so many different ``pictures`` (attributes). The ``required_accuracy`` is the ``share`` of what
+    it is on these pictures untouched. The attributes ``grid_…`` tell the largest member of the grid
+    that keeps that share of the accuracy on the pictures to choose by, and its accuracy on the
+    others; its name is "" if the passes were used up before.
     """
-    look = MatrixLook(net.classifier, net.options["fill"])
+    judge = Looks(net, reported_on)
+    chooser = Looks(net, chosen_on, judge.look)
     each = passes // len(FACTORS)
     if each < 1:
         raise UsageError(f"passes must be at least {len(FACTORS)}, got {passes}")
-    rows = np.resize(np.arange(len(pictures)), each)
-    labels = net.classifier.logits_of(pictures)[pictures.labels]
+    rows = np.resize(np.arange(len(reported_on)), each)
     controls = map(ops.convert_to_numpy, net.draw_controls(each, seed))
     learned = net.matrices(*controls)
     rng = np.random.default_rng(seed)
@@ -134,9 +141,9 @@ def compare_families(
             color_displacement(color).mean(),
         )
     for places, number in full_batches(each):  # outside, so that each picture is read once
-        images, true = pictures.images[rows[places]], labels[rows[places]]
+        images, true = reported_on.images[rows[places]], judge.labels[rows[places]]
         for member, matrices in moved.items():
-            said = look.predicted(images, *(matrix[places] for matrix in matrices))
+            said = judge.look.predicted(images, *(matrix[places] for matrix in matrices))
             right[member] += (said == true)[:number].sum()
     return xr.Dataset(
         {
@@ -147,45 +154,29 @@ def compare_families(
         coords={"family": list(FAMILIES), "factor": FACTORS},
         attrs={
             "passes_each": each,
-            "pictures": min(each, len(pictures)),
-            "required_accuracy": float(net.required_accuracy.value),
-            **_best_of_grid(look, pictures, labels, passes, float(net.required_accuracy.value)),
+            "pictures": min(each, len(reported_on)),
+            "required_accuracy": share * judge.clean_accuracy,
+            **_best_of_grid(chooser, judge, share, passes),
         },
     )
 
 
 def _best_of_grid(
-    look: MatrixLook, pictures: Pictures, labels: np.ndarray, passes: int, required: float
+    chooser: Looks, judge: Looks, share: float, passes: int
 ) -> dict[str, str | float]:
-    """Find the pair of known transformations that displaces most and holds."""
-    count, left = len(pictures), passes
-    mixed = np.random.default_rng(0).permutation(count)
-    spatial, color, spatial_names, color_names = known_matrices()
-    sizes = spatial_displacement(spatial)[:, None] + color_displacement(color)
-    few = pictures.images[mixed[:96]]  # in memory: they are looked at again and again
-    # The largest first, each on more and more pictures for as long as it may still hold.
-    for member in np.argsort(-sizes, axis=None, kind="stable").tolist():
-        pair = np.unravel_index(member, sizes.shape)
-        for number in (min(6, count), min(24, count), min(96, count), count):
-            left -= number
-            matrices = spatial[pair[0]][None], color[pair[1]][None]
-            part = few[:number] if number < count else pictures.images
-            true = labels[mixed[:number]] if number < count else labels
-            accuracy = float((look.predicted(part, *matrices) == true).mean())
-            spread = np.sqrt(required * (1 - required) / number) if number < count else 0.0
-            if accuracy < required - 2 * spread:
-                break
-        else:
-            break  # it holds
-        if left <= 0:
-            pair, accuracy = (0, 0), float("nan")  # the identity
-            break
+    levels = {"accuracy": share * chooser.clean_accuracy}
+    (found,), used = best_of_grid(chooser, "both", passes, levels)
+    if found is None:
+        displacement, accuracy = 0.0, float("nan")
+    else:
+        matrices = found.spatial, found.color
+        displacement = sizes_of("both", *matrices).item()
+        accuracy = float(judge.hits(*matrices, np.arange(len(judge.labels)))[0].mean())
     return {
-        "grid_spatial": spatial_names[pair[0]],
-        "grid_color": color_names[pair[1]],
-        "grid_displacement": float(sizes[pair]),
+        "grid_member": "" if found is None else found.name,
+        "grid_displacement": displacement,
         "grid_accuracy": accuracy,
-        "grid_passes": passes - left,
+        "grid_passes": used,
     }
 
 

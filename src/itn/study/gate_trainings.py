@@ -7,21 +7,19 @@ third, see `itn.study.measured`. Profiles archive it as ``results/<profile>/<net
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from itn.messages import UsageError
-from itn.pictures import Pictures, load_images
+from itn.pictures import Pictures
 from itn.study.archive import Recipe, Request, digest_of, obtain
 from itn.study.inputs import pictures_recipe
-from itn.study.learned import TRAINING_SEED, ChosenTraining, chosen_training, subset
+from itn.study.learned import ChosenTraining, chosen_training, three_sets
 from itn.study.profiles import GateParameters, Gates, load_profile, project_folder
 from itn.study.screenings import file_name
 from itn.zoo.recipes import network_recipe
 
 PROTOCOL = 1  # raised when the numbers change on purpose
 KNOWN = "known"  # the part that no training decides
-REPORT_SEED = 3  # of rendered pictures that neither trained nor chose; others have 0, 1 and 2
 LOOKS = 2  # at each picture that is reported on, under control vectors of its own
 
 
@@ -40,29 +38,8 @@ def training_with_gates(parameters: GateParameters) -> ChosenTraining:
 
 
 def gate_pictures(parameters: GateParameters) -> tuple[Pictures, Pictures, Pictures]:
-    """Return the pictures to learn from, to choose the state by, and to report on.
-
-    Rendered ones of three seeds; or of each class every second one, and two times a quarter.
-    """
-    chosen = training_with_gates(parameters)
-    (source,) = chosen.sources
-    if source["source"] == "phantom":
-        from itn.phantom.pictures import render_phantom
-
-        count = source["limit"] or 100
-        numbers = ((count, TRAINING_SEED), (-(-count // 2), 1), (-(-count // 2), REPORT_SEED))
-        first, second, third = (render_phantom(source["classes"], *each) for each in numbers)
-        return first, second, third
-    from itn.classifiers import load_classifier  # which loads a backend
-
-    size = load_classifier(chosen.network, chosen.weights).input_size
-    pictures = load_images(size=size, **source)
-    place = np.arange(len(pictures)) % 4
-    return (
-        subset(pictures, place < 2),
-        subset(pictures, place == 2),
-        subset(pictures, place == 3),
-    )
+    """Return the pictures to learn from, to choose the state by, and to report on."""
+    return three_sets(training_with_gates(parameters))
 
 
 def obtain_gates(parameters: GateParameters) -> xr.DataTree:

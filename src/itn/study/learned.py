@@ -34,15 +34,16 @@ from itn.study.screenings import file_name
 from itn.study.splits import read_split
 from itn.zoo.recipes import network_recipe
 
-PROTOCOL = 1  # raised when the numbers of a study change on purpose
+PROTOCOL = 2  # raised when the numbers of a study change on purpose
 PARTS = ("comparison", "survey", "samples")
 OPTIONS = (  # of the net, that a profile or a user may choose
     *("spatial_dim", "color_dim", "color_weight", "gate_margin"),
     *("required_accuracy", "hold", "level", "fill"),
 )
 SHOWN = ("chelsea", "coffee")  # scikit-image's own pictures, which may be redistributed
-HELD_OUT = 3  # every third picture of a data set is held out
-TRAINING_SEED = 2  # of rendered pictures; those of seed 0 and 1 trained and tested the networks
+# Of rendered pictures to learn from, to choose by and to report on. Those of seed 0 trained the
+# networks, those of seed 1 tested them.
+RENDERED_SEEDS = (2, 1, 3)
 
 
 @dataclass(frozen=True)
@@ -100,26 +101,32 @@ def training_of(parameters: TransformerParameters) -> Transformers:
     return how
 
 
-def transformer_pictures(parameters: TransformerParameters) -> tuple[Pictures, Pictures]:
-    """Return the pictures that transformers learn from, and those they are judged by.
+def three_sets(chosen: ChosenTraining) -> tuple[Pictures, Pictures, Pictures]:
+    """Return the pictures to learn from, to choose the state by, and to report on.
 
-    Rendered pictures of two seeds, or two thirds and one third of the data sets.
+    Rendered ones of three seeds, half as many for each of the latter; of data sets every second
+    picture, and two times a quarter.
     """
-    chosen = chosen_training(parameters)
     first = chosen.sources[0]
     if first["source"] == "phantom":
         count = first["limit"] or 100
-        return (
-            render_phantom(first["classes"], count, TRAINING_SEED),
-            render_phantom(first["classes"], -(-count // (HELD_OUT - 1))),
+        counts = (count, -(-count // 2), -(-count // 2))
+        learned_from, chosen_on, reported_on = (
+            render_phantom(first["classes"], *each)
+            for each in zip(counts, RENDERED_SEEDS, strict=True)
         )
+        return learned_from, chosen_on, reported_on
     from itn.classifiers import load_classifier  # which loads a backend
 
     size = load_classifier(chosen.network, chosen.weights).input_size
     sets = [load_images(size=size, **source) for source in chosen.sources]
     pictures = functools.reduce(_joined, sets)
-    held_out = np.arange(len(pictures)) % HELD_OUT == HELD_OUT - 1
-    return subset(pictures, ~held_out), subset(pictures, held_out)
+    place = np.arange(len(pictures)) % 4
+    return (
+        subset(pictures, place < 2),
+        subset(pictures, place == 2),
+        subset(pictures, place == 3),
+    )
 
 
 def _joined(one: Pictures, other: Pictures) -> Pictures:
@@ -149,7 +156,8 @@ def obtain_transformers(parameters: TransformerParameters) -> xr.DataTree:
     """Take a study of a profile's transformers from the archive where it is there, or make it.
 
     For each seed a node ``seed_<seed>`` with ``history``, ``weights``, ``comparison`` (as many
-    passes for each baseline as the training took), ``survey`` and ``samples``.
+    passes for each baseline as the training took), ``survey`` and ``samples``; the latter three
+    look at pictures that neither trained nor chose the state.
     """
     request = transformers_request(parameters)
     study = obtain(request)
@@ -214,23 +222,25 @@ def _compute(
     from itn.transformer_training import train_transformers
 
     chosen = chosen_training(parameters)
-    pictures, held_out = transformer_pictures(parameters)
+    learned_from, chosen_on, reported_on = three_sets(chosen)
     classifier = load_classifier(chosen.network, chosen.weights)
     net = InvariantTransformerNet(classifier, seed=seed, **chosen.options)
     history = train_transformers(
         net,
-        pictures,
-        held_out,
+        learned_from,
+        chosen_on,
+        reported_on,
         epochs=chosen.epochs,
         batch_size=chosen.batch_size,
         folder=state,
     )
     epochs = history.attrs["epochs"]
-    passes = epochs * len(pictures) + (epochs + 1) * len(held_out)
+    passes = epochs * len(learned_from) + (epochs + 1) * len(chosen_on)
+    share = history.attrs["required_accuracy"] / history.attrs["clean_accuracy"]
     computed = {
-        "survey": lambda: survey(net, sliders(net), held_out),
+        "survey": lambda: survey(net, sliders(net), reported_on),
         "samples": lambda: sample_transformers(net, *shown_pictures(parameters)),
-        "comparison": lambda: compare_families(net, held_out, passes, seed),
+        "comparison": lambda: compare_families(net, chosen_on, reported_on, share, passes, seed),
     }
     found = {"history": history, "weights": weights_of(net)}
     for name in filter(parts.__contains__, computed):
@@ -294,8 +304,9 @@ def describe_transformers(study: xr.DataTree) -> str:
     attrs = first_of(study, "history").attrs
     return (
         f"{attrs['network']} (weights {attrs['weights_sha256'][:12]}) on {attrs['pictures']} "
-        f"pictures of {attrs['data']} (data {attrs['data_sha256'][:12]}), judged on "
-        f"{attrs['held_out_pictures']} others, {len(study.children)} seeds, "
+        f"pictures of {attrs['data']} (data {attrs['data_sha256'][:12]}), chosen on "
+        f"{attrs['held_out_pictures']} others, reported on {attrs['reported_pictures']} more, "
+        f"{len(study.children)} seeds, "
         f"{attrs['epochs']} epochs, {study.attrs['origin']} with {attrs['versions']} on "
         f"{attrs['device']}"
     )

@@ -10,6 +10,7 @@ from matplotlib.ticker import NullFormatter
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, draw_share, panels
 from itn.study.learned import first_of
 from itn.study.matrices import decompose_color, decompose_spatial
+from itn.study.pages import MISSING
 from itn.study.titles import title
 from itn.thresholds import NOT_REACHED, accuracy_interval, crossing
 
@@ -36,7 +37,7 @@ def plot_transformer_training(study: xr.DataTree) -> Figure:
         middle.legend(loc="lower left")
         _draw_steps(bottom, step, history.batch_accuracy.values, "#777777", label="batch")
         held_out = history.held_out_accuracy.values
-        bottom.plot(epoch, held_out, "o-", color=BLUE, markersize=4, label="held-out pictures")
+        bottom.plot(epoch, held_out, "o-", color=BLUE, markersize=4, label="pictures to choose by")
         kept = history.attrs["kept_epoch"]
         bottom.plot(
             epoch[kept], held_out[kept], "o", markersize=11, markerfacecolor="none",
@@ -69,17 +70,15 @@ def _draw_steps(
 
 def plot_frontier(study: xr.DataTree) -> Figure:
     """Draw accuracy against displacement for the learned, the random and the known families."""
-    nodes = list(study.children.values())
-    comparisons = [node["comparison"].to_dataset() for node in nodes]
+    comparisons = [node["comparison"].to_dataset() for node in study.children.values()]
     styles = dict(zip(comparisons[0].family.values.tolist(), RIVAL_STYLES, strict=False))
     with panels(1, size=(2 * PANEL_WIDTH, PANEL_HEIGHT)) as (figure, grid):
         axes = grid[0, 0]
         for index, comparison in enumerate(comparisons):
-            pictures = int(nodes[index]["history"].attrs["held_out_pictures"])
             for family, style in styles.items():
                 own = comparison.sel(family=family)
                 displacement = (own.spatial_displacement + own.color_displacement).values
-                accuracy, low, high = family_accuracy(comparison, family, pictures)
+                accuracy, low, high = family_accuracy(comparison, family)
                 draw_share(
                     axes, displacement, accuracy, (low, high), opacity=0.12,
                     label=family if index == 0 else None, linewidth=1.5, **style,
@@ -113,7 +112,7 @@ def plot_frontier(study: xr.DataTree) -> Figure:
 
 
 def family_accuracy(
-    comparison: xr.Dataset, family: str, pictures: int | None = None
+    comparison: xr.Dataset, family: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     r"""Return the accuracy of a family at each factor, with its 95 % interval over pictures.
 
@@ -123,9 +122,9 @@ def family_accuracy(
     is the widest it can be: a mean of values in [0, 1] varies at most as one of zeros and ones.
     """
     passes = int(comparison.attrs["passes_each"])
-    different = int(comparison.attrs.get("pictures", pictures or passes))
-    often, more_often = divmod(passes, min(different, passes))
-    squares = (min(different, passes) - more_often) * often**2 + more_often * (often + 1) ** 2
+    different = int(comparison.attrs["pictures"])
+    often, more_often = divmod(passes, different)
+    squares = (different - more_often) * often**2 + more_often * (often + 1) ** 2
     accuracy = comparison.right.sel(family=family).values / passes
     trials = passes**2 // squares
     return accuracy, *accuracy_interval(accuracy * trials, trials)
@@ -190,9 +189,7 @@ def comparison_table(study: xr.DataTree) -> pd.DataFrame:
             "learned": displacement_at_required(comparison, "learned"),
             "random": displacement_at_required(comparison, "random"),
             "grid": comparison.attrs["grid_displacement"],
-            "grid member": ", ".join(
-                title(comparison.attrs[kind]) for kind in ("grid_spatial", "grid_color")
-            ),
+            "grid member": member_title(comparison),
             "learned / random": ratios["to_random"],
             "learned / grid": ratios["to_grid"],
         }
@@ -201,6 +198,12 @@ def comparison_table(study: xr.DataTree) -> pd.DataFrame:
         texts = table[name].map("{:.3f}".format).mask(table[name].isna())
         table[name] = texts.mask(table[name] == np.inf, NOT_REACHED)
     return table
+
+
+def member_title(comparison: xr.Dataset) -> str:
+    """Return what readers call the member of the grid that was found."""
+    found = comparison.attrs["grid_member"]
+    return ", ".join(map(title, found.split(", "))) if found else MISSING
 
 
 def transformer_table(study: xr.DataTree) -> pd.DataFrame:
@@ -218,17 +221,18 @@ def learned_row(training: xr.DataTree) -> dict[str, float | str]:
     """Say what one training has learned."""
     history = training["history"].to_dataset()
     kept = history.attrs["kept_epoch"]
-    names = ("pictures", "held_out_pictures", "epochs", "kept_epoch")
+    names = ("pictures", "reported_pictures", "epochs", "kept_epoch")
     row: dict[str, float | str] = {name: int(history.attrs[name]) for name in names}
-    for name in ("clean_accuracy", "held_out_clean_accuracy", "required_accuracy"):
+    shares = ("clean_accuracy", "required_accuracy", "reported_accuracy", "reported_clean_accuracy")
+    for name in shares:
         row[name] = float(history.attrs[name])
-    for name in ("held_out_accuracy", "spatial_displacement", "color_displacement"):
+    for name in ("spatial_displacement", "color_displacement"):
         row[name] = float(history[name].values[kept])
     row["outward"] = float(history.outward.mean())
     if "comparison" in training:
         comparison = training["comparison"].to_dataset()
         row |= displacement_ratios(comparison)
-        row |= {kind: title(comparison.attrs[kind]) for kind in ("grid_spatial", "grid_color")}
+        row["grid_member"] = member_title(comparison)
     if "survey" in training:
         surveyed = training["survey"].to_dataset()
         for matrices in (

@@ -10,6 +10,8 @@ can be over pictures.
 """
 
 import itertools
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -57,10 +59,23 @@ class Looks:
         said = np.concatenate(parts)
         return np.stack([said == self.labels[rows], said == self.untouched[rows]])
 
-    def levels(self) -> npt.NDArray[np.float64]:
+    @property
+    def clean_accuracy(self) -> float:
+        """The accuracy on the pictures untouched."""
+        return float((self.untouched == self.labels).mean())
+
+    def levels(self) -> dict[str, float]:
         """Return what is to be held of accuracy and consistency."""
-        clean = {"accuracy": (self.untouched == self.labels).mean(), "consistency": 1.0}
-        return np.array([SHARE_HELD[name] * clean[name] for name in CRITERIA])
+        clean = {"accuracy": self.clean_accuracy, "consistency": 1.0}
+        return {name: SHARE_HELD[name] * clean[name] for name in CRITERIA}
+
+
+class Member(NamedTuple):
+    """A member of the grid: its name, and its matrices [1, …]."""
+
+    name: str
+    spatial: Matrix
+    color: Matrix
 
 
 def measure(
@@ -152,7 +167,7 @@ def measure_known(
     member, displacement = np.full(shape, "", object), np.full(shape, np.nan)
     used = np.zeros(len(KINDS), int)
     for i, kind in enumerate(KINDS):
-        found, used[i] = best_of_grid(chooser, kind, passes)
+        found, used[i] = best_of_grid(chooser, kind, passes, chooser.levels())
         for j, one in enumerate(found):
             if one is None:
                 continue
@@ -173,46 +188,47 @@ def measure_known(
 
 
 def best_of_grid(
-    chooser: Looks, kind: str, passes: int
-) -> tuple[list[tuple[str, Matrix, Matrix] | None], int]:
-    """Return the largest member that holds, for each criterion, and the passes that it took.
+    chooser: Looks, kind: str, passes: int, levels: Mapping[str, float]
+) -> tuple[list[Member | None], int]:
+    """Return the largest member that holds a level, for each criterion, and the passes it took.
 
     The largest first, each on more and more pictures for as long as it may still hold; None where
     the passes are used up before. The identity, which always holds, is none of the members.
     """
-    members, levels = members_of(kind), chooser.levels()
+    criteria, required = [CRITERIA.index(name) for name in levels], np.array([*levels.values()])
     mixed = np.random.default_rng(0).permutation(len(chooser.labels))
     ends = [*(each for each in STAGES if each < len(mixed)), len(mixed)]
-    found: list[tuple[str, Matrix, Matrix] | None] = [None, None]
+    found: list[Member | None] = [None] * len(levels)
     left = passes
-    for name, spatial, color in members:
-        hits, may = np.zeros(2), np.array([one is None for one in found])
+    for member in members_of(kind):
+        hits, may = np.zeros(len(levels)), np.array([one is None for one in found])
         for start, end in itertools.pairwise([0, *ends]):
             if left < end - start:
                 return found, passes - left
             left -= end - start
-            hits += chooser.hits(spatial, color, mixed[start:end]).sum(axis=1)
-            spread = np.sqrt(levels * (1 - levels) / end) if end < len(mixed) else 0.0
-            may &= hits / end >= levels - 2 * spread
+            each = chooser.hits(member.spatial, member.color, mixed[start:end])
+            hits += each[criteria].sum(axis=1)
+            spread = np.sqrt(required * (1 - required) / end) if end < len(mixed) else 0.0
+            may &= hits / end >= required - 2 * spread
             if not may.any():
                 break
         for j in np.flatnonzero(may):
-            found[j] = name, spatial, color
+            found[j] = member
         if None not in found:
             break
     return found, passes - left
 
 
-def members_of(kind: str) -> list[tuple[str, Matrix, Matrix]]:
-    """List the members of the grid of a kind, the largest first: name and matrices [1, …]."""
+def members_of(kind: str) -> list[Member]:
+    """List the members of the grid of a kind, the largest first."""
     spatial, color, spatial_names, color_names = known_matrices()
     pairs = [
-        (", ".join(n for n in names if n != "identity"), spatial[[i]], color[[j]])
+        Member(", ".join(n for n in names if n != "identity"), spatial[[i]], color[[j]])
         for (i, s), (j, c) in itertools.product(enumerate(spatial_names), enumerate(color_names))
         if (names := (s, c)) != ("identity", "identity")
         and (kind == "both" or (c if kind == "space" else s) == "identity")
     ]
-    sizes = [sizes_of(kind, *matrices).item() for _, *matrices in pairs]
+    sizes = [sizes_of(kind, each.spatial, each.color).item() for each in pairs]
     return [pairs[index] for index in np.argsort(-np.array(sizes), kind="stable")]
 
 

@@ -27,7 +27,7 @@ from itn.study.calibration_bias import rendered_request
 from itn.study.controls import control_change, controls_request, predictions
 from itn.study.distances import STEPS, distances_request
 from itn.study.gate_trainings import KNOWN, gate_pictures, gates_request
-from itn.study.learned import samples_request, transformer_pictures, transformers_request
+from itn.study.learned import chosen_training, samples_request, three_sets, transformers_request
 from itn.study.profiles import (
     FigureParameters,
     GateParameters,
@@ -241,10 +241,10 @@ def _verify_transformers(
     member = survey.isel(member=int(random.integers(survey.sizes["member"])))
     parameters = _transformer_parameters(path, recipe)
     classifier = load_classifier(*chosen_network(parameters))
-    _, held_out = transformer_pictures(parameters)
-    labels = classifier.logits_of(held_out)[held_out.labels]
+    *_, pictures = three_sets(chosen_training(parameters))
+    labels = classifier.logits_of(pictures)[pictures.labels]
     softmax = MatrixLook(classifier, recipe["options"]["fill"]).softmax(
-        held_out.images[:], member.spatial_matrix.values[None], member.color_matrix.values[None]
+        pictures.images[:], member.spatial_matrix.values[None], member.color_matrix.values[None]
     )
     right = int((softmax.argmax(axis=1) == labels).sum())
     # A softmax that two classes share may go either way where sums are ordered differently.
@@ -253,7 +253,7 @@ def _verify_transformers(
             f"{path.name} does not come out again: {right} pictures are right, "
             f"{int(member.right)} are stored"
         )
-    return f"comes out again: {len(held_out)} pictures under one learned transformation"
+    return f"comes out again: {len(pictures)} pictures under one learned transformation"
 
 
 def _verify_worst_cases(
