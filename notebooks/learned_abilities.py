@@ -62,13 +62,6 @@ study.glue_table(looking_ranges, prefix="looking_")
 looking_ranges
 
 # %% [markdown]
-# ## Farther at equal consistency?
-
-# %%
-farther = study.farther_table(abilities)
-study.save_table(farther, "learned_farther")
-
-# %% [markdown]
 # ## Kernels
 
 # %%

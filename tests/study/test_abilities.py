@@ -5,6 +5,7 @@ import json
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from scipy import ndimage
@@ -18,6 +19,7 @@ from itn.study.abilities import QUESTIONS, abilities_request, measured, question
 from itn.study.ability_tables import (
     blur_held,
     displacement_held,
+    farther_counts,
     farther_table,
     gains,
     looking_table,
@@ -167,6 +169,15 @@ def test_a_family_that_goes_twice_as_far_has_a_ratio_of_two():
     row = farther_table(study).loc[0]
     assert row["sighted / blind"] == pytest.approx(2)
     assert row["from"] == pytest.approx(2) and row["to"] == pytest.approx(2)  # same pictures
+
+
+def test_seeds_are_counted_by_where_the_interval_of_the_ratio_lies():
+    table = pd.DataFrame(
+        {"sighted / blind": [1.2, 0.7, 1.1, 1.5], "from": [1.1, 0.5, 0.9, 1.3]}
+        | {"to": [1.4, 0.9, 1.3, np.nan]}
+    )
+    counts = farther_counts(table).loc["all"].to_dict()
+    assert counts == {"seeds": 4, "above": 2, "below": 1, "lowest": 0.7, "highest": 1.5}
 
 
 def test_each_class_keeps_its_pictures_when_they_are_resampled():

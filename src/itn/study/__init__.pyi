@@ -1,4 +1,5 @@
 from .abilities import obtain_abilities as obtain_abilities
+from .ability_tables import farther_counts as farther_counts
 from .ability_tables import farther_table as farther_table
 from .ability_tables import filtering_table as filtering_table
 from .ability_tables import looking_table as looking_table

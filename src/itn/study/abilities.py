@@ -106,9 +106,13 @@ QUESTIONS = {  # of each profile
             options={"kernel_dim": 4},
         ),
     },
-    "photos": {
+    "photos": {  # trained as the profile trains the nets whose gates it compares
         "farther": replace(
-            FARTHER, batch_size=32, options={"color_weight": 1.0, "gate_margin": 0.02}
+            FARTHER,
+            epochs=40,
+            batch_size=32,
+            learning_rate=2e-4,
+            options={"color_weight": 0.3, "gate_margin": 0.02},
         )
     },
 }

@@ -103,6 +103,22 @@ def farther_table(study: xr.DataTree) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("seed")
 
 
+def farther_counts(farther: pd.DataFrame) -> pd.DataFrame:
+    """Count the seeds whose interval of the ratio lies above 1 and below 1, in one row.
+
+    With the lowest and the highest ratio of all.
+    """
+    ratio = farther["sighted / blind"]
+    counts = {
+        "seeds": len(farther),
+        "above": int((farther["from"] > 1).sum()),
+        "below": int((farther["to"] < 1).sum()),
+        "lowest": ratio.min(),
+        "highest": ratio.max(),
+    }
+    return pd.DataFrame(counts, index=["all"])
+
+
 def at_rest_of_stretch(found: xr.Dataset) -> Array:
     """Return which pictures are classified consistently by a family as learned."""
     return np.asarray(found.consistent.sel(stretch=1.0).values, float)

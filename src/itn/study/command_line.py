@@ -223,9 +223,11 @@ def study_abilities(
 ) -> None:
     """Ask what options beyond the paper let a net learn, and archive it; resumes if stopped."""
     from itn.study.abilities import abilities_request
-    from itn.study.profiles import read_parameters
+    from itn.study.profiles import load_profile
 
-    _archive(abilities_request(read_parameters({"profile": profile})), force)
+    how = load_profile(profile)
+    networks = how.networks if how.each_network else how.networks[:1]
+    _archive_each(profile, list(networks), force, abilities_request)
 
 
 @app.command("gates")
