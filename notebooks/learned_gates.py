@@ -79,6 +79,17 @@ study.grid_table(gates)
 # %%
 study.show_figure(study.plot_gates(gates), "learned_gates")
 
+# %% [markdown]
+# How the first net with the paper's gate learned, and what it makes of a few pictures.
+
+# %%
+study.show_figure(
+    study.plot_transformer_training(study.paper_s_gate(gates)), "learned_gates_training"
+)
+
+# %%
+study.show_figure(study.plot_samples(study.show_gate(parameters, gates)), "learned_gates_samples")
+
 # %%
 study.glue_table(held, ["consistency", "space", "color"])
 study.glue_table(held, ["accuracy"], rows=["accuracy"])

@@ -63,6 +63,14 @@ def weights_of(net: InvariantTransformerNet) -> xr.Dataset:
     return xr.Dataset(weights)
 
 
+def set_weights(net: InvariantTransformerNet, weights: xr.Dataset) -> None:
+    """Give a net the weights that `weights_of` told of another."""
+    for kind, transformer in (("spatial", net.spatial), ("color", net.color)):
+        for layer in ("hidden", "entries"):
+            names = (f"{kind}_{layer}_{part}" for part in ("kernel", "bias"))
+            getattr(transformer, layer).set_weights([weights[name].values for name in names])
+
+
 def survey(
     net: InvariantTransformerNet, members: xr.Dataset, pictures: Pictures, progress: bool = True
 ) -> xr.Dataset:

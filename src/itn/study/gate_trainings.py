@@ -13,12 +13,13 @@ from itn.messages import UsageError
 from itn.pictures import Pictures
 from itn.study.archive import Recipe, Request, digest_of, obtain
 from itn.study.inputs import pictures_recipe
-from itn.study.learned import ChosenTraining, chosen_training, three_sets
+from itn.study.learned import ChosenTraining, chosen_training, shown_pictures, three_sets
 from itn.study.profiles import GateParameters, Gates, load_profile, project_folder
 from itn.study.screenings import file_name
 from itn.zoo.recipes import network_recipe
 
 PROTOCOL = 1  # raised when the numbers change on purpose
+SHOWN = ("motorcycle", "coffee")  # of scikit-image's photographs
 KNOWN = "known"  # the part that no training decides
 LOOKS = 2  # at each picture that is reported on, under control vectors of its own
 
@@ -57,6 +58,31 @@ def obtain_gates(parameters: GateParameters) -> xr.DataTree:
         strange = set(study[hold].children) - {f"seed_{seed}" for seed in seeds}
         study[hold] = study[hold].drop_nodes(sorted(strange))
     return study
+
+
+def show_gate(parameters: GateParameters, study: xr.DataTree) -> xr.Dataset:
+    """Return what the first net with the paper's gate makes of a few pictures, and what is said.
+
+    As `itn.study.learned.obtain_samples` does; where a user asks for other gates, of the first.
+    """
+    from itn.classifiers import load_classifier  # all of these load a backend
+    from itn.invariant_transformer import InvariantTransformerNet
+    from itn.study.families import sample_transformers, set_weights, transformed_samples
+
+    chosen, node = training_with_gates(parameters), paper_s_gate(study)
+    classifier = load_classifier(chosen.network, chosen.weights)
+    net = InvariantTransformerNet(classifier, **chosen.options)
+    set_weights(net, next(iter(node.children.values()))["weights"].to_dataset())
+    images, names = shown_pictures(parameters, SHOWN)
+    samples = sample_transformers(net, images, names)
+    pictures = transformed_samples(samples, images)
+    return samples.assign(pictures=(("picture", "slider", "value", "y", "x", "channel"), pictures))
+
+
+def paper_s_gate(study: xr.DataTree) -> xr.DataTree:
+    """Return the trainings that hold the accuracy, as the paper does; without any the first."""
+    held = [name for name in study.children if name != KNOWN]
+    return study["accuracy" if "accuracy" in held else held[0]]
 
 
 def gates_request(

@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skimage.data
 import xarray as xr
 
 from itn.messages import UsageError
 from itn.phantom.pictures import render_phantom
-from itn.picture_files import read_picture
 from itn.pictures import Pictures, load_images
 from itn.provenance import installed_version
 from itn.study.archive import Recipe, Request, digest_of, obtain, part_of
@@ -40,7 +38,7 @@ OPTIONS = (  # of the net, that a profile or a user may choose
     *("spatial_dim", "color_dim", "color_weight", "gate_margin"),
     *("required_accuracy", "hold", "level", "fill"),
 )
-SHOWN = ("chelsea", "coffee")  # scikit-image's own pictures, which may be redistributed
+SHOWN = ("cat", "coffee")  # scikit-image's own pictures, which may be redistributed
 # Of rendered pictures to learn from, to choose by and to report on. Those of seed 0 trained the
 # networks, those of seed 1 tested them.
 RENDERED_SEEDS = (2, 1, 3)
@@ -281,17 +279,19 @@ def samples_request(parameters: TransformerParameters) -> Request:
     return Request(recipe, compute, "itn.study.learned", study.archive.with_name(name))
 
 
-def shown_pictures(parameters: TransformerParameters) -> tuple[np.ndarray, list[str]]:
-    """Return the pictures that samples are shown of."""
+def shown_pictures(
+    parameters: TransformerParameters, photographs: Sequence[str] = SHOWN
+) -> tuple[np.ndarray, list[str]]:
+    """Return the pictures that samples are shown of; where none are rendered, photographs."""
     profile = load_profile(parameters.profile)
     if profile.pictures == "phantom":
         names = list(parameters.classes or profile.highlights or profile.classes)[:2]
         return np.concatenate([render_phantom([name], 1).images for name in names]), names
-    from itn.classifiers import load_classifier  # which loads a backend
+    from itn.classifiers import load_classifier  # which loads a backend, as the next does
+    from itn.study.views import example_picture
 
     size = load_classifier(*chosen_network(parameters)).input_size
-    folder = Path(skimage.data.__file__).parent
-    return np.stack([read_picture(folder / f"{name}.png", size) for name in SHOWN]), list(SHOWN)
+    return np.stack([example_picture(name, size) for name in photographs]), list(photographs)
 
 
 def first_of(study: xr.DataTree, kind: str) -> xr.Dataset:
