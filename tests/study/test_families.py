@@ -18,9 +18,11 @@ from itn.study.families import (
     FACTORS,
     compare_families,
     sample_transformers,
+    set_weights,
     sliders,
     survey,
     transformed_samples,
+    weights_of,
 )
 from itn.study.matrices import known_matrices
 from itn.study.measured import AT_ONCE
@@ -119,6 +121,16 @@ def test_sliders_move_one_value_at_a_time_and_all_together(net):
     np.testing.assert_array_equal(first.beta, np.full((3, 3), 0.5))
     together = members.isel(member=members.slider.values == "beta")
     np.testing.assert_array_equal(together.beta, np.linspace(0, 1, 3)[:, None].repeat(3, 1))
+
+
+def test_a_net_that_is_given_the_weights_of_another_has_its_members(net, classifier):
+    other = InvariantTransformerNet(classifier, 2, 3, required_accuracy=0.9, seed=7)
+    controls = np.asarray([[0.2, 0.9]], "float32"), np.asarray([[0.1, 0.5, 0.8]], "float32")
+    expected = net.matrices(*controls)
+    assert not np.allclose(other.matrices(*controls)[0], expected[0])
+    set_weights(other, weights_of(net))
+    for found, wanted in zip(other.matrices(*controls), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
 
 
 def test_survey_counts_as_a_loop_does(net, classifier, pictures):

@@ -7,7 +7,7 @@ from scipy import stats
 
 from itn.messages import UsageError
 from itn.study.claim_measures_learned import over_seeds
-from itn.study.gate_trainings import gate_pictures, gates_request, obtain_gates
+from itn.study.gate_trainings import gate_pictures, gates_request, obtain_gates, show_gate
 from itn.study.learned_gates import (
     RAN_OUT,
     grid_table,
@@ -264,6 +264,11 @@ def test_each_gate_and_seed_is_a_study_of_its_own(without_xla, monkeypatch):
     node = study["consistency/seed_0"]
     assert node["history"].attrs["reported_pictures"] == 4 == node["measured"].sizes["picture"]
     assert node["history"].attrs["hold"] == "consistency"
+    with without_xla():
+        shown = show_gate(parameters, study)
+    assert shown.picture.values.tolist() == ["disc", "zoom_small"]
+    moved = (shown.pictures - shown.pictures.isel(value=2)).values  # all controls at one half
+    assert np.abs(moved).max() > 0 and not moved[:, :, 2].any()
     monkeypatch.setattr("itn.classifiers.load_classifier", None)  # what is there is not made again
     again = gates_request(parameters).compute(None)
     assert again["consistency/seed_0/measured"].equals(node["measured"])
