@@ -94,23 +94,23 @@ class Streamed:
 
 @pytest.mark.usefixtures("uncompiled")
 def test_streamed_pictures_are_looked_at_in_batches_and_alike(net, pictures, comparison):
-    """Of 210 pictures no more than some batches are ever in memory."""
+    """Of 720 pictures no more than some batches are ever in memory."""
     many = Pictures(
-        np.concatenate([pictures.images] * 7),
-        np.tile(pictures.labels, 7),
+        np.concatenate([pictures.images] * 24),
+        np.tile(pictures.labels, 24),
         pictures.class_names,
-        tuple(f"{i}/{path}" for i in range(7) for path in pictures.paths),
+        tuple(f"{i}/{path}" for i in range(24) for path in pictures.paths),
         "rgb",
     )
     streamed = dataclasses.replace(many, images=Streamed(many.images))
     members = sliders(net, steps=2)
     xr.testing.assert_identical(survey(net, members, streamed), survey(net, members, many))
-    passes = 250 * len(FACTORS)
+    passes = 750 * len(FACTORS)
     found = compare_families(net, streamed, streamed, 0.9, passes, seed=2)
     xr.testing.assert_identical(found, compare_families(net, many, many, 0.9, passes, seed=2))
-    assert found.attrs["pictures"] == 210
+    assert found.attrs["pictures"] == 720
     assert comparison.attrs["pictures"] == 24
-    assert max(streamed.images.asked) == AT_ONCE < 210
+    assert max(streamed.images.asked) == AT_ONCE < 720
 
 
 def test_sliders_move_one_value_at_a_time_and_all_together(net):
