@@ -163,8 +163,10 @@ def plot_main_figure(
             plot_softmax(
                 with_titles(screening), ax=made.panels(screening.sizes["category"], columns)
             )
-        made.heading("All classes together")
-        _draw_accuracies(made.panel(ACCURACY_HEIGHT), alike(screenings))
+        together = alike(screenings)
+        of = "" if len(together) == len(screenings) else f": {', '.join(map(title, together))}"
+        made.heading(f"All classes together{of}")
+        _draw_accuracies(made.panel(ACCURACY_HEIGHT), together)
         for strip in strips:
             made.heading(f"{title(strip.network)}, at the thresholds of {title(strip.of)}")
             cells = made.pictures(len(strip.steps), 2 * columns, PICTURE, ABOVE, BELOW)
