@@ -327,27 +327,40 @@ def test_a_notebook_may_show_all_networks_at_once(
 
 
 @pytest.mark.parametrize(
-    ("parameter", "heading"),
+    ("parameter", "tags", "archived", "heading"),
     [
-        ("network: str = None", "SqueezeNet v1.0 on ImageNet classes"),
+        ("network: str = None", [], True, "SqueezeNet v1.0 on ImageNet classes"),
         (
-            "networks: list[str] = None",
+            "network: str = None",
+            ["together"],
+            True,
             "SqueezeNet v1.0 and AlexNet on ImageNet classes",
         ),
-        ("seed: int = None", "ImageNet classes"),
+        ("network: str = None", ["together"], False, "SqueezeNet v1.0 on ImageNet classes"),
+        ("seed: int = None", [], True, "ImageNet classes"),
     ],
 )
 def test_an_executed_notebook_says_who_looks_at_what(
-    project: Path, executions: list[str], parameter: str, heading: str
+    project: Path,
+    executions: list[str],
+    parameter: str,
+    tags: list[str],
+    archived: bool,
+    heading: str,
 ) -> None:
+    """Of networks that are shown together, those whose screenings are there."""
     path = write_notebook(project / "notebooks" / "square.ipynb", BODY)
     notebook = nbformat.read(path, 4)
     notebook.cells[0].source += f"\n{parameter}"
+    notebook.cells[0].metadata.tags += tags
     notebook.cells.insert(0, nbformat.v4.new_markdown_cell("# Squares\n\n# Not a heading"))
     nbformat.write(notebook, path)
     text = (project / "profiles" / "demo.yaml").read_text()
     text = text.replace("[squeezenet]", "[squeezenet, alexnet_photos]")
     (project / "profiles" / "imagenet.yaml").write_text(text)
+    (project / "results" / "imagenet").mkdir(parents=True)
+    for name in itn.TRANSFORMATIONS if archived else ():
+        (project / "results" / "imagenet" / f"alexnet_photos_{name}.nc").touch()
     run_profile("imagenet")
     executed = nbformat.read(project / "book" / "results" / "imagenet" / "square.ipynb", 4)
     assert executed.cells[0].source == f"# Squares · {heading}\n\n# Not a heading"
