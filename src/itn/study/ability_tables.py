@@ -14,6 +14,7 @@ from itn.study.abilities import fresh_pictures, questions_of
 from itn.study.matrices import decompose_spatial
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import obtain_screening
+from itn.study.sheets import explain, lines_of
 from itn.thresholds import accuracy, accuracy_interval, crossing
 
 HELD = 0.95  # consistency at which families are compared
@@ -259,8 +260,7 @@ def plot_looking(study: xr.DataTree) -> Figure:
             axes.set_ylim(0, 185)
             axes.set_yticks(np.arange(0, 181, 45))
         grid[0, 0].set_ylabel("turn, either way, °")
-        handles, labels = grid[0, -1].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        explain(figure, lines_of(grid[0, -1:]))
     return figure
 
 
@@ -295,8 +295,7 @@ def plot_gains(study: xr.DataTree, parameters: FigureParameters) -> Figure:
             axes.set_xticks([0, 0.125, 0.25, 0.375], ["0", "1/8", "1/4", "3/8"])
         grid[0, 0].set_ylabel("gain")
         grid[0, 0].set_ylim(0, None)
-        handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        explain(figure, lines_of(grid[0, :1]))
     return figure
 
 

@@ -29,6 +29,7 @@ from itn.plots import (
 from itn.study.pages import MISSING
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import obtain_screening
+from itn.study.sheets import explain
 from itn.study.titles import title
 from itn.thresholds import (
     NOT_REACHED,
@@ -295,5 +296,5 @@ def _network_legend(
 ) -> None:
     """Say above all panels which line is whose; colors tell something else."""
     styles = dict(zip(map(title, networks), NETWORK_STYLES, strict=False)) | (more or {})
-    handles = [Line2D([], [], color="#444444", label=label, **one) for label, one in styles.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    drawn = {label: Line2D([], [], color="#444444", **one) for label, one in styles.items()}
+    explain(figure, drawn, "upper")

@@ -19,6 +19,7 @@ from itn.plots import PANEL_WIDTH, RIVAL_STYLES, TRUE_STYLE, draw_axes, draw_sha
 from itn.study.claim_measures import ENDS, outward, resampled
 from itn.study.controls import CLIPPED, SCREENED, THERE_AND_BACK, obtain_controls
 from itn.study.profiles import FigureParameters, load_profile
+from itn.study.sheets import explain, lines_of
 from itn.study.titles import title
 from itn.study.together import ALL, as_one_category, threshold_text
 from itn.thresholds import accuracy_interval, is_correct, thresholds, value_at
@@ -123,7 +124,6 @@ def control_summary(table: pd.DataFrame) -> pd.DataFrame:
 def plot_controls(controls: dict[str, xr.Dataset], columns: int = 2) -> Figure:
     """Draw the accuracy of the screening, with its interval, and of each control as a thin line."""
     with panels(len(controls), columns, (PANEL_WIDTH, 2.3), sharey=True) as (figure, grid):
-        handles: dict[str, Any] = {}
         for axes, (name, of) in zip(grid.flat, controls.items(), strict=False):
             magnitude = of.magnitude.values
             for control in of.control.values.tolist():
@@ -139,11 +139,9 @@ def plot_controls(controls: dict[str, xr.Dataset], columns: int = 2) -> Figure:
                     axes.plot(magnitude, right.mean(axis=0), label=label, **style)
             draw_axes(axes, find_transformation(name), magnitude)
             axes.set_title(title(name))
-            drawn, labels = axes.get_legend_handles_labels()
-            handles |= dict(zip(labels, drawn, strict=True))
         for axes in grid[:, 0]:
             axes.set_ylabel("accuracy")
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
+        explain(figure, lines_of(grid.flat))
     return figure
 
 

@@ -82,7 +82,7 @@ def show_gate(parameters: GateParameters, study: xr.DataTree) -> xr.Dataset:
 def paper_s_gate(study: xr.DataTree) -> xr.DataTree:
     """Return the trainings that hold the accuracy, as the paper does; without any the first."""
     held = [name for name in study.children if name != KNOWN]
-    return study["accuracy" if "accuracy" in held else held[0]]
+    return study.children["accuracy" if "accuracy" in held else held[0]]
 
 
 def gates_request(

@@ -16,6 +16,7 @@ from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, draw_share, panels
 from itn.study.gate_trainings import KNOWN
 from itn.study.pages import MISSING
 from itn.study.profiles import HOLDS
+from itn.study.sheets import explain, lines_of
 from itn.thresholds import accuracy_interval
 
 RESAMPLES = 1000
@@ -314,11 +315,7 @@ def plot_gates(study: xr.DataTree) -> Figure:
         units = {"space": "corners, widths", "color": "colors, full range"}
         for axes, kind in zip(grid[-1], kinds, strict=True):
             axes.set_xlabel(units.get(kind, "corners + colors"))
-        named: dict[str, Any] = {}
-        for axes in grid.flat:  # a grid may have run out of passes in some
-            handles, labels = axes.get_legend_handles_labels()
-            named |= dict(zip(labels, handles, strict=True))
-        figure.legend(named.values(), named, loc="outside lower center", ncols=len(named))
+        explain(figure, lines_of(grid.flat))  # a grid may have run out of passes in some
     return figure
 
 

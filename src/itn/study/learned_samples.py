@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, panels
 from itn.study.learned import first_of
 from itn.study.matrices import decompose_color, decompose_spatial
+from itn.study.sheets import as_shown
 from itn.study.titles import title
 from itn.thresholds import accuracy_interval
 
@@ -43,7 +44,7 @@ def plot_samples(samples: xr.Dataset) -> Figure:
         for row, axes_row in enumerate(grid):
             picture, slider = divmod(row, rows)
             for column, axes in enumerate(axes_row):
-                axes.imshow(np.clip(pictures[picture, slider, column], 0, 1))
+                axes.imshow(as_shown(pictures[picture, slider, column]), interpolation="none")
                 axes.set_xticks([])
                 axes.set_yticks([])
                 said = samples.isel(picture=picture, slider=slider, value=column)

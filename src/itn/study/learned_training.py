@@ -49,7 +49,7 @@ def plot_transformer_training(study: xr.DataTree) -> Figure:
         bottom.set_xlabel("training step")
         bottom.set_ylim(min(0.5, float(history.batch_accuracy.min())) - 0.02, 1.02)
         bottom.set_xlim(0, step[-1])
-        bottom.legend(loc="upper left", bbox_to_anchor=(0, -0.35), ncols=4)
+        bottom.legend(loc="upper left", bbox_to_anchor=(0, -0.35), ncols=4, columnspacing=1)
     return figure
 
 

@@ -13,6 +13,7 @@ from itn.study.learned import first_of, training_of, transformers_request
 from itn.study.learned_samples import SLIDER_STYLES, draw_components
 from itn.study.learned_training import learned_row
 from itn.study.profiles import TransformerParameters, load_profile
+from itn.study.sheets import explain, lines_of
 
 COMPONENTS_SHOWN = ("rotation", "scale_x", "scale_y")
 DISPLACEMENTS = {"corners": "spatial_displacement", "colors": "color_displacement"}
@@ -56,8 +57,7 @@ def plot_variations(varied: dict[str, xr.DataTree]) -> Figure:
         for axes in grid[-1, :3]:
             axes.set_xlabel("control value")
         grid[-1, 3].set_xlabel("epoch")
-        handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        explain(figure, lines_of(grid[:1, 0]))
     return figure
 
 

@@ -28,7 +28,7 @@ from itn.plots import (
 )
 from itn.study.profiles import FigureParameters, chosen_network
 from itn.study.screenings import highlighted
-from itn.study.sheets import sheet
+from itn.study.sheets import as_shown, sheet
 from itn.study.titles import title
 from itn.thresholds import NOT_REACHED, REACHED, accuracy_interval, is_correct, thresholds
 from itn.transformations import find_transformation
@@ -42,7 +42,6 @@ NETWORK_STYLES: tuple[dict[str, Any], ...] = (
 )
 ACCURACY_HEIGHT = 1.6  # inches
 PICTURE, ABOVE, BELOW = 1.05, 0.22, 0.45  # inches: a picture and the texts above and below it
-SHARPEST = 128  # pixels of a picture that a figure shows at most
 ANSWER = 17  # letters of a line under a picture
 UNTOUCHED = "untouched"
 EXAMPLE = "motorcycle"  # of scikit-image's photographs the one that most networks know
@@ -140,11 +139,10 @@ def _step(
     image, softmax = seen
     found = find_transformation(transformation)
     best = int(np.argmax(softmax))
-    every = -(-max(image.shape[:2]) // SHARPEST)
     return Step(
         name,
         "" if name == UNTOUCHED else format_magnitude(magnitude, found),
-        np.clip(image[::every, ::every], 0, 1),
+        as_shown(image),
         f"{title(classes[best])} {softmax[best]:.2f}",
     )
 

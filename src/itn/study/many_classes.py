@@ -17,6 +17,7 @@ from itn.study.main_figures import NETWORK_STYLES
 from itn.study.pages import MISSING
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import archived_screening
+from itn.study.sheets import explain, lines_of
 from itn.study.titles import title
 from itn.study.together import ALL, as_one_category, threshold_text
 from itn.thresholds import NOT_SCREENED, accuracy_interval, thresholds, value_at
@@ -100,8 +101,7 @@ def plot_many_classes(screenings: Screenings, columns: int = 2) -> Figure:
                 _draw(axes, found[number], title(network), style)
         for row in grid:
             row[0].set_ylabel("accuracy")
-        handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+        explain(figure, lines_of(grid[0, :1]))
     return figure
 
 

@@ -1,10 +1,13 @@
 """Figures of rows that are not alike, which grow downward: headings, panels, pictures."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
@@ -14,6 +17,7 @@ TALL = 100.0  # inches, until all rows are there
 HEADING = 12  # points
 LETTERS_PER_INCH = 10  # of a heading
 NO_TITLE = 0.12  # above a panel that has none
+SHARPEST = 128  # pixels of a picture that a figure shows at most
 
 
 class Sheet:
@@ -112,6 +116,32 @@ def name_rows(axes: Axes, names: Sequence[str], inside: bool, above: float) -> N
             )  # fmt: skip
         if place:
             axes.axhline(place - 0.5, color="#DDDDDD", linewidth=0.5, zorder=0)
+
+
+def as_shown(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return a picture [H, W, 3] in the range of values, in no more pixels than a page shows."""
+    every = -(-max(image.shape[:2]) // SHARPEST)
+    return np.clip(image[::every, ::every], 0, 1)
+
+
+def lines_of(panels: Iterable[Axes]) -> dict[str, Any]:
+    """Return what is drawn in panels by its label, each label once."""
+    found: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    return found
+
+
+def explain(figure: mpl.figure.Figure, drawn: Mapping[str, Any], where: str = "lower") -> None:
+    """Say below or above all panels what is drawn, in as many columns as there is room for."""
+    for columns in range(len(drawn), 0, -1):
+        legend = figure.legend(
+            drawn.values(), drawn.keys(), loc=f"outside {where} center", ncols=columns
+        )
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from scipy import stats
 from itn.plots import RIVAL_STYLES, draw_axes, panels
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import obtain_screening
+from itn.study.sheets import explain, lines_of
 from itn.study.titles import title
 from itn.thresholds import accuracy, mean_over_sweep, value_at
 from itn.transformations import find_transformation
@@ -76,12 +77,7 @@ def plot_turned_groups(turned: pd.DataFrame, columns: int = 2) -> Figure:
             axes.set_title(title(network))
         for axes in grid[:, 0]:
             axes.set_ylabel("accuracy, share of that upright")
-        entries = {  # of the first panel that has them
-            label: handle
-            for axes in grid.flat[::-1]
-            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns)
+        explain(figure, lines_of(grid.flat))
     return figure
 
 

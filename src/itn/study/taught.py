@@ -12,6 +12,7 @@ from itn.messages import UsageError
 from itn.plots import PANEL_WIDTH, draw_axes, draw_share, panels
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import obtain_screening
+from itn.study.sheets import explain, lines_of
 from itn.study.titles import title
 from itn.thresholds import accuracy_interval, is_correct, mean_over_sweep, value_at
 from itn.transformations import find_transformation
@@ -74,8 +75,7 @@ def plot_taught(screenings: Screenings, columns: int = 2) -> Figure:
             axes.set_title(title(network))
         for row in grid:
             row[0].set_ylabel("accuracy")
-        handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        explain(figure, lines_of(grid[0, :1]))
     return figure
 
 
