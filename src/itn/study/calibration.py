@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from itn.curves import select_categories
+from itn.line_names import POINTS
 from itn.messages import Progress
 from itn.phantom.ideal_observer import bayes_softmax, known_threshold, moved_parameter
 from itn.phantom.objects import (
@@ -262,8 +263,11 @@ def _draw_pair(axes: Axes, name: str, screenings: Screenings) -> None:
     ideal = bayes_softmax(name, magnitude)
     known = known_threshold(name)
     for index, (class_name, color) in enumerate(zip(pair.classes, CLASS_COLORS, strict=True)):
-        label = title(class_name)
-        axes.plot(magnitude, ideal[index], color=color, label=label, **IDEAL_STYLE)
+        axes.plot(magnitude, ideal[index], color=color, label=title(class_name), **IDEAL_STYLE)
+        axes.annotate(
+            title(class_name), (0, 1), (0, 4 + 1.2 * POINTS * (1 - index)),
+            "axes fraction", "offset points", va="bottom", color=color,
+        )  # fmt: skip
         for network, style in zip(networks, NETWORK_STYLES, strict=False):
             curve = true_softmax(screenings[f"{network}/{name}"]).sel(category=class_name)
             axes.plot(magnitude, curve, color=color, linewidth=1, **style)
@@ -271,9 +275,8 @@ def _draw_pair(axes: Axes, name: str, screenings: Screenings) -> None:
             for position in () if at is None else positions(at, magnitude, transformation):
                 axes.axvline(position, color="#999999", linewidth=1, zorder=0)
     draw_axes(axes, transformation, magnitude)
-    axes.set_title(title(name))
+    axes.set_title(title(name), x=0, y=1, pad=5 + 2 * 1.2 * POINTS, ha="left")
     axes.set_ylabel("mean softmax")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, handlelength=1.5)
 
 
 def _draw_intervals(axes: Axes, rows: pd.DataFrame) -> None:
