@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from itn.displacement import color_displacement, kernel_displacement, spatial_displacement
 from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, panels, readable
 from itn.study.abilities import fresh_pictures, questions_of
+from itn.study.learned_gates import reach
 from itn.study.matrices import decompose_spatial
 from itn.study.profiles import FigureParameters, load_profile
 from itn.study.screenings import obtain_screening
@@ -128,23 +129,14 @@ def at_rest_of_stretch(found: xr.Dataset) -> Array:
 def displacement_held(found: xr.Dataset, weights: Array, held: float = HELD) -> Array:
     """Return how far a family goes where it just holds a consistency, for weights [B, pictures].
 
-    Interpolated over the logarithm of the stretch. Infinite where the consistency is not lost as
-    far as was looked, NaN where already the smallest stretch loses it.
+    Interpolated as `itn.study.learned_gates.reach` does; infinite where the consistency is not
+    lost as far as was looked.
     """
     moved = spatial_displacement(found.spatial_matrix.values)
     moved = moved + color_displacement(found.color_matrix.values)
-    shares = found.consistent.values @ weights.T / weights.sum(axis=1)  # [stretch, B]
-    as_learned = weights @ moved / weights.sum(axis=1)
-    factors = found.stretch.values
-    reached = np.full(len(weights), np.inf)
-    for index, margin in enumerate(shares.T - held):
-        failed = np.flatnonzero(margin < 0)
-        if len(failed):
-            first = failed[0]
-            reached[index] = (
-                crossing(factors, margin, first - 1, first, logarithmic=True) if first else np.nan
-            )
-    return np.asarray(reached * as_learned)
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    shares, ones = weights @ found.consistent.values.T, np.ones(len(weights))
+    return reach(found.stretch.values, shares, ones, held * ones) * (weights @ moved)
 
 
 def filtering_table(study: xr.DataTree, parameters: FigureParameters) -> pd.DataFrame:
