@@ -56,3 +56,5 @@ study.save_table(overview, "claims_overview")
 # %%
 study.glue_table(study.verdict_counts(measured))
 study.glue_table(measured, ["estimate"], rows=["labels-unchanged_SqueezeNet_v1.0"])
+farther = [f"learn-parameters_{name}" for name in ("SqueezeNet_v1.0", "AlexNet", "ResNet")]
+study.glue_table(measured, ["estimate", "low", "high"], rows=farther)

@@ -5,7 +5,7 @@ Shares of pictures have Clopper-Pearson intervals. Matrices are known exactly, s
 surveyed members of a family, control values moved one at a time and all together, have none.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,9 @@ import xarray as xr
 from itn.comparison import spearman
 from itn.displacement import spatial_displacement
 from itn.study.claim_measures import ENDS, RESAMPLES, Measurement
+from itn.study.gate_trainings import KNOWN, paper_s_gate
 from itn.study.learned import first_of
+from itn.study.learned_gates import ratios_to_rivals
 from itn.study.learned_sentences import (
     fitting_members,
     gentle_members,
@@ -137,10 +139,30 @@ def over_seeds(trained: xr.DataTree, hold: str, claim: str) -> Measurement:
     median of all seeds with a probability of 1 - 2 / 2^5, or 94 %, however they scatter.
     """
     shares = [fitting_members(node, claim).mean() for node in trained.children.values()]
-    ends = float(np.median(shares)), float(min(shares)), float(max(shares))
-    remark = f"median of {len(shares)} seeds (lowest … highest), of drawn members of the family"
-    name = f"{_name(trained)}, {hold} held"
-    return Measurement(name, "share", _learned_from(trained), *ends, remark)
+    pictures, remark = _learned_from(trained), "of drawn members of the family"
+    return _over_seeds(f"{_name(trained)}, {hold} held", "share", pictures, shares, remark)
+
+
+def farther_over_seeds(study: xr.DataTree) -> Measurement:
+    """Return how many times as far families with the paper's gate go as random matrices.
+
+    At the same share of the untouched accuracy, on pictures that neither trained nor chose them:
+    the median over seeds, and the lowest and highest in place of an interval.
+    """
+    known, trained = study[KNOWN].to_dataset(), paper_s_gate(study)
+    at = {"kind": "both", "criterion": "accuracy"}
+    nodes = [node["measured"].to_dataset() for node in trained.children.values()]
+    found = [ratios_to_rivals(known, measured, at)["random"][0] for measured in nodes]
+    pictures = known.sizes["picture"]
+    return _over_seeds(_name(trained), "ratio", pictures, found, "random matrices = 1")
+
+
+def _over_seeds(
+    name: str, kind: str, pictures: int, found: Sequence[float], remark: str
+) -> Measurement:
+    ends = float(np.median(found)), float(min(found)), float(max(found))
+    seeds = f"median of {len(found)} seeds (lowest … highest)"
+    return Measurement(name, kind, pictures, *ends, f"{seeds}, {remark}")
 
 
 def _factor(comparison: xr.Dataset, accuracy: npt.NDArray[np.float64]) -> float:

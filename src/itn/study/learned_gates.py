@@ -103,14 +103,18 @@ def ratio_table(study: xr.DataTree) -> pd.DataFrame:
         for kind in known.kind.values:
             for criterion in known.criterion.values:
                 at = {"kind": kind, "criterion": criterion}
-                each = [_ratios(known, node["measured"].to_dataset(), at) for node in nodes]
+                each = [
+                    ratios_to_rivals(known, node["measured"].to_dataset(), at) for node in nodes
+                ]
                 for rival in ("random", "grid"):
                     found = np.log(np.stack([one[rival] for one in each]))
                     rows.append({"hold": hold, **at, "rival": rival, **_summary(found)})
     return pd.DataFrame(rows)
 
 
-def _ratios(known: xr.Dataset, measured: xr.Dataset, at: dict[str, str]) -> dict[str, Numbers]:
+def ratios_to_rivals(
+    known: xr.Dataset, measured: xr.Dataset, at: dict[str, str]
+) -> dict[str, Numbers]:
     """Return the ratios [resample] to each rival, at one criterion and kind."""
     own, looks = measured.sel(at), measured.attrs["looks"]
     reached = {
