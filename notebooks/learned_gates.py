@@ -91,7 +91,8 @@ study.show_figure(
 study.show_figure(study.plot_samples(study.show_gate(parameters, gates)), "learned_gates_samples")
 
 # %%
-study.glue_table(held, ["consistency", "space", "color"])
+study.glue_table(held, ["consistency"])
+study.glue_table(held, ["space", "color"], rows=["accuracy", "consistency"])
 study.glue_table(held, ["accuracy"], rows=["accuracy"])
 ends = ["consistency low", "consistency high", "worst corner"]
 study.glue_table(held, ends, rows=["consistency", "divergence"])

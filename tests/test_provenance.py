@@ -61,7 +61,7 @@ def before(package):
     ("file", "old", "new", "changed"),
     [
         ("plots.py", '"color": "#000000"', '"color": "#000001"', {"all", "plots", *NOTEBOOKS}),
-        ("study/calibration.py", 'loc="upper', 'loc="lower', {"all", "a calibration"}),
+        ("study/calibration.py", 'color="#999999"', 'color="#999998"', {"all", "a calibration"}),
         ("warp.py", '"""What matrices do', '"""In other words: what matrices do', set()),
         ("warp.py", "def affine_warp(", "# a comment\ndef affine_warp(", set()),
         ("warp.py", 'FILLS = ("zeros"', 'FILLS = ( "zeros"', set()),

@@ -20,6 +20,7 @@ def name_lines(axes: Axes, named: Sequence[tuple[Line2D, str]], letters: int = L
 
     Axes must have their final place, a linear vertical scale and their limits.
     """
+    named = [(line, name) for line, name in named if np.isfinite(_values(line)).any()]
     if not named:
         return
     low, high = axes.get_ylim()
@@ -57,7 +58,11 @@ def spread(ends: Sequence[float], heights: Sequence[float]) -> npt.NDArray[np.fl
     return places
 
 
+def _values(line: Line2D) -> npt.NDArray[np.float64]:
+    return np.asarray(line.get_ydata(), float)
+
+
 def _last(line: Line2D) -> float:
     """Return where a line ends."""
-    values = np.asarray(line.get_ydata(), float)
+    values = _values(line)
     return float(values[np.isfinite(values)][-1])

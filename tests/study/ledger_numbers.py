@@ -370,13 +370,16 @@ def farther_than_random():
         logs = np.log2(found["factor"])
         reached[family] = [
             2 ** (crossing(curve - required, logs - logs[0]) + logs[0])
+            if curve[0] > required
+            else 0
             for curve in (share, np.nan_to_num(exact[0]), np.nan_to_num(exact[1], nan=1))
         ]
         moved = found["spatial_displacement"][row] + found["color_displacement"][row]
         unit[family] = moved[found["factor"] == 1].item()
     one, other = reached["learned"], reached["random"]
     ratio = unit["learned"] / unit["random"]
-    return ratio * one[0] / other[0], ratio * one[1] / other[2], ratio * one[2] / other[1]
+    highest = ratio * one[2] / other[1] if other[1] else np.inf
+    return ratio * one[0] / other[0], ratio * one[1] / other[2], highest
 
 
 def farther_in_front_of(network):

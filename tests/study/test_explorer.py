@@ -18,11 +18,12 @@ import itn
 from itn.invariant_transformer import ColorTransformer, SpatialTransformer
 from itn.picture_files import read_picture
 from itn.study import explorer, explorer_data
+from itn.study.example_pictures import example_picture
 from itn.study.explorer_archives import class_curves, learned_matrices
 from itn.study.families import weights_of
 from itn.study.matrices import decompose_color, decompose_spatial
 from itn.study.titles import title
-from itn.study.views import example_picture, five_best, transform_all
+from itn.study.views import five_best, transform_all
 
 ROOT = Path(__file__).parents[2]
 FILLS = ("zeros", "edge", "reflect", "mean")

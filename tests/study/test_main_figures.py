@@ -9,12 +9,12 @@ from itn.curves import load_screening
 from itn.messages import UsageError
 from itn.plots import PANEL_WIDTH
 from itn.study.class_figures import plot_classes
+from itn.study.example_pictures import example_picture
 from itn.study.main_figures import alike, look_at_thresholds, plot_main_figure
 from itn.study.profiles import FigureParameters, project_folder
 from itn.study.runner import _runs
 from itn.study.screenings import by_network, obtain_screenings
 from itn.study.titles import title
-from itn.study.views import example_picture
 from itn.thresholds import thresholds
 
 PHOTOS = FigureParameters(profile="photos")

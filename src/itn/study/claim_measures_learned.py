@@ -69,7 +69,8 @@ def farther_than_random(study: xr.DataTree) -> Measurement:
     )
     ratio = as_learned / as_random
     estimate, low, high = (
-        ratio * learned[one] / random[other] for one, other in ((0, 0), (1, 2), (2, 1))
+        ratio * learned[one] / random[other] if random[other] else float("inf")
+        for one, other in ((0, 0), (1, 2), (2, 1))
     )
     return Measurement(_name(study), "ratio", pictures, estimate, low, high, "random matrices = 1")
 
@@ -171,7 +172,9 @@ def _factor(comparison: xr.Dataset, accuracy: npt.NDArray[np.float64]) -> float:
     factor, (failed,) = comparison.factor.values, np.nonzero(margin < 0)
     if not len(failed):
         return float("inf")
-    return crossing(factor, margin, max(failed[0] - 1, 0), failed[0], logarithmic=True)
+    if failed[0] == 0:  # by what is looked at, nothing is known to hold
+        return 0.0
+    return crossing(factor, margin, failed[0] - 1, failed[0], logarithmic=True)
 
 
 def _drawn_means(values: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:

@@ -545,6 +545,7 @@ def _listed(measured: pd.DataFrame, claim: Claim) -> list[str]:
 def _text(row: Mapping[Any, Any]) -> str:
     form = TEXTS[row["kind"]][0]
     ends = "" if np.isnan(row["low"]) else f" ({row['low']:{form}} … {row['high']:{form}})"
+    ends = ends.replace("inf", "∞")
     remark = f"; {row['remark']}" if row["remark"] else ""
     text = f"{row['of']}: {row['estimate']:{form}}{ends}, {row['pictures']} pictures{remark}"
     return re.sub(r"-(?=\d\.)", "−", text)

@@ -118,7 +118,8 @@ def run_node(script: str, *arguments: str) -> str:
 
 def plot_view() -> Figure:
     """Draw what the page would show: a picture, the same turned, and the five best classes."""
-    from itn.study.views import example_picture, five_best, transform_all  # which load a backend
+    from itn.study.example_pictures import example_picture
+    from itn.study.views import five_best, transform_all  # which load a backend
 
     image = example_picture(PICTURE, 64)
     turned = transform_all(image[None], {"rotation": DEGREES})[0]

@@ -19,11 +19,12 @@ from itn.classifiers import Classifier, load_classifier
 from itn.messages import UsageError
 from itn.phantom.objects import PHANTOM_CLASSES
 from itn.preprocessing import describe_preprocessing
+from itn.study.example_pictures import PHOTOGRAPHS, example_picture
 from itn.study.explorer_archives import PROFILES, class_curves, learned_family
 from itn.study.matrices import CHROMA
 from itn.study.profiles import load_profile
 from itn.study.titles import title
-from itn.study.views import PHOTOGRAPHS, SHOWS, example_picture
+from itn.study.views import SHOWS
 from itn.transformations import GRAY_WEIGHTS, TRANSFORMATIONS
 from itn.zoo.alexnet import LocalResponseNormalization
 

@@ -288,7 +288,7 @@ def shown_pictures(
         names = list(parameters.classes or profile.highlights or profile.classes)[:2]
         return np.concatenate([render_phantom([name], 1).images for name in names]), names
     from itn.classifiers import load_classifier  # which loads a backend, as the next does
-    from itn.study.views import example_picture
+    from itn.study.example_pictures import example_picture
 
     size = load_classifier(*chosen_network(parameters)).input_size
     return np.stack([example_picture(name, size) for name in photographs]), list(photographs)

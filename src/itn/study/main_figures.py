@@ -76,11 +76,12 @@ def look_at_thresholds(screenings: Screenings, parameters: FigureParameters) -> 
     """Show each network one picture, untouched, at the thresholds of a class, and at the end.
 
     The class is the last one that a main figure shows, the direction that of growing magnitude
-    where it was looked at. Unless parameters name an example, see `itn.study.views`, the picture is
-    an object of the class where pictures are rendered, else a photograph of scikit-image's.
+    where it was looked at. Unless parameters name an example of `itn.study.example_pictures`, the
+    picture is an object of the class where pictures are rendered, else a photograph of
+    scikit-image's.
     """
     from itn.classifiers import load_classifier  # which loads a backend
-    from itn.study.views import example_picture
+    from itn.study.example_pictures import example_picture
     from itn.transformations import transform
 
     strips = []

@@ -10,24 +10,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import skimage.data
 
 from itn import ops
-from itn.messages import UsageError, unknown
+from itn.messages import UsageError
 from itn.phantom.objects import PHANTOM_CLASSES
-from itn.phantom.pictures import render_phantom
 from itn.picture_files import read_picture
+from itn.study.example_pictures import PHOTOGRAPHS, example_picture
 from itn.study.titles import title
 from itn.transformations import TRANSFORMATIONS, Motion, Recoloring, find_transformation, transform
 from itn.warp import affine_warp, in_pixels, recolor
 
-PHOTOGRAPHS = {  # scikit-image's own that show one thing, and what that is
-    "motorcycle": "motorcycle_left.png",  # first, as every network knows what it is
-    "astronaut": "astronaut.png",
-    "cat": "chelsea.png",
-    "coffee": "coffee.png",
-    "rocket": "rocket.jpg",
-}
 SHOWS = {  # names of the classes that are right, whatever network has them
     "motorcycle": ("Motorbikes", "moped", "motor_scooter"),
     "astronaut": ("Faces_easy",),
@@ -35,16 +27,6 @@ SHOWS = {  # names of the classes that are right, whatever network has them
     "coffee": ("espresso", "cup", "coffee_mug"),
     "rocket": ("missile", "projectile"),
 }
-
-
-def example_picture(name: str, size: int) -> npt.NDArray[np.float32]:
-    """Return one of scikit-image's photographs or of the rendered objects, in 8 bits a value."""
-    if name in PHOTOGRAPHS:
-        return read_picture(Path(skimage.data.__file__).with_name(PHOTOGRAPHS[name]), size)
-    if name not in PHANTOM_CLASSES:
-        raise unknown("picture", name, [*PHOTOGRAPHS, *PHANTOM_CLASSES])
-    image = render_phantom([name], 1, size=size).images[0]
-    return (np.round(255 * image) / 255).astype(np.float32)
 
 
 def transform_all(
