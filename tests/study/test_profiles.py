@@ -44,7 +44,6 @@ def test_parameters_are_taken_and_the_rest_of_a_notebook_is_passed_over(project)
         "seed": 3,
         "limit": None,
         "arithmetic": None,
-        "example": None,
     }
     parameters = read_parameters(namespace)
     assert parameters.model_dump() == {
@@ -58,6 +57,7 @@ def test_parameters_are_taken_and_the_rest_of_a_notebook_is_passed_over(project)
         "seed": 3,
         "limit": None,
         "arithmetic": None,
+        "example": None,
     }
 
 
