@@ -269,6 +269,26 @@ itn.study.check.check = check
     assert (run.communicate()[1], run.returncode) == ("itn: stopped\n", 130)
 
 
+def test_what_a_stop_leaves_half_made_is_cleared_away_without_a_word() -> None:
+    """As a file of h5netcdf is whose opening was stopped, which cannot be closed either."""
+    slow = """
+import itn.study.check, time
+class HalfOpen:
+    def __del__(self):
+        self.file.close()
+def check():
+    half_open = HalfOpen()
+    print("begun", flush=True)
+    time.sleep(60)
+    return []
+itn.study.check.check = check
+"""
+    run = run_itn("check", before=slow)
+    assert run.stdout is not None and run.stdout.readline() == "begun\n"
+    run.send_signal(signal.SIGINT)
+    assert (run.communicate()[1], run.returncode) == ("itn: stopped\n", 130)
+
+
 def test_ctrl_c_that_a_library_makes_another_error_of_stops_all_the_same() -> None:
     """As TensorFlow does, whose steps are in C."""
     slow = """

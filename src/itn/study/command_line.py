@@ -481,7 +481,8 @@ def _stoppable() -> Iterator[None]:
         """Be told what a callback has swallowed, as those of garbage collections do."""
         if issubclass(swallowed.exc_type, KeyboardInterrupt):
             _leave()
-        tell(swallowed)
+        if not pressed.is_set():  # what a stop leaves half made cannot be closed
+            tell(swallowed)
 
     tell, sys.unraisablehook = sys.unraisablehook, told
     signal.signal(signal.SIGINT, stop)
@@ -496,7 +497,8 @@ def _stoppable() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
         signal.signal(signal.SIGINT, usual)
-        sys.unraisablehook = tell
+        if not pressed.is_set():  # after it more may be cleared away
+            sys.unraisablehook = tell
 
 
 def _leave() -> NoReturn:
