@@ -52,7 +52,7 @@ ARGUMENTS = {
     "figures": ["--jobs=2"],
 }
 UNIT = {"screen": "batches", "transformers": "epochs", "train": "epochs", "figures": "notebooks"}
-AT_ONCE = {"screen": 2, "figures": 2}  # units under way in one process; of the others one
+AT_ONCE = {"figures": 2}  # units under way in one process; of the others one
 INTERRUPTED_EACH = 5
 ANY_TIME_EACH = 5
 LISTENING = "listening"  # a file of a job, once the command line is loaded
@@ -60,7 +60,11 @@ PATIENCE = 900  # seconds in which whoever is not killed has to end
 
 
 def run(log: str, *arguments: str) -> None:
-    """Be the command line, and note each unit of work that begins."""
+    """Be the command line, and note each unit of work that begins.
+
+    Of the two batches that a screening has under way, each that ends: it is done, whether or not
+    it was kept.
+    """
     from itn.study import command_line
 
     usual = command_line.app
@@ -69,7 +73,7 @@ def run(log: str, *arguments: str) -> None:
         if arguments[0] == "screen":
             from itn.engines import Softmax
 
-            note_calls(Softmax, "predict_on_batch", log)
+            note_calls(Softmax, "predict_on_batch", log, ended=True)
         elif arguments[0] == "figures":
             from itn.study import runner
 
@@ -86,14 +90,18 @@ def run(log: str, *arguments: str) -> None:
     command_line.main()
 
 
-def note_calls(owner: Any, name: str, log: str) -> None:
-    """Let a function add a character to a file whenever it is called."""
+def note_calls(owner: Any, name: str, log: str, ended: bool = False) -> None:
+    """Let a function add a character to a file whenever it is called, or has ended."""
     usual = getattr(owner, name)
     file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def noted(*given: Any, **named: Any) -> Any:
-        os.write(file, b".")
-        return usual(*given, **named)
+        if not ended:
+            os.write(file, b".")
+        found = usual(*given, **named)
+        if ended:
+            os.write(file, b".")
+        return found
 
     setattr(owner, name, noted)
 
@@ -268,7 +276,7 @@ def torture(command: str, kills: int, seed: int, top: Path) -> dict[str, Any]:
         "damaged files": found["damaged"],
         "unit": UNIT[command],
         "units of a job": units,
-        "begun again": found["twice"],
+        "done or begun again": found["twice"],
         "more than was under way": found["more"],
     }
 
