@@ -3,6 +3,7 @@
 The notebooks are small ones, in a project of their own.
 """
 
+import hashlib
 import json
 import os
 import subprocess
@@ -278,6 +279,65 @@ def test_a_profile_may_choose_its_notebooks(project: Path, executions: list[str]
         run_profile("demo")
 
 
+def writing(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Let notebooks that are executed write these files, called after the notebook."""
+
+    def pretend(
+        source: Path, parameters: dict[str, object], figures: Path
+    ) -> nbformat.NotebookNode:
+        for name in names:
+            (figures / f"{source.stem}{name}").write_text(source.stem)
+        return nbformat.read(source, 4)
+
+    monkeypatch.setattr("itn.study.runner._execute", pretend)
+
+
+def test_what_no_run_makes_any_more_is_removed(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its files; not what somebody else put there, or wrote over them."""
+    writing(monkeypatch, ".svg", ".csv")
+    write_notebook(project / "notebooks" / "circle.ipynb", BODY)
+    run_profile("demo")
+    results = project / "book" / "results" / "demo"
+    made = {f"{name}.{end}" for name in ("circle", "square") for end in ("ipynb", "svg", "csv")}
+    assert contents(results).keys() == made
+    (results / "circle.csv").write_text("mine")
+    write_notebook(results / "mine.ipynb", BODY)
+    (project / "notebooks" / "circle.ipynb").unlink()
+    run_profile("demo", only="square")  # asks for one, and says nothing of the others
+    assert contents(results).keys() == made | {"mine.ipynb"}
+    run_profile("demo")
+    assert contents(results).keys() == made - {"circle.ipynb", "circle.svg"} | {"mine.ipynb"}
+    assert "demo/circle.ipynb: removed, no run makes it" in capsys.readouterr().out
+
+
+def test_what_a_notebook_writes_no_more_is_removed(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing(monkeypatch, ".svg", "_narrow.svg")
+    run_profile("demo")
+    writing(monkeypatch, ".svg")
+    run_profile("demo", force=True)
+    assert contents(project / "book" / "results" / "demo").keys() == {"square.ipynb", "square.svg"}
+
+
+def test_a_record_names_files_beside_its_notebook_alone(
+    project: Path, executions: list[str]
+) -> None:
+    """What a notebook from elsewhere says reaches no file of another folder."""
+    run_profile("demo")
+    target = project / "book" / "results" / "demo" / "square.ipynb"
+    other = project / "requirements.lock"
+    path = target.with_name("strange.ipynb")
+    notebook = nbformat.read(target, 4)
+    digest = hashlib.sha256(other.read_bytes()).hexdigest()
+    notebook.metadata["itn"]["files"] = {"../../../requirements.lock": digest}
+    nbformat.write(notebook, path)
+    run_profile("demo")
+    assert other.is_file() and not path.exists()
+
+
 def test_a_profile_may_run_notebooks_for_each_of_its_networks(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -295,6 +355,7 @@ def test_a_profile_may_run_notebooks_for_each_of_its_networks(
     run_profile("demo")
     assert sorted(capsys.readouterr().out.splitlines()) == [
         "demo/alexnet_phantom/network: executed",
+        "demo/network.ipynb: removed, no run makes it",
         "demo/network: executed",
         "demo/square: executed",  # it takes no network
         "demo/squeezenet/network: executed",
@@ -439,7 +500,13 @@ def test_what_does_not_apply_is_passed_over(
     profile = project / "profiles" / "demo.yaml"
     profile.write_text(profile.read_text() + "notebooks: [untaught]\n")
     run_profile("demo")  # what is asked for by name is run
-    assert capsys.readouterr().out == "demo/untaught: executed\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "demo/untaught: executed",
+        *(
+            f"demo/{name}.ipynb: removed, no run makes it"
+            for name in ("costs.json", "square", "transformers")
+        ),
+    ]
 
 
 def test_a_pair_that_differs_is_not_run(project: Path, executions: list[str]) -> None:

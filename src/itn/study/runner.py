@@ -12,9 +12,9 @@ import re
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,6 +42,8 @@ LONG = ("learned_variations", "calibration", "learned_training", "appendix")
 MOST_AT_ONCE = 4  # a kernel takes about 1 GB; one more than there are cores, since kernels wait
 TOGETHER = "together"  # tags the parameters of a notebook that shows a profile's networks at once
 NEED = "needs-"  # begins the tags, beside ``parameters``, that say what a profile has to have
+
+NOTHING: Mapping[str, Any] = {"files": {}}  # what is known of a notebook that was not executed
 
 _kernels: set[Any] = set()  # the managers of those that run
 
@@ -73,6 +75,9 @@ def run_profile(
             lock = folder / "book" / "results" / ".locks" / profile
             stack.enter_context(one_at_a_time(lock, f"the notebooks of {profile}"))
         failed = _run_all(runs, force, jobs or min(_cores() + 1, MOST_AT_ONCE))
+        if only is None:
+            for profile in dict.fromkeys(profiles):
+                _remove_others(folder / "book" / "results" / profile, runs)
     if failed:
         count = f"{len(failed)} of {len(runs)} notebooks failed: " if len(runs) > 1 else ""
         raise NotebookError(count + "; ".join(failed))
@@ -186,6 +191,28 @@ def _run_all(runs: Sequence[Run], force: bool, jobs: int) -> list[str]:
     return failed
 
 
+def _remove_others(results: Path, runs: Sequence[Run]) -> None:
+    """Remove what was executed for a profile by a run that it does not make any more."""
+    wanted = {run.target for run in runs}
+    kept = {one.parent / name for one in wanted for name in (_record(one) or NOTHING)["files"]}
+    for target in sorted(results.rglob("*.ipynb")):
+        record = _record(target)
+        if target not in wanted and record is not None:
+            _remove_files(target, record, kept)
+            target.unlink()
+            Progress.write(f"{target.relative_to(results.parent)}: removed, no run makes it")
+            with suppress(OSError):  # others are there still
+                target.parent.rmdir()
+
+
+def _remove_files(target: Path, record: Mapping[str, Any], kept: Collection[Path]) -> None:
+    """Remove the files that a notebook wrote, as long as they are what it wrote."""
+    for name, value in record["files"].items():
+        path = target.parent / Path(name).name
+        if path not in kept and path.is_file() and _sha256(path) == value:
+            path.unlink()
+
+
 def _kill(kernel: Any) -> None:
     process = getattr(kernel.provisioner, "process", None)
     if process is not None and process.poll() is None:
@@ -232,9 +259,12 @@ def run_notebook(
         notebook.metadata["itn"] = record
         result = scratch / "notebook.json"
         result.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+        before = _record(target)
         for path in written:
             path.replace(target.parent / path.name)
         result.replace(target)  # last: without it the target does not match its files
+        if before is not None:
+            _remove_files(target, before, {target.parent / name for name in record["files"]})
     return True
 
 
@@ -439,13 +469,26 @@ def _or_why_not(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _is_up_to_date(target: Path, wanted: str) -> bool:
+    record = _record(target)
+    try:
+        return (
+            record is not None
+            and record["content_hash"] == wanted
+            and all(
+                _sha256(target.parent / name) == value for name, value in record["files"].items()
+            )
+        )
+    except OSError:
+        return False  # a file is missing
+
+
+def _record(target: Path) -> dict[str, Any] | None:
+    """Return what an executed notebook says of itself; None where it was not executed here."""
     try:
         record = json.loads(target.read_text(encoding="utf-8"))["metadata"]["itn"]
-        return record["content_hash"] == wanted and all(
-            _sha256(target.parent / name) == value for name, value in record["files"].items()
-        )
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return False  # missing, broken or written by something else
+        return {"content_hash": str(record["content_hash"]), "files": dict(record["files"])}
+    except (OSError, ValueError, LookupError, TypeError):
+        return None  # missing, broken or written by something else
 
 
 def _sha256(path: Path) -> str:
