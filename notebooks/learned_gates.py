@@ -84,7 +84,7 @@ study.show_figure(study.plot_gates(gates), "learned_gates")
 
 # %%
 study.show_figure(
-    study.plot_transformer_training(study.paper_s_gate(gates)), "learned_gates_training"
+    study.plot_transformer_training(study.paper_gate(gates)), "learned_gates_training"
 )
 
 # %%

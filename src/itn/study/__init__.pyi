@@ -55,7 +55,7 @@ from .costs import cost_texts as cost_texts
 from .gallery import phantom_table as phantom_table
 from .gallery import plot_phantom as plot_phantom
 from .gate_trainings import obtain_gates as obtain_gates
-from .gate_trainings import paper_s_gate as paper_s_gate
+from .gate_trainings import paper_gate as paper_gate
 from .gate_trainings import show_gate as show_gate
 from .heat_maps import plot_distances as plot_distances
 from .heat_maps import plot_ranking as plot_ranking

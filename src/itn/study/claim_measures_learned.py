@@ -15,7 +15,7 @@ import xarray as xr
 from itn.comparison import spearman
 from itn.displacement import spatial_displacement
 from itn.study.claim_measures import ENDS, RESAMPLES, Measurement
-from itn.study.gate_trainings import KNOWN, paper_s_gate
+from itn.study.gate_trainings import KNOWN, paper_gate
 from itn.study.learned import first_of
 from itn.study.learned_gates import ratios_to_rivals
 from itn.study.learned_sentences import (
@@ -24,9 +24,9 @@ from itn.study.learned_sentences import (
     little_color_members,
     zoomed_out_members,
 )
-from itn.study.learned_training import family_accuracy
+from itn.study.learned_training import family_accuracy, held_factor
 from itn.study.titles import title
-from itn.thresholds import accuracy_interval, crossing
+from itn.thresholds import accuracy_interval
 
 EXACT = "of the surveyed members of the family, whose matrices are known"
 
@@ -60,7 +60,11 @@ def farther_than_random(study: xr.DataTree) -> Measurement:
     comparison = first_of(study, "comparison")
     pictures = _reported_on(study)
     learned, random = (
-        [_factor(comparison, curve) for curve in family_accuracy(comparison, family)]
+        # Where nothing that is looked at is known to hold, 0 is.
+        np.nan_to_num(
+            [held_factor(comparison, curve) for curve in family_accuracy(comparison, family)],
+            posinf=np.inf,
+        )
         for family in ("learned", "random")
     )  # each: estimate, at the lower end, at the upper end
     as_learned, as_random = (
@@ -150,7 +154,7 @@ def farther_over_seeds(study: xr.DataTree) -> Measurement:
     At the same share of the untouched accuracy, on pictures that neither trained nor chose them:
     the median over seeds, and the lowest and highest in place of an interval.
     """
-    known, trained = study[KNOWN].to_dataset(), paper_s_gate(study)
+    known, trained = study[KNOWN].to_dataset(), paper_gate(study)
     at = {"kind": "both", "criterion": "accuracy"}
     nodes = [node["measured"].to_dataset() for node in trained.children.values()]
     found = [ratios_to_rivals(known, measured, at)["random"][0] for measured in nodes]
@@ -164,17 +168,6 @@ def _over_seeds(
     ends = float(np.median(found)), float(min(found)), float(max(found))
     seeds = f"median of {len(found)} seeds (lowest … highest)"
     return Measurement(name, kind, pictures, *ends, f"{seeds}, {remark}")
-
-
-def _factor(comparison: xr.Dataset, accuracy: npt.NDArray[np.float64]) -> float:
-    """Return by which factor a family is stretched where a curve meets the required accuracy."""
-    margin = accuracy - comparison.attrs["required_accuracy"]
-    factor, (failed,) = comparison.factor.values, np.nonzero(margin < 0)
-    if not len(failed):
-        return float("inf")
-    if failed[0] == 0:  # by what is looked at, nothing is known to hold
-        return 0.0
-    return crossing(factor, margin, failed[0] - 1, failed[0], logarithmic=True)
 
 
 def _drawn_means(values: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:

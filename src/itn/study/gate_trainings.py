@@ -69,7 +69,7 @@ def show_gate(parameters: GateParameters, study: xr.DataTree) -> xr.Dataset:
     from itn.invariant_transformer import InvariantTransformerNet
     from itn.study.families import sample_transformers, set_weights, transformed_samples
 
-    chosen, node = training_with_gates(parameters), paper_s_gate(study)
+    chosen, node = training_with_gates(parameters), paper_gate(study)
     classifier = load_classifier(chosen.network, chosen.weights)
     net = InvariantTransformerNet(classifier, **chosen.options)
     set_weights(net, next(iter(node.children.values()))["weights"].to_dataset())
@@ -79,7 +79,7 @@ def show_gate(parameters: GateParameters, study: xr.DataTree) -> xr.Dataset:
     return samples.assign(pictures=(("picture", "slider", "value", "y", "x", "channel"), pictures))
 
 
-def paper_s_gate(study: xr.DataTree) -> xr.DataTree:
+def paper_gate(study: xr.DataTree) -> xr.DataTree:
     """Return the trainings that hold the accuracy, as the paper does; without any the first."""
     held = [name for name in study.children if name != KNOWN]
     return study.children["accuracy" if "accuracy" in held else held[0]]
