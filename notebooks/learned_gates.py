@@ -66,6 +66,14 @@ sentences = study.sentence_table(gates)
 study.save_table(study.sentence_texts(sentences), "learned_gates_sentences")
 
 # %% [markdown]
+# The same with other fills outside a picture: the first training with the paper's gate.
+
+# %%
+fills = study.obtain_fills(parameters, gates)
+by_fill = study.sentences_by_fill(fills)
+study.save_table(study.sentence_texts(by_fill), "learned_gates_fills")
+
+# %% [markdown]
 # How much farther the learned families go than random matrices and than the best of a grid of
 # known transformations, at equal accuracy and at equal consistency.
 

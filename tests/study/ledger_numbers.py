@@ -30,6 +30,7 @@ OTHERS = tuple(
     if all((RESULTS / f"{network}_{name}.nc").is_file() for name in NAMES)
 )
 NETWORKS = (*OURS, *OTHERS)
+GATED = (*OURS, "imagenet/squeezenet", "imagenet/efficientnet_lite0")
 AXISYMMETRIC = ("lamp", "minaret", "menorah")
 DRAWS = 1000
 NONE = (np.nan, np.nan)  # no interval
@@ -351,65 +352,46 @@ def consistent_at_worst():
     return share_of_pictures(learned("survey")["consistent"][together].min())
 
 
-def farther_than_random():
-    """Where accuracy, and either end of its exact interval, meets what is required."""
-    found = learned("comparison")
-    pictures, required = int(learned("history")["reported_pictures"]), found["required_accuracy"]
-    passes = int(found["passes_each"])
-    often = np.bincount(np.arange(passes) % pictures)  # how often each picture was looked at
-    total = passes**2 // (often**2).sum()  # as many witnesses, if passes over a picture agree
-    families = [name.decode() for name in found["family"]]
-    reached, unit = {}, {}
-    for family in ("learned", "random"):
-        row = families.index(family)
-        share = found["right"][row] / passes
-        exact = [stats.beta.ppf(level, *shape) for level, shape in (
-            (0.025, (share * total, total - share * total + 1)),
-            (0.975, (share * total + 1, total - share * total)),
-        )]  # fmt: skip
-        logs = np.log2(found["factor"])
-        reached[family] = [
-            2 ** (crossing(curve - required, logs - logs[0]) + logs[0])
-            if curve[0] > required
-            else 0
-            for curve in (share, np.nan_to_num(exact[0]), np.nan_to_num(exact[1], nan=1))
-        ]
-        moved = found["spatial_displacement"][row] + found["color_displacement"][row]
-        unit[family] = moved[found["factor"] == 1].item()
-    one, other = reached["learned"], reached["random"]
-    ratio = unit["learned"] / unit["random"]
-    highest = ratio * one[2] / other[1] if other[1] else np.inf
-    return ratio * one[0] / other[0], ratio * one[1] / other[2], highest
+def held_at(curve, factor):
+    """By which factor a family is stretched where its curve [factor], from 0 on, meets zero."""
+    lost = np.flatnonzero(curve < 0)
+    if not len(lost):
+        return np.inf
+    ends = [lost[0], lost[0] - 1]
+    if ends[1] == 0:
+        return np.interp(0, curve[ends], factor[ends])
+    return np.exp(np.interp(0, curve[ends], np.log(factor[ends])))
 
 
-def farther_in_front_of(network):
-    """The same at 0.95 of the accuracy untouched: the median, the least and the most of seeds."""
+def farther_than_random(network):
+    """The median, the least and the most of seeds; of one the ends over pictures drawn again."""
     ratios = []
     with h5py.File(RESULTS / f"{network}_gates.nc") as file:
-        untouched = file["known/right"][:].mean()
+        right = file["known/right"][:].astype(float)
+        rng = np.random.default_rng(99)
+        drawn = [np.arange(len(right)), *rng.integers(len(right), size=(DRAWS, len(right)))]
         for own in (seed["measured"] for seed in file["accuracy"].values()):
             kinds, families, criteria = (
                 [each.decode() for each in own[name][:]] for name in ("kind", "family", "criterion")
             )
-            kind, looks = kinds.index("both"), own.attrs["looks"].item()
+            factor, looks = np.concatenate([[0], own["factor"][:]]), own.attrs["looks"].item()
             way = {}
             for family in ("learned", "random"):
-                row = kind, families.index(family)
-                hits = own["hits"][(*row, criteria.index("accuracy"))]
-                share = hits.mean(axis=1) / looks
-                factor = np.concatenate([[0], own["factor"][:]])
-                lost = np.flatnonzero(share < 0.95 * untouched)
-                curve = np.concatenate([[untouched], share]) - 0.95 * untouched
-                end = lost[0] + 1 if len(lost) else None
-                scale = factor if end == 1 else np.log(np.maximum(factor, 1e-9))
-                reached = np.inf if end is None else np.interp(
-                    0, curve[[end, end - 1]], scale[[end, end - 1]]
-                )  # fmt: skip
-                way[family] = own["displacement"][row] * (
-                    reached if end in (None, 1) else np.exp(reached)
-                )
+                row = kinds.index("both"), families.index(family)
+                hits = own["hits"][(*row, criteria.index("accuracy"))] / looks
+                curves = np.concatenate([right[None], hits])
+                way[family] = own["displacement"][row] * np.array([
+                    held_at(curves[:, rows].mean(axis=1) - 0.95 * right[rows].mean(), factor)
+                    for rows in (drawn if len(file["accuracy"]) == 1 else drawn[:1])
+                ])  # fmt: skip
             ratios.append(way["learned"] / way["random"])
-    return statistics.median(ratios), min(ratios), max(ratios)
+    if len(ratios) == 1:
+        return ratios[0][0], *ends(ratios[0][1:])
+    return median_and_ends([ratio[0] for ratio in ratios])
+
+
+def median_and_ends(values):
+    return statistics.median(values), min(values), max(values)
 
 
 def constant_cross_entropy():
@@ -463,23 +445,34 @@ def colors_change_with_beta():
 
 @cache
 def drawn_members():
-    """Both matrices of the drawn members of each training: network by network, gate by gate."""
+    """Both matrices of the drawn members of each training: by gate, then by fill, of each net."""
     found = []
-    for network in OURS:
+    for network in GATED:
         with h5py.File(RESULTS / f"{network}_gates.nc") as file:
             for hold in ("accuracy", "consistency", "divergence"):
                 seeds = [own["measured"] for own in file[hold].values()] if hold in file else []
                 found.append([(own["spatial_matrix"][:], own["color_matrix"][:]) for own in seeds])
+    for network in GATED:
+        for fill in ("edge", "reflect"):
+            path = RESULTS / f"{network}_gates_{fill}.nc"
+            if path.is_file():
+                with h5py.File(path) as file:
+                    own = file["accuracy/seed_0/measured"]
+                    found.append([(own["spatial_matrix"][:], own["color_matrix"][:])])
     return [seeds for seeds in found if seeds]
 
 
-def with_gates(share):
-    """The survey's share; then for each gate the median, the least and the most of its seeds."""
+def with_gates(true):
+    """Of the survey a share; then of each gate and fill, over seeds or, of one, over members."""
     survey = learned("survey")
-    found = [(share(survey["spatial_matrix"], survey["color_matrix"]), *NONE)]
+    found = [(true(survey["spatial_matrix"], survey["color_matrix"]).mean(), *NONE)]
     for seeds in drawn_members():
-        each = [share(*matrices) for matrices in seeds]
-        found.append((statistics.median(each), min(each), max(each)))
+        each = [true(*matrices) for matrices in seeds]
+        if len(each) == 1:
+            exact = stats.binomtest(each[0].sum(), len(each[0])).proportion_ci(method="exact")
+            found.append((each[0].mean(), exact.low, exact.high))
+        else:
+            found.append(median_and_ends([which.mean() for which in each]))
     return found
 
 
@@ -494,18 +487,18 @@ def content(spatial):
 
 def gentle(spatial, _):
     width, height, turned = content(spatial)
-    return ((np.abs(turned) <= 10) & (np.maximum(width, height) <= 1.25)).mean()
+    return (np.abs(turned) <= 10) & (np.maximum(width, height) <= 1.25)
 
 
 def zoomed_out(spatial, _):
     width, height, _ = content(spatial)
-    return (np.maximum(width, height) < 1).mean()
+    return np.maximum(width, height) < 1
 
 
 def little_color(_, color):
     cube = np.array([[r, g, b, 1] for r in (0, 1) for g in (0, 1) for b in (0, 1)])
     moved = cube @ color.astype(float).transpose(0, 2, 1) - cube[:, :3]
-    return (np.sqrt((moved**2).mean(axis=2)).mean(axis=1) < 0.25).mean()
+    return np.sqrt((moved**2).mean(axis=2)).mean(axis=1) < 0.25
 
 
 def each(measure, *arguments):
@@ -524,7 +517,7 @@ def with_class(measure, *wanted):
 RECOMPUTED = {
     "invariant-below": each(kept_halfway),
     "class-dependent": dependent,
-    "learn-parameters": lambda: [farther_than_random(), *map(farther_in_front_of, OURS)],
+    "learn-parameters": lambda: [*map(farther_than_random, GATED)],
     "extract-space": lambda: [consistent_at_worst()],
     "similar-behavior": lambda: [alike(*OURS)],
     "noise-switch": each(overtaken_by_noise),

@@ -6,8 +6,15 @@ import xarray as xr
 from scipy import stats
 
 from itn.messages import UsageError
-from itn.study.claim_measures_learned import over_seeds
-from itn.study.gate_trainings import gate_pictures, gates_request, obtain_gates, show_gate
+from itn.study.claim_measures_learned import farther_than_random, fitting
+from itn.study.gate_trainings import (
+    fill_requests,
+    gate_pictures,
+    gates_request,
+    obtain_fills,
+    obtain_gates,
+    show_gate,
+)
 from itn.study.learned_gates import (
     RAN_OUT,
     grid_table,
@@ -21,7 +28,7 @@ from itn.study.learned_gates import (
     reach,
     resampled,
 )
-from itn.study.learned_sentences import sentence_table, sentence_texts
+from itn.study.learned_sentences import sentence_table, sentence_texts, sentences_by_fill
 from itn.study.measured import CRITERIA, FACTORS, KINDS
 from itn.study.profiles import GateParameters
 
@@ -231,9 +238,49 @@ def test_over_seeds_the_median_counts(study):
         painted[:lost] = PAINTED[3]
         own = study[path].to_dataset()
         study[path] = xr.DataTree(own.assign(color_matrix=(own.color_matrix.dims, painted)))
-    found = over_seeds(study["accuracy"], "accuracy", "small-color-changes")
+    found = fitting(study["accuracy"], "as the paper", "small-color-changes")
     assert (found.low, found.estimate, found.high) == (0.25, 0.5, 0.75)
-    assert found.of == "toy, accuracy held" and found.pictures == 9
+    assert found.of == "toy, as the paper" and found.pictures == 9
+    farther = farther_than_random(study)
+    assert (farther.low, farther.high) == pytest.approx((1, 4))
+    assert farther.estimate == pytest.approx(2.5) and farther.pictures == COUNT
+
+
+def test_one_training_has_an_interval_of_its_own(study):
+    """Of members as if drawn; of pictures the same for both families, whose ratio never varies."""
+    nodes = {f"accuracy/seed_1/{name}" for name in ("measured", "history")} | {"known"}
+    alone = xr.DataTree.from_dict({name: study[name].to_dataset() for name in sorted(nodes)})
+    found = fitting(alone["accuracy"], "as the paper", "only-zooms-out")
+    exact = stats.binomtest(2, 4).proportion_ci(method="exact")
+    assert (found.estimate, found.low, found.high) == pytest.approx((0.5, exact.low, exact.high))
+    farther = farther_than_random(alone)
+    assert (farther.estimate, farther.low, farther.high) == pytest.approx((4, 4, 4))
+    assert farther.remark.startswith("one seed, ")
+
+
+def test_other_fills_stand_beside_the_first_training_with_the_papers_gate(study):
+    own = study["accuracy/seed_0/measured"].to_dataset()
+    small = own.assign(spatial_matrix=own.spatial_matrix * 0 + np.array([turned(0, 0.5)]))
+    other = xr.DataTree.from_dict({"accuracy/seed_0/measured": small})
+    table = sentences_by_fill({"zeros": study, "edge": other})
+    assert table["only zooms out"].to_dict() == {"zeros": 0.5, "edge": 1}
+    assert sentence_texts(table).index.name == "fill"
+
+
+def test_a_profile_may_ask_for_other_fills(study):
+    """Archived each for itself, and made of the paper's gate and the first seed alone."""
+    asked = GateParameters(profile="photos", network="alexnet_photos")
+    requests = fill_requests(asked)
+    assert [each.archive.name for each in requests.values()] == [
+        "alexnet_photos_gates_edge.nc",
+        "alexnet_photos_gates_reflect.nc",
+    ]
+    for fill, each in requests.items():
+        assert each.recipe["options"]["fill"] == fill and each.own
+        assert (each.recipe["parts"], each.recipe["seeds"]) == (["accuracy"], [0])
+    assert gates_request(asked).archive.name == "alexnet_photos_gates.nc"
+    phantom = GateParameters(profile="phantom")
+    assert obtain_fills(phantom, study) == {"zeros": study}  # it asks for none
 
 
 def test_gates_are_drawn_beside_each_other(study):
@@ -275,5 +322,5 @@ def test_each_gate_and_seed_is_a_study_of_its_own(without_xla, monkeypatch):
 
 
 def test_a_profile_that_compares_no_gates_says_so():
-    with pytest.raises(UsageError, match="profile imagenet does not say how to compare gates"):
-        gates_request(GateParameters(profile="imagenet"))
+    with pytest.raises(UsageError, match="profile paper does not say how to compare gates"):
+        gates_request(GateParameters(profile="paper"))

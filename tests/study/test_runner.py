@@ -18,7 +18,7 @@ import pytest
 
 import itn
 from itn.files import one_at_a_time
-from itn.study.runner import TOGETHER, NotebookError, run_notebook, run_profile
+from itn.study.runner import NotebookError, run_notebook, run_profile
 
 PROFILE = Path(__file__).parents[2] / "profiles" / "imagenet.yaml"
 
@@ -273,10 +273,12 @@ def test_a_profile_may_choose_its_notebooks(project: Path, executions: list[str]
     profile.write_text(profile.read_text() + "notebooks: [circle]\n")
     run_profile("demo")
     assert executions == ["circle"]
-    profile.write_text(profile.read_text().replace("[circle]", "[cirle]"))
+    chosen = profile.read_text()
     message = "profiles/demo.yaml: unknown notebook 'cirle'; closest: 'circle'"
-    with pytest.raises(itn.UsageError, match=message):
-        run_profile("demo")
+    for wrong in (chosen.replace("[circle]", "[cirle]"), f"{chosen}each_network: [cirle]\n"):
+        profile.write_text(wrong)
+        with pytest.raises(itn.UsageError, match=message):
+            run_profile("demo")
 
 
 def writing(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
@@ -351,13 +353,13 @@ def test_a_profile_may_run_notebooks_for_each_of_its_networks(
     text = profile.read_text().replace("[squeezenet]", "[squeezenet, alexnet_phantom]")
     profile.write_text(text)
     run_profile("demo", only="network")
-    profile.write_text(f"{text}each_network: true\n")
+    profile.write_text(f"{text}each_network: [network]\n")
     run_profile("demo")
     assert sorted(capsys.readouterr().out.splitlines()) == [
         "demo/alexnet_phantom/network: executed",
         "demo/network.ipynb: removed, no run makes it",
         "demo/network: executed",
-        "demo/square: executed",  # it takes no network
+        "demo/square: executed",
         "demo/squeezenet/network: executed",
     ]
     results = project / "book" / "results" / "demo"
@@ -366,25 +368,6 @@ def test_a_profile_may_run_notebooks_for_each_of_its_networks(
             shown or folder,
             '<svg fill="blue"/>',
         )
-
-
-def test_a_notebook_may_show_all_networks_at_once(
-    project: Path, executions: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It runs once, and is told no network, also where others run for each."""
-    path = write_notebook(project / "notebooks" / "circle.ipynb", BODY)
-    notebook = nbformat.read(path, 4)
-    notebook.cells[0].source += "\nnetwork: str = None  # which"
-    notebook.cells[0].metadata["tags"] = ["parameters", TOGETHER]
-    nbformat.write(notebook, path)
-    profile = project / "profiles" / "demo.yaml"
-    text = profile.read_text().replace("[squeezenet]", "[squeezenet, alexnet_phantom]")
-    profile.write_text(f"{text}each_network: true\n")
-    run_profile("demo")
-    assert sorted(capsys.readouterr().out.splitlines()) == [
-        "demo/circle: executed",
-        "demo/square: executed",
-    ]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ from .costs import cost_table as cost_table
 from .costs import cost_texts as cost_texts
 from .gallery import phantom_table as phantom_table
 from .gallery import plot_phantom as plot_phantom
+from .gate_trainings import obtain_fills as obtain_fills
 from .gate_trainings import obtain_gates as obtain_gates
 from .gate_trainings import paper_gate as paper_gate
 from .gate_trainings import show_gate as show_gate
@@ -76,6 +77,7 @@ from .learned_samples import plot_samples as plot_samples
 from .learned_samples import survey_table as survey_table
 from .learned_sentences import sentence_table as sentence_table
 from .learned_sentences import sentence_texts as sentence_texts
+from .learned_sentences import sentences_by_fill as sentences_by_fill
 from .learned_training import comparison_table as comparison_table
 from .learned_training import plot_frontier as plot_frontier
 from .learned_training import plot_transformer_training as plot_transformer_training

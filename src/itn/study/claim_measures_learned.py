@@ -17,14 +17,13 @@ from itn.displacement import spatial_displacement
 from itn.study.claim_measures import ENDS, RESAMPLES, Measurement
 from itn.study.gate_trainings import KNOWN, paper_gate
 from itn.study.learned import first_of
-from itn.study.learned_gates import ratios_to_rivals
+from itn.study.learned_gates import ends_of_draws, ratios_to_rivals
 from itn.study.learned_sentences import (
     fitting_members,
     gentle_members,
     little_color_members,
     zoomed_out_members,
 )
-from itn.study.learned_training import family_accuracy, held_factor
 from itn.study.titles import title
 from itn.thresholds import accuracy_interval
 
@@ -49,34 +48,6 @@ def consistent_at_worst(study: xr.DataTree) -> Measurement:
     letter = {"alpha": "α", "beta": "β"}[survey.slider.values[worst]]
     where = f"all of {letter} at {survey.value.values[worst]:g}"
     return _share_of_pictures(study, survey.consistent.values[[worst]], where)
-
-
-def farther_than_random(study: xr.DataTree) -> Measurement:
-    """Return how many times as far the learned family goes as random matrices.
-
-    At the required accuracy. The interval goes from where the lower end of the accuracy's interval
-    meets it for the learned family and the upper end for the random one, to the other way round.
-    """
-    comparison = first_of(study, "comparison")
-    pictures = _reported_on(study)
-    learned, random = (
-        # Where nothing that is looked at is known to hold, 0 is.
-        np.nan_to_num(
-            [held_factor(comparison, curve) for curve in family_accuracy(comparison, family)],
-            posinf=np.inf,
-        )
-        for family in ("learned", "random")
-    )  # each: estimate, at the lower end, at the upper end
-    as_learned, as_random = (
-        float(own.spatial_displacement + own.color_displacement)
-        for own in (comparison.sel(family=family, factor=1) for family in ("learned", "random"))
-    )
-    ratio = as_learned / as_random
-    estimate, low, high = (
-        ratio * learned[one] / random[other] if random[other] else float("inf")
-        for one, other in ((0, 0), (1, 2), (2, 1))
-    )
-    return Measurement(_name(study), "ratio", pictures, estimate, low, high, "random matrices = 1")
 
 
 def constant_cross_entropy(study: xr.DataTree) -> Measurement:
@@ -137,36 +108,46 @@ def little_color(study: xr.DataTree) -> Measurement:
     return _exact(study, little_color_members(first_of(study, "survey").color_matrix.values))
 
 
-def over_seeds(trained: xr.DataTree, hold: str, claim: str) -> Measurement:
-    """Return for which share of drawn members a sentence is true: the median over seeds.
+def fitting(trained: xr.DataTree, how: str, claim: str) -> Measurement:
+    """Return for which share of drawn members a sentence is true, see `_over_seeds`.
 
-    In place of an interval the lowest and the highest seed. Between those of five seeds lies the
-    median of all seeds with a probability of 1 - 2 / 2^5, or 94 %, however they scatter.
+    Of one training, with the Clopper-Pearson interval over members.
     """
-    shares = [fitting_members(node, claim).mean() for node in trained.children.values()]
-    pictures, remark = _learned_from(trained), "of drawn members of the family"
-    return _over_seeds(f"{_name(trained)}, {hold} held", "share", pictures, shares, remark)
+    which = [fitting_members(node, claim) for node in trained.children.values()]
+    shares = [(float(each.mean()), *accuracy_interval(each.sum(), len(each))) for each in which]
+    name, remark = f"{_name(trained)}, {how}", "of drawn members of the family"
+    return _over_seeds(name, "share", _learned_from(trained), shares, remark)
 
 
-def farther_over_seeds(study: xr.DataTree) -> Measurement:
+def farther_than_random(study: xr.DataTree) -> Measurement:
     """Return how many times as far families with the paper's gate go as random matrices.
 
-    At the same share of the untouched accuracy, on pictures that neither trained nor chose them:
-    the median over seeds, and the lowest and highest in place of an interval.
+    At the same share of the untouched accuracy, on pictures that neither trained nor chose them,
+    see `_over_seeds`. Of one training, with the interval from pictures drawn again, the same for
+    both families.
     """
     known, trained = study[KNOWN].to_dataset(), paper_gate(study)
     at = {"kind": "both", "criterion": "accuracy"}
     nodes = [node["measured"].to_dataset() for node in trained.children.values()]
-    found = [ratios_to_rivals(known, measured, at)["random"][0] for measured in nodes]
-    pictures = known.sizes["picture"]
-    return _over_seeds(_name(trained), "ratio", pictures, found, "random matrices = 1")
+    ratios = [ratios_to_rivals(known, measured, at)["random"] for measured in nodes]
+    found = [(float(each[0]), *ends_of_draws(each[1:])) for each in ratios]
+    pictures, remark = known.sizes["picture"], "random matrices = 1"
+    return _over_seeds(_name(trained), "ratio", pictures, found, remark)
 
 
 def _over_seeds(
-    name: str, kind: str, pictures: int, found: Sequence[float], remark: str
+    name: str, kind: str, pictures: int, found: Sequence[tuple[float, ...]], remark: str
 ) -> Measurement:
-    ends = float(np.median(found)), float(min(found)), float(max(found))
-    seeds = f"median of {len(found)} seeds (lowest … highest)"
+    """Return the median over seeds, and in place of an interval the lowest and the highest.
+
+    Between those of five seeds lies the median of all seeds with a probability of 1 - 2 / 2^5, or
+    94 %, however they scatter. One training is told as it is, with its own interval.
+    """
+    if len(found) == 1:
+        return Measurement(name, kind, pictures, *map(float, found[0]), f"one seed, {remark}")
+    each = [estimate for estimate, _, _ in found]
+    seeds = f"median of {len(each)} seeds (lowest … highest)"
+    ends = float(np.median(each)), min(each), max(each)
     return Measurement(name, kind, pictures, *ends, f"{seeds}, {remark}")
 
 

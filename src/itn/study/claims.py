@@ -21,7 +21,7 @@ from itn.study import claim_measures as screened
 from itn.study import claim_measures_learned as learned
 from itn.study.archive import require_archived
 from itn.study.claim_measures import Measurement, Screenings
-from itn.study.gate_trainings import gates_request
+from itn.study.gate_trainings import PAPERS, fill_requests, gates_request, paper_gate
 from itn.study.learned import transformers_request
 from itn.study.learned_gates import trainings
 from itn.study.learned_sentences import FEW_DEGREES, LOW_MAGNITUDE, STRONG_ZOOM
@@ -46,7 +46,8 @@ TEXTS = {  # how a number of a kind is written, and what it is
 ROUND = ("soccer_ball",)  # what we have that is nearest to an orange
 AXISYMMETRIC = "axisymmetric"  # a group of the profile
 COLOR = ("grayscale",)
-SENTENCE_TABLES = ("tab-itn-sentences-alexnet", "tab-itn-sentences-resnet")
+GATED = ("alexnet", "resnet", "squeezenet", "efficientnet-lite0")  # as labels name them
+SENTENCE_TABLES = tuple(f"tab-itn-sentences-{network}" for network in GATED)
 IMAGENET = "imagenet"  # profile of networks that learned from ImageNet
 
 
@@ -58,7 +59,8 @@ class Evidence:
     others: Sequence[Screenings]  # other architectures, trained on ImageNet
     axisymmetric: Sequence[str]
     study: xr.DataTree
-    gates: Sequence[xr.DataTree]  # of ours: transformers that hold this or that
+    gates: Sequence[xr.DataTree]  # of all: transformers that hold this or that
+    fills: Sequence[tuple[str, xr.DataTree]]  # of all: such that learned with another fill
 
     @property
     def networks(self) -> list[Screenings]:
@@ -92,21 +94,17 @@ def _of_study(*measures: Callable[[xr.DataTree], Measurement]) -> Measure:
 
 
 def _of_families(claim: str, measure: Callable[[xr.DataTree], Measurement]) -> Measure:
-    """Ask the study of a claim, and the trainings with each gate and several seeds."""
+    """Ask the study of a claim, and the trainings with each gate and fill."""
 
     def found(evidence: Evidence) -> Iterator[Measurement]:
         yield measure(evidence.study)
         for study in evidence.gates:
             for hold in trainings(study):
-                yield learned.over_seeds(study.children[hold], hold, claim)
+                yield learned.fitting(study.children[hold], f"{hold} held", claim)
+        for fill, study in evidence.fills:
+            yield learned.fitting(paper_gate(study), f"{PAPERS} held, fill {fill}", claim)
 
     return found
-
-
-def _farther(evidence: Evidence) -> Iterator[Measurement]:
-    yield learned.farther_than_random(evidence.study)
-    for study in evidence.gates:
-        yield learned.farther_over_seeds(study)
 
 
 def _dependent(evidence: Evidence) -> Iterator[Measurement]:
@@ -176,9 +174,9 @@ CLAIMS = (
         "abstract",
         "How many times as far as random matrices does the learned family move pictures and "
         "colors, where both hold just the required accuracy?",
-        _farther,
-        ("fig-itn-frontier-photographs", "fig-itn-gates-alexnet", "fig-itn-gates-resnet"),
-        "imagenet/learned_training",
+        lambda evidence: map(learned.farther_than_random, evidence.gates),
+        tuple(f"fig-itn-gates-{network}" for network in GATED),
+        "photos/alexnet_photos/learned_gates",
     ),
     Claim(
         "extract-space",
@@ -430,16 +428,19 @@ def read_evidence(parameters: FigureParameters) -> Evidence:
         if _is_screened(IMAGENET, network)
     ]
     study = transformers_request(TransformerParameters(profile=IMAGENET))
-    gates = [
-        gates_request(GateParameters(profile=parameters.profile, network=network))
-        for network in profile.networks
+    asked = [
+        GateParameters(profile=name, network=network)
+        for name in (parameters.profile, IMAGENET)
+        for network in load_profile(name).networks
     ]
+    fills = [each for one in asked for each in fill_requests(one).items()]
     return Evidence(
         ours,
         others,
         profile.groups[AXISYMMETRIC],
         read_netcdf(require_archived(study)),
-        [read_netcdf(require_archived(each)) for each in gates],
+        [read_netcdf(require_archived(gates_request(each))) for each in asked],
+        [(fill, read_netcdf(require_archived(request))) for fill, request in fills],
     )
 
 

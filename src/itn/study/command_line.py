@@ -226,7 +226,7 @@ def study_abilities(
     from itn.study.profiles import load_profile
 
     how = load_profile(profile)
-    networks = how.networks if how.each_network else how.networks[:1]
+    networks = how.networks if "learned_farther" in (how.each_network or ()) else how.networks[:1]
     _archive_each(profile, list(networks), force, abilities_request)
 
 
@@ -236,12 +236,13 @@ def compare_gates(
     force: Annotated[bool, typer.Option(help="Also if it is archived already.")] = False,
 ) -> None:
     """Train nets that hold this or that, for each network of a profile, and archive it; resumes."""
-    from itn.study.gate_trainings import gates_request
+    from itn.study.gate_trainings import fill_requests, gates_request
     from itn.study.profiles import GateParameters, load_profile, read_parameters
 
     for network in load_profile(profile).networks:
-        given = {"profile": profile, "network": network}
-        _archive(gates_request(read_parameters(given, GateParameters)), force)
+        asked = read_parameters({"profile": profile, "network": network}, GateParameters)
+        for request in (gates_request(asked), *fill_requests(asked).values()):
+            _archive(request, force)
 
 
 @app.command("train")

@@ -1,7 +1,8 @@
 """Trainings with each gate of `itn.gates`, obtained from the archive or made.
 
 With several seeds, on one set of pictures; the state is chosen on a second one and reported on a
-third, see `itn.study.measured`. Profiles archive it as ``results/<profile>/<network>_gates.nc``.
+third, see `itn.study.measured`. Profiles archive it as ``results/<profile>/<network>_gates.nc``,
+and with another fill as ``<network>_gates_<fill>.nc``.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from itn.zoo.recipes import network_recipe
 PROTOCOL = 1  # raised when the numbers change on purpose
 SHOWN = ("motorcycle", "coffee")  # of scikit-image's photographs
 KNOWN = "known"  # the part that no training decides
+PAPERS = "accuracy"  # what the paper's gate holds
 LOOKS = 2  # at each picture that is reported on, under control vectors of its own
 
 
@@ -82,7 +84,22 @@ def show_gate(parameters: GateParameters, study: xr.DataTree) -> xr.Dataset:
 def paper_gate(study: xr.DataTree) -> xr.DataTree:
     """Return the trainings that hold the accuracy, as the paper does; without any the first."""
     held = [name for name in study.children if name != KNOWN]
-    return study.children["accuracy" if "accuracy" in held else held[0]]
+    return study.children[PAPERS if PAPERS in held else held[0]]
+
+
+def obtain_fills(parameters: GateParameters, study: xr.DataTree) -> dict[str, xr.DataTree]:
+    """Put trainings with other fills beside a study: those that the profile asks for."""
+    others = {fill: obtain(request) for fill, request in fill_requests(parameters).items()}
+    return {training_with_gates(parameters).options["fill"]: study} | others
+
+
+def fill_requests(parameters: GateParameters) -> dict[str, Request]:
+    """Say how nets with the paper's gate learn with each of the profile's other fills."""
+    how = gates_of(parameters)
+    return {
+        fill: gates_request(parameters.model_copy(update={"fill": fill}), [PAPERS], how.seeds[:1])
+        for fill in how.fills or ()
+    }
 
 
 def gates_request(
@@ -106,7 +123,9 @@ def gates_request(
         "seeds": seeds,
     }
     own = all(getattr(parameters, n) is None for n in ("classes", "epochs", "limit", "seeds"))
-    name = f"{file_name(chosen.network)}_gates"
+    name, fill = f"{file_name(chosen.network)}_gates", chosen.options["fill"]
+    if fill != load_profile(parameters.profile).fill:
+        name = f"{name}_{fill}"
 
     def compute(state: Path) -> xr.DataTree:
         if len(parts) > 1 or len(seeds) > 1:

@@ -136,14 +136,14 @@ def _summary(logarithms: Numbers) -> dict[str, float]:
     """Summarize [seed, resample], of which the first resample is the pictures as they are."""
     with np.errstate(invalid="ignore"):
         mean = logarithms.mean(axis=0)
-    low, high = _quantiles(mean[1:])
+    low, high = ends_of_draws(mean[1:])
     ends = logarithms[:, 0].min(), logarithms[:, 0].max()
     names = ("ratio", "low", "high", "lowest", "highest")
     return dict(zip(names, np.exp([mean[0], low, high, *ends]).tolist(), strict=True))
 
 
-def _quantiles(values: Numbers) -> tuple[float, float]:
-    """Return the ends of the 95 % interval; infinite values are values, NaN leaves none."""
+def ends_of_draws(values: Numbers) -> tuple[float, float]:
+    """Return the ends of the 95 % interval; infinite draws are draws, NaN leaves none."""
     if np.isnan(values).any():
         return float("nan"), float("nan")
     low = np.quantile(values, 0.025, method="lower")

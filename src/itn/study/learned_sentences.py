@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from itn.displacement import color_displacement
+from itn.study.gate_trainings import paper_gate
 from itn.study.learned_gates import seed_of, trainings
 from itn.study.matrices import decompose_spatial
 from itn.study.verdicts import MARKS, judge
@@ -71,6 +72,13 @@ def sentence_table(study: xr.DataTree) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["held", "seed"])
 
 
+def sentences_by_fill(studies: Mapping[str, xr.DataTree]) -> pd.DataFrame:
+    """Tabulate the same of the first training with the paper's gate: a row for each fill."""
+    nodes = {fill: next(iter(paper_gate(each).children.values())) for fill, each in studies.items()}
+    rows = {fill: _ranges(node) | _shares(node) for fill, node in nodes.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("fill")
+
+
 def _ranges(training: xr.DataTree) -> dict[str, float | str]:
     own = training["measured"].to_dataset()
     parts = decompose_spatial(own.spatial_matrix.values)
@@ -98,7 +106,7 @@ def _shares(training: xr.DataTree) -> dict[str, float | str]:
 
 
 def sentence_texts(table: pd.DataFrame) -> pd.DataFrame:
-    """Write `sentence_table` as a page shows it; the marks are those of the ledger."""
+    """Write `sentence_table`, or that by fill, as a page shows it; marks are the ledger's."""
     texts = {
         key: {
             "turn, °": f"{row['turn low']:.1f} … {row['turn high']:.1f}",
@@ -112,5 +120,5 @@ def sentence_texts(table: pd.DataFrame) -> pd.DataFrame:
         }
         for key, row in table.iterrows()
     }
-    found = pd.DataFrame.from_dict(texts, orient="index").rename_axis(["held", "seed"])
+    found = pd.DataFrame.from_dict(texts, orient="index").rename_axis(table.index.names)
     return found.replace(r"-(?=\d)", "−", regex=True)

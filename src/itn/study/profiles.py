@@ -102,6 +102,8 @@ class Gates(Transformers):
 
     learning_rate: Annotated[float, pydantic.Field(gt=0)] = 2e-3
     holds: Names = HOLDS  # what is held, one training each and seed
+    # Other fills than the profile's, with which the first seed holds what the paper's gate does.
+    fills: Names | None = None
 
 
 class WorstCase(_Strict):
@@ -141,8 +143,7 @@ class Profile(_Strict):
     transformers: Transformers | None = None  # of Invariant Transformer Nets
     gates: Gates | None = None  # of those that hold this or that
     notebooks: Names | None = None  # that `itn figures` runs for it; None: all that apply
-    # Notebooks that take one network run for each, not for the first; some take all at once.
-    each_network: bool = False
+    each_network: Names | None = None  # notebooks that run once for each network, not the first
     # Its screenings are archived category by category, and figures show those that are there.
     by_category: bool = False
     worst_case: WorstCase | None = None
@@ -269,13 +270,13 @@ def load_profile(name: str) -> Profile:
     for network in (*profile.networks, *profile.weights):
         check_network(network, where)
     for kind, chosen, possible in (
-        ("fill", (profile.fill,), FILLS),
+        ("fill", (profile.fill, *((profile.gates and profile.gates.fills) or ())), FILLS),
         ("highlight", profile.highlights or (), profile.classes),
         *(("class", members, profile.classes) for members in profile.groups.values()),
-        (
-            "class",
-            (profile.transformers and profile.transformers.learn_from) or (),
-            profile.classes,
+        *(
+            ("class", how.learn_from or (), profile.classes)
+            for how in (profile.transformers, profile.gates)
+            if how
         ),
     ):
         for given in chosen:

@@ -345,7 +345,8 @@ def _transformer_parameters(path: Path, recipe: Recipe) -> TransformerParameters
 
 
 def _gate_parameters(path: Path, recipe: Recipe) -> GateParameters:
-    return GateParameters(profile=path.parent.name, network=_network_of(path, recipe))
+    network, fill = _network_of(path, recipe), recipe["options"]["fill"]
+    return GateParameters(profile=path.parent.name, network=network, fill=fill)
 
 
 def _distance_parameters(path: Path, recipe: Recipe) -> FigureParameters:

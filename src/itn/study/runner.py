@@ -93,15 +93,17 @@ def _runs(folder: Path, profile: str, only: str | None) -> Iterator[Run]:
         raise unknown("notebook", only, sources)
     names = list(settings.notebooks or sorted(sources)) if only is None else [only]
     inputs = _inputs_of(profile)
-    for name in names:
+    for name in (*names, *(settings.each_network or ())):
         if name not in sources:
             raise unknown("notebook", name, sources, f"profiles/{profile}.yaml: ")
+    for name in names:
         cell = _parameters_cell(sources[name])
         lacking = _first_lacking(cell, folder / "results" / profile, settings)
         if lacking and settings.notebooks is None:
             Progress.write(f"{profile}/{name}: passed over, needs {lacking}")
             continue
-        for network in _networks(settings, cell):
+        each = name in (settings.each_network or ())
+        for network in settings.networks if each else [""]:  # "" leaves the choice to it
             path = Path(network, name)
             looking = _looking(settings, network, name, folder / "results" / profile, cell)
             yield Run(
@@ -112,14 +114,6 @@ def _runs(folder: Path, profile: str, only: str | None) -> Iterator[Run]:
                 inputs,
                 notebook_title(_heading(sources[name]), profile, looking),
             )
-
-
-def _networks(settings: Profile, cell: Any) -> Sequence[str]:
-    """List the networks that a notebook runs for; "" leaves the choice to the notebook."""
-    alone = TOGETHER not in cell.metadata.get("tags", ())
-    if settings.each_network and alone and re.search(r"^network\b", cell.source, re.MULTILINE):
-        return settings.networks
-    return [""]
 
 
 def _looking(settings: Profile, network: str, name: str, results: Path, cell: Any) -> Sequence[str]:
