@@ -58,4 +58,5 @@ study.glue_table(study.verdict_counts(measured))
 study.glue_table(measured, ["estimate"], rows=["labels-unchanged_SqueezeNet_v1.0"])
 farther = ["learn-parameters_AlexNet", "learn-parameters_ResNet"]
 study.glue_table(measured, ["estimate", "low", "high"], rows=farther)
-study.glue_table(measured, ["estimate"], rows=["learn-parameters_SqueezeNet_v1.0"])
+once = ["learn-parameters_SqueezeNet_v1.0", "learn-parameters_EfficientNet-Lite0"]
+study.glue_table(measured, ["estimate"], rows=once)

@@ -72,6 +72,7 @@ study.save_table(study.sentence_texts(sentences), "learned_gates_sentences")
 fills = study.obtain_fills(parameters, gates)
 by_fill = study.sentences_by_fill(fills)
 study.save_table(study.sentence_texts(by_fill), "learned_gates_fills")
+study.glue_table(by_fill, ["only zooms out"])
 
 # %% [markdown]
 # How much farther the learned families go than random matrices and than the best of a grid of

@@ -68,8 +68,8 @@ study.glue_table(accuracy.agg(["min", "max", "std"]), prefix="seeds_")
 study.glue_table(seeds[["ρ"]].agg(["median", "min", "max"]), prefix="seeds_")
 
 # %% [markdown]
-# Do the networks agree? The thresholds *half* of every two, and of SqueezeNet, which learned from
-# ImageNet, for the classes it knows: the median of their rank correlations with its interval.
+# Do the networks agree? The thresholds *half* of every two, also of those that learned from
+# ImageNet, for the classes that both know: the median of their rank correlations with its interval.
 
 # %%
 screenings = study.screenings_of(parameters)

@@ -386,7 +386,11 @@ def farther_than_random(network):
                 ])  # fmt: skip
             ratios.append(way["learned"] / way["random"])
     if len(ratios) == 1:
-        return ratios[0][0], *ends(ratios[0][1:])
+        unknown = np.isnan(ratios[0])  # neither family loses anything
+        both = (np.where(unknown, worst, ratios[0])[1:] for worst in (0, np.inf))
+        return ratios[0][0], *(
+            np.sort(each)[place] for each, place in zip(both, (24, 975), strict=True)
+        )
     return median_and_ends([ratio[0] for ratio in ratios])
 
 

@@ -82,6 +82,7 @@ def networks(monkeypatch):
         monkeypatch.setattr(agreement, "TRANSFORMATIONS", ["brightness"])
         obtain = lambda parameters, name: screening(own[parameters.network], name)  # noqa: E731
         monkeypatch.setattr(agreement, "obtain_screening", obtain)
+        monkeypatch.setattr(agreement, "screened_networks", lambda _: ["squeezenet"])
         monkeypatch.setattr(agreement, "archived_screening", lambda *_: screening(squeezenet))
         return screenings_of(FigureParameters(profile="mine"))
 

@@ -7,6 +7,7 @@ from scipy import stats
 
 from itn.messages import UsageError
 from itn.study.claim_measures_learned import farther_than_random, fitting
+from itn.study.claims import verdict_of
 from itn.study.gate_trainings import (
     fill_requests,
     gate_pictures,
@@ -256,6 +257,17 @@ def test_one_training_has_an_interval_of_its_own(study):
     farther = farther_than_random(alone)
     assert (farther.estimate, farther.low, farther.high) == pytest.approx((4, 4, 4))
     assert farther.remark.startswith("one seed, ")
+
+
+def test_a_ratio_that_no_picture_tells_is_open_at_both_ends(study):
+    """Nothing is ever lost, so that neither family has an end; and the verdict is none."""
+    nodes = {}
+    for name in ("known", "accuracy/seed_0/history", "accuracy/seed_0/measured"):
+        own = study[name].to_dataset()
+        nodes[name] = own.assign(hits=own.hits * 0 + own.hits.max()) if "hits" in own else own
+    found = farther_than_random(xr.DataTree.from_dict(nodes))
+    assert np.isnan(found.estimate) and (found.low, found.high) == (0, np.inf)
+    assert verdict_of(found) == "not testable here"
 
 
 def test_other_fills_stand_beside_the_first_training_with_the_papers_gate(study):

@@ -14,7 +14,7 @@ from itn.curves import select_categories
 from itn.messages import UsageError
 from itn.study.pages import MISSING
 from itn.study.profiles import FigureParameters, load_profile
-from itn.study.screenings import archived_screening, obtain_screening
+from itn.study.screenings import archived_screening, obtain_screening, screened_networks
 from itn.study.titles import title
 from itn.study.verdicts import judge
 from itn.threshold_intervals import crossings_of
@@ -25,7 +25,7 @@ Numbers = npt.NDArray[np.float64]
 Networks = tuple[str, str]
 
 CRITERION = "half"
-ANOTHER, ITS_PROFILE = "squeezenet", "imagenet"  # what every profile's networks are compared with
+OTHERS = "imagenet"  # profile of the networks that those of every profile are compared with
 KEYS = ["transformation", "direction"]
 ALL = ("all", "both")  # the row of all transformations and directions together
 # Thresholds are as good as equal that lie closer than this part of the way to the nearer end of
@@ -36,7 +36,7 @@ LEVEL = 0.05  # of the intervals, one difference in twenty
 
 
 def screenings_of(parameters: FigureParameters) -> dict[str, list[xr.Dataset]]:
-    """Obtain all screenings of a profile's networks, and of SqueezeNet."""
+    """Obtain all screenings of a profile's networks, and of those of ImageNet."""
     names = load_profile(parameters.profile).networks
     screenings = {
         name: [
@@ -45,9 +45,10 @@ def screenings_of(parameters: FigureParameters) -> dict[str, list[xr.Dataset]]:
         ]
         for name in names
     }
-    if ANOTHER not in screenings:
-        its = FigureParameters(profile=ITS_PROFILE, network=ANOTHER)
-        screenings[ANOTHER] = [archived_screening(its, name) for name in TRANSFORMATIONS]
+    for other in screened_networks(OTHERS):
+        if other not in screenings:
+            its = FigureParameters(profile=OTHERS, network=other)
+            screenings[other] = [archived_screening(its, name) for name in TRANSFORMATIONS]
     return screenings
 
 

@@ -6,6 +6,7 @@ surveyed members of a family, control values moved one at a time and all togethe
 """
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,14 @@ from itn.study.titles import title
 from itn.thresholds import accuracy_interval
 
 EXACT = "of the surveyed members of the family, whose matrices are known"
+
+
+class Estimate(NamedTuple):
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 def consistent_amid(study: xr.DataTree) -> Measurement:
@@ -114,7 +123,7 @@ def fitting(trained: xr.DataTree, how: str, claim: str) -> Measurement:
     Of one training, with the Clopper-Pearson interval over members.
     """
     which = [fitting_members(node, claim) for node in trained.children.values()]
-    shares = [(float(each.mean()), *accuracy_interval(each.sum(), len(each))) for each in which]
+    shares = [_share(each) for each in which]
     name, remark = f"{_name(trained)}, {how}", "of drawn members of the family"
     return _over_seeds(name, "share", _learned_from(trained), shares, remark)
 
@@ -130,13 +139,13 @@ def farther_than_random(study: xr.DataTree) -> Measurement:
     at = {"kind": "both", "criterion": "accuracy"}
     nodes = [node["measured"].to_dataset() for node in trained.children.values()]
     ratios = [ratios_to_rivals(known, measured, at)["random"] for measured in nodes]
-    found = [(float(each[0]), *ends_of_draws(each[1:])) for each in ratios]
+    found = [Estimate(float(each[0]), *_widest_ends(each[1:])) for each in ratios]
     pictures, remark = known.sizes["picture"], "random matrices = 1"
     return _over_seeds(_name(trained), "ratio", pictures, found, remark)
 
 
 def _over_seeds(
-    name: str, kind: str, pictures: int, found: Sequence[tuple[float, ...]], remark: str
+    name: str, kind: str, pictures: int, found: Sequence[Estimate], remark: str
 ) -> Measurement:
     """Return the median over seeds, and in place of an interval the lowest and the highest.
 
@@ -144,11 +153,23 @@ def _over_seeds(
     94 %, however they scatter. One training is told as it is, with its own interval.
     """
     if len(found) == 1:
-        return Measurement(name, kind, pictures, *map(float, found[0]), f"one seed, {remark}")
-    each = [estimate for estimate, _, _ in found]
+        return Measurement(name, kind, pictures, *found[0], f"one seed, {remark}")
+    each = [one.value for one in found]
     seeds = f"median of {len(each)} seeds (lowest … highest)"
     ends = float(np.median(each)), min(each), max(each)
     return Measurement(name, kind, pictures, *ends, f"{seeds}, {remark}")
+
+
+def _widest_ends(ratios: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Return the ends of an interval; where neither family loses anything, a ratio may be any."""
+    low, _ = ends_of_draws(np.where(np.isnan(ratios), 0, ratios))
+    _, high = ends_of_draws(np.where(np.isnan(ratios), np.inf, ratios))
+    return low, high
+
+
+def _share(which: npt.NDArray[np.bool_]) -> Estimate:
+    low, high = accuracy_interval(which.sum(), len(which))
+    return Estimate(float(which.mean()), float(low), float(high))
 
 
 def _drawn_means(values: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:

@@ -32,7 +32,7 @@ from itn.study.profiles import (
     TransformerParameters,
     load_profile,
 )
-from itn.study.screenings import archived_screening, screening_request
+from itn.study.screenings import archived_screening, screened_networks
 from itn.study.verdicts import DOES_NOT, HOLDS, LEVELS, LIMITS, MARKS, UNTESTABLE, judge
 from itn.transformations import TRANSFORMATIONS
 
@@ -422,11 +422,7 @@ def read_evidence(parameters: FigureParameters) -> Evidence:
     """Read the archived results that claims are tested on."""
     profile = load_profile(parameters.profile)
     ours = [_screenings(parameters.profile, network) for network in profile.networks]
-    others = [
-        _screenings(IMAGENET, network)
-        for network in load_profile(IMAGENET).networks
-        if _is_screened(IMAGENET, network)
-    ]
+    others = [_screenings(IMAGENET, network) for network in screened_networks(IMAGENET)]
     study = transformers_request(TransformerParameters(profile=IMAGENET))
     asked = [
         GateParameters(profile=name, network=network)
@@ -447,12 +443,6 @@ def read_evidence(parameters: FigureParameters) -> Evidence:
 def _screenings(profile: str, network: str) -> dict[str, xr.Dataset]:
     asked = FigureParameters(profile=profile, network=network)
     return {name: archived_screening(asked, name) for name in TRANSFORMATIONS}
-
-
-def _is_screened(profile: str, network: str) -> bool:
-    """Tell whether a network is screened under every transformation, and not only some yet."""
-    asked = FigureParameters(profile=profile, network=network)
-    return all(screening_request(asked, name).archive.is_file() for name in TRANSFORMATIONS)
 
 
 def measure_claims(parameters: FigureParameters) -> pd.DataFrame:

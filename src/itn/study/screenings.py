@@ -45,7 +45,7 @@ from itn.study.profiles import (
 )
 from itn.study.shards import SHARDS, as_asked, outline, screen_here, screen_in_shards
 from itn.study.splits import read_split
-from itn.transformations import Transformation, find_transformation
+from itn.transformations import TRANSFORMATIONS, Transformation, find_transformation
 from itn.zoo.recipes import network_recipe
 
 PROTOCOL = 1  # raised when the numbers of a screening change on purpose
@@ -73,6 +73,16 @@ def archived_screening(parameters: FigureParameters, transformation: str) -> xr.
     request = screening_request(as_archived(parameters, transformation), transformation)
     require_archived(request)
     return _selected(request)
+
+
+def screened_networks(profile: str) -> list[str]:
+    """List the networks of a profile that are screened under every transformation."""
+    return [
+        network
+        for network in load_profile(profile).networks
+        for asked in [FigureParameters(profile=profile, network=network)]
+        if all(screening_request(asked, name).archive.is_file() for name in TRANSFORMATIONS)
+    ]
 
 
 def as_archived(parameters: FigureParameters, transformation: str) -> FigureParameters:
