@@ -384,7 +384,8 @@ def farther_than_random(network):
                     held_at(curves[:, rows].mean(axis=1) - 0.95 * right[rows].mean(), factor)
                     for rows in (drawn if len(file["accuracy"]) == 1 else drawn[:1])
                 ])  # fmt: skip
-            ratios.append(way["learned"] / way["random"])
+            with np.errstate(invalid="ignore"):
+                ratios.append(way["learned"] / way["random"])
     if len(ratios) == 1:
         unknown = np.isnan(ratios[0])  # neither family loses anything
         both = (np.where(unknown, worst, ratios[0])[1:] for worst in (0, np.inf))

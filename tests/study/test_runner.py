@@ -62,7 +62,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with one profile and one notebook; the working directory is inside it."""
     (tmp_path / "profiles").mkdir()
     lines = PROFILE.read_text().splitlines(keepends=True)
-    which = ("notebooks:",)  # those of the demo are its tests' choice
+    which = ("notebooks:", "each_network:")  # those of the demo are its tests' choice
     kept = "".join(line for line in lines if not line.startswith(which))
     kept = kept.replace("[squeezenet, efficientnet_lite0]", "[squeezenet]")
     (tmp_path / "profiles" / "demo.yaml").write_text(kept)

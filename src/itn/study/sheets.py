@@ -17,7 +17,7 @@ TALL = 100.0  # inches, until all rows are there
 HEADING = 12  # points
 LETTERS_PER_INCH = 10  # of a heading
 NO_TITLE = 0.12  # above a panel that has none
-SHARPEST = 128  # pixels of a picture that a figure shows at most
+SHARPEST = 96  # pixels of a picture that a figure shows at most
 
 
 class Sheet:
