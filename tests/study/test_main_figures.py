@@ -36,7 +36,8 @@ def test_all_archived_networks_of_a_profile_are_shown_or_the_one_that_is_named(t
     alone = obtain_screenings(named, "rotation")
     assert list(alone) == ["resnet_photos"]
     assert alone["resnet_photos"].identical(turned["resnet_photos"])
-    assert list(obtain_screenings(FigureParameters(profile="imagenet"), "zoom")) == ["squeezenet"]
+    both = obtain_screenings(FigureParameters(profile="imagenet"), "zoom")
+    assert list(both) == ["squeezenet", "efficientnet_lite0"]
 
 
 def test_networks_are_alike_that_have_looked_at_the_same_classes():
@@ -151,7 +152,7 @@ def test_notebooks_are_titled_by_the_networks_that_they_show():
     assert titles["photos/rotation"] == "Rotation · AlexNet and ResNet on photographs"
     assert "· AlexNet and ResNet on" in titles["photos/appendix"]
     assert "· SqueezeNet v1.0 and EfficientNet-Lite0 on" in titles["imagenet/translation"]
-    assert "· SqueezeNet v1.0 on" in titles["imagenet/zoom"]
-    assert "· SqueezeNet v1.0 on" in titles["imagenet/distances"]
+    assert "· SqueezeNet v1.0 and EfficientNet-Lite0 on" in titles["imagenet/distances"]
+    assert "· SqueezeNet v1.0 on" in titles["imagenet/controls"]
     assert "· AlexNet on" in titles["phantom/noise"]
     assert "· ResNet on" in titles["photos/resnet_photos/controls"]
