@@ -248,6 +248,14 @@ def test_ctrl_c_says_what_is_kept(project: Path, arguments: list[str], kept: str
     assert list(project.glob("book/results/phantom/.*")) == []  # nothing unfinished
 
 
+def assert_stops_in_one_line(slow: str) -> None:
+    """Stop ``itn check``, made slow, once it says that it has begun."""
+    run = run_itn("check", before=slow)
+    assert run.stdout is not None and run.stdout.readline() == "begun\n"
+    run.send_signal(signal.SIGINT)
+    assert (run.communicate()[1], run.returncode) == ("itn: stopped\n", 130)
+
+
 def test_ctrl_c_that_a_callback_swallows_stops_all_the_same() -> None:
     """What Python raises in a callback, as in those of a garbage collection, goes no further."""
     slow = """
@@ -263,10 +271,7 @@ def check():
     return []
 itn.study.check.check = check
 """
-    run = run_itn("check", before=slow)
-    assert run.stdout is not None and run.stdout.readline() == "begun\n"
-    run.send_signal(signal.SIGINT)
-    assert (run.communicate()[1], run.returncode) == ("itn: stopped\n", 130)
+    assert_stops_in_one_line(slow)
 
 
 def test_what_a_stop_leaves_half_made_is_cleared_away_without_a_word() -> None:
@@ -283,10 +288,7 @@ def check():
     return []
 itn.study.check.check = check
 """
-    run = run_itn("check", before=slow)
-    assert run.stdout is not None and run.stdout.readline() == "begun\n"
-    run.send_signal(signal.SIGINT)
-    assert (run.communicate()[1], run.returncode) == ("itn: stopped\n", 130)
+    assert_stops_in_one_line(slow)
 
 
 def test_ctrl_c_that_a_library_makes_another_error_of_stops_all_the_same() -> None:
@@ -301,10 +303,7 @@ def check():
         raise SystemError("bad argument to internal function") from None
 itn.study.check.check = check
 """
-    run = run_itn("check", before=slow)
-    assert run.stdout is not None and run.stdout.readline() == "begun\n"
-    run.send_signal(signal.SIGINT)
-    assert (run.communicate()[1], run.returncode) == ("itn: stopped\n", 130)
+    assert_stops_in_one_line(slow)
 
 
 def test_ctrl_c_when_all_is_done_stops_nothing() -> None:

@@ -226,7 +226,8 @@ def study_abilities(
     from itn.study.profiles import load_profile
 
     how = load_profile(profile)
-    networks = how.networks if "learned_farther" in (how.each_network or ()) else how.networks[:1]
+    each = "learned_farther" in (how.each_network or ())  # the notebook that shows it
+    networks = how.networks if each else how.networks[:1]
     _archive_each(profile, list(networks), force, abilities_request)
 
 

@@ -131,18 +131,15 @@ def family_accuracy(
 
 
 def largest_factor(comparison: xr.Dataset, family: str) -> float:
-    """Return how far a family can be stretched before the required accuracy is lost."""
-    right = comparison.right.sel(family=family).values
-    return held_factor(comparison, right / comparison.attrs["passes_each"])
-
-
-def held_factor(comparison: xr.Dataset, accuracy: np.ndarray) -> float:
-    """Return up to which factor a curve of accuracies keeps to the required one.
+    """Return how far a family can be stretched before the required accuracy is lost.
 
     It is interpolated over its logarithm; infinite if the accuracy is not lost as far as was
     looked, NaN if already the smallest factor loses it.
     """
-    margin = accuracy - comparison.attrs["required_accuracy"]
+    margin = (
+        comparison.right.sel(family=family).values / comparison.attrs["passes_each"]
+        - comparison.attrs["required_accuracy"]
+    )
     failed = np.flatnonzero(margin < 0)
     if not len(failed):
         return float("inf")
