@@ -103,16 +103,32 @@ def test_networks_that_differ_leave_limits(single, expected):
     assert verdict(single) == expected
 
 
+def written(decides):
+    """Read the list of a claim: what is measured of, and each remark once."""
+    of, remarks = [], []
+    for line in decides.partition("\n- ")[2].split("\n"):
+        text = line.strip().removeprefix("- ")
+        if text.endswith(":"):
+            remarks.append(text[:-1])
+        elif text:
+            of.append(text.partition(": ")[0])
+            if not line.startswith("  "):
+                remarks.append(re.sub(r"^.*?(?=\d+ pictures)", "", text))
+    return of, remarks
+
+
 def test_every_claim_has_a_row_and_stands_once_in_the_overview(measured):
     found, ledger = verdicts(measured), ledger_table(measured)
     assert len(ledger) == len(CLAIMS) == len({claim.key for claim in CLAIMS})
     for claim, (said, row) in zip(CLAIMS, ledger.iterrows(), strict=True):
         assert f"“{claim.quotation}”" in said
         assert row.verdict == f"**{MARKS[found[claim.key]]} {found[claim.key]}**"
-        assert (
-            row["what decides"].count("\n- ")
-            == (measured.index.get_level_values(0) == claim.key).sum()
-        )
+        of, remarks = written(row["what decides"])
+        own = measured[measured.index.get_level_values(0) == claim.key]
+        assert sorted(of) == sorted(own.index.get_level_values(1))
+        said_of_pictures = own.pictures.astype(str) + " pictures"
+        said_of_pictures += own.remark.where(own.remark == "", "; " + own.remark)
+        assert sorted(remarks) == sorted(set(said_of_pictures))
     overview = overview_table(measured)
     counts = verdict_counts(measured).claims
     assert [*overview.claims, len(CLAIMS)] == counts.tolist()

@@ -270,6 +270,16 @@ def test_a_ratio_that_no_picture_tells_is_open_at_both_ends(study):
     assert verdict_of(found) == "not testable here"
 
 
+def test_a_seed_that_no_picture_tells_opens_both_ends_of_the_median(study):
+    """The other of the two is 1, so that the median is anything from half of that."""
+    for name in ("known", "accuracy/seed_1/measured"):
+        own = study[name].to_dataset()
+        study[name] = xr.DataTree(own.assign(hits=own.hits * 0 + own.hits.max()))
+    found = farther_than_random(study)
+    assert np.isnan(found.estimate) and (found.low, found.high) == (0, np.inf)
+    assert verdict_of(found) == "not testable here"
+
+
 def test_other_fills_stand_beside_the_first_training_with_the_papers_gate(study):
     own = study["accuracy/seed_0/measured"].to_dataset()
     small = own.assign(spatial_matrix=own.spatial_matrix * 0 + np.array([turned(0, 0.5)]))

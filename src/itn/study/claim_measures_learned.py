@@ -15,7 +15,7 @@ import xarray as xr
 
 from itn.comparison import spearman
 from itn.displacement import spatial_displacement
-from itn.study.claim_measures import ENDS, RESAMPLES, Measurement
+from itn.study.claim_measures import ENDS, RESAMPLES, Measurement, Numbers
 from itn.study.gate_trainings import KNOWN, paper_gate
 from itn.study.learned import first_of
 from itn.study.learned_gates import ends_of_draws, ratios_to_rivals
@@ -150,21 +150,28 @@ def _over_seeds(
     """Return the median over seeds, and in place of an interval the lowest and the highest.
 
     Between those of five seeds lies the median of all seeds with a probability of 1 - 2 / 2^5, or
-    94 %, however they scatter. One training is told as it is, with its own interval.
+    94 %, however they scatter. One training is told as it is, with its own interval. Where one is
+    unknown, so is the median, and an end that it may be is open.
     """
     if len(found) == 1:
         return Measurement(name, kind, pictures, *found[0], f"one seed, {remark}")
-    each = [one.value for one in found]
+    each = np.array([one.value for one in found])
+    least, most = _unknown_as_any(each)
     seeds = f"median of {len(each)} seeds (lowest … highest)"
-    ends = float(np.median(each)), min(each), max(each)
+    ends = float(np.median(each)), float(least.min()), float(most.max())
     return Measurement(name, kind, pictures, *ends, f"{seeds}, {remark}")
 
 
-def _widest_ends(ratios: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Return the ends of an interval; where neither family loses anything, a ratio may be any."""
-    low, _ = ends_of_draws(np.where(np.isnan(ratios), 0, ratios))
-    _, high = ends_of_draws(np.where(np.isnan(ratios), np.inf, ratios))
-    return low, high
+def _widest_ends(ratios: Numbers) -> tuple[float, float]:
+    """Return the ends of an interval of ratios."""
+    least, most = _unknown_as_any(ratios)
+    return ends_of_draws(least)[0], ends_of_draws(most)[1]
+
+
+def _unknown_as_any(ratios: Numbers) -> tuple[Numbers, Numbers]:
+    """Return the least and the most that ratios may be: any, where neither family loses a thing."""
+    unknown = np.isnan(ratios)
+    return np.where(unknown, 0, ratios), np.where(unknown, np.inf, ratios)
 
 
 def _share(which: npt.NDArray[np.bool_]) -> Estimate:
@@ -172,7 +179,7 @@ def _share(which: npt.NDArray[np.bool_]) -> Estimate:
     return Estimate(float(which.mean()), float(low), float(high))
 
 
-def _drawn_means(values: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:
+def _drawn_means(values: Numbers, seed: int) -> Numbers:
     """Return the mean [resample], first of the values as they are."""
     rows = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
     return np.append(values.mean(), values[rows].mean(axis=1))
@@ -188,7 +195,7 @@ def _share_of_pictures(
 
 
 def _of_steps(
-    study: xr.DataTree, kind: str, statistic: npt.NDArray[np.float64], remark: str
+    study: xr.DataTree, kind: str, statistic: Numbers, remark: str
 ) -> Measurement:
     low, high = np.quantile(statistic[1:], ENDS)
     ends = float(statistic[0]), float(low), float(high)

@@ -526,19 +526,27 @@ def rule_table() -> pd.DataFrame:
 
 
 def _listed(measured: pd.DataFrame, claim: Claim) -> list[str]:
-    """Write the measurements of a claim as a list."""
+    """Write the measurements of a claim as a list; what several have in common stands once."""
     if claim.key not in measured.index:
         return []
-    rows = measured.loc[[claim.key]].reset_index().to_dict("records")
-    return ["\n".join(f"- {_text(row)}" for row in rows)]
+    alike: dict[str, list[str]] = {}
+    for row in measured.loc[[claim.key]].reset_index().to_dict("records"):
+        remark = f"; {row['remark']}" if row["remark"] else ""
+        alike.setdefault(f"{row['pictures']} pictures{remark}", []).append(_text(row))
+    lines = []
+    for common, texts in alike.items():
+        if len(texts) == 1:
+            lines.append(f"- {texts[0]}, {common}")
+        else:
+            lines += [f"- {common}:", *(f"  - {text}" for text in texts)]
+    return ["\n".join(lines)]
 
 
 def _text(row: Mapping[Any, Any]) -> str:
     form = TEXTS[row["kind"]][0]
     ends = "" if np.isnan(row["low"]) else f" ({row['low']:{form}} … {row['high']:{form}})"
-    ends = ends.replace("inf", "∞")
-    remark = f"; {row['remark']}" if row["remark"] else ""
-    text = f"{row['of']}: {row['estimate']:{form}}{ends}, {row['pictures']} pictures{remark}"
+    estimate = "unknown" if np.isnan(row["estimate"]) else f"{row['estimate']:{form}}"
+    text = f"{row['of']}: {estimate}{ends.replace('inf', '∞')}"
     return re.sub(r"-(?=\d\.)", "−", text)
 
 

@@ -1,10 +1,14 @@
 """Makes what Matplotlib draws lighter for the book, and lets it say what it shows.
 
-Most of a figure of many panels is letters, each placed by a transformation in a line of its own.
+Most of a figure of many panels is letters, each placed by a transformation in a line of its own,
+and the same words over and over.
 """
 
 import html
 import re
+import zlib
+from collections import Counter
+from itertools import pairwise
 
 LETTER = re.compile(r'<use xlink:href="#([^"]+)" transform="translate\(([-\d.]+) ([-\d.]+)\)"/>')
 NAMES = re.compile(r'((?:id="|href="#))DejaVuSans-')
@@ -12,22 +16,52 @@ GROUP = re.compile(r'<g id="[^"]*">')
 PATH = re.compile(r'\bd="[^"]*"')
 DECIMALS = re.compile(r"(\.\d\d)\d+")  # of points, of which nobody sees the hundredth part
 POINT = r"[-\d.]+ [-\d.]+"
-LINES = re.compile(rf"([ML] {POINT})((?: L {POINT})+)")
+LINES = re.compile(rf"([ML]) ({POINT})((?: L {POINT})+)")
+ZERO = re.compile(r"\b0\.")
 BETWEEN = re.compile(r">\n\s*<")
+WORD = re.compile(r"(?<=>)(?:<use [^>]*/>){2,}(?=</g>)")
 
 
 def for_the_book(drawing: str, words: str) -> str:
     """Return the text of an SVG that is smaller, looks the same, and says what is seen."""
     lighter = NAMES.sub(r"\1g", LETTER.sub(_placed, drawing))
     lighter = GROUP.sub("<g>", PATH.sub(_written_short, lighter))
-    lighter = BETWEEN.sub("><", lighter)
+    lighter = _words_once(BETWEEN.sub("><", lighter))
     return lighter.replace("<svg ", f'<svg role="img" aria-label="{html.escape(words)}" ', 1)
+
+
+def _words_once(drawing: str) -> str:
+    """Define a word that occurs again once, under a name that is the same in every drawing."""
+    count = Counter(WORD.findall(drawing))
+    names = {word: f"w{zlib.crc32(word.encode()):x}" for word in count if count[word] > 1}
+    uses = {word: f'<use xlink:href="#{name}"/>' for word, name in names.items()}
+    words = "".join(f'<g id="{name}">{word}</g>' for word, name in names.items())
+    used = WORD.sub(lambda found: uses.get(found[0], found[0]), drawing)
+    return used.replace("<defs>", f"<defs>{words}", 1)
 
 
 def _written_short(path: re.Match[str]) -> str:
     """Write the points of a path without what goes without saying."""
-    short = DECIMALS.sub(r"\1", " ".join(path[0].split()))
-    return LINES.sub(lambda lines: lines[1] + lines[2].replace(" L ", " "), short)
+    return LINES.sub(_stepped, DECIMALS.sub(r"\1", " ".join(path[0].split())))
+
+
+def _stepped(lines: re.Match[str]) -> str:
+    """Write each point of a line as a step from the one before.
+
+    Steps are between rounded points, so that they do not drift apart.
+    """
+    command, first, others = lines.groups()
+    hundredths = [
+        [round(100 * float(value)) for value in point.split()]
+        for point in [first, *others.split(" L ")[1:]]
+    ]
+    steps = (
+        f"{(after - before) / 100:g}"
+        for here, there in pairwise(hundredths)
+        for before, after in zip(here, there, strict=True)
+    )
+    x, y = (f"{value / 100:g}" for value in hundredths[0])
+    return f"{command} {x} {y} l {ZERO.sub('.', ' '.join(steps)).replace(' -', '-')}"
 
 
 def _placed(letter: re.Match[str]) -> str:
