@@ -194,9 +194,7 @@ def _share_of_pictures(
     return Measurement(_name(study), "share", pictures, share, float(low), float(high), remark)
 
 
-def _of_steps(
-    study: xr.DataTree, kind: str, statistic: Numbers, remark: str
-) -> Measurement:
+def _of_steps(study: xr.DataTree, kind: str, statistic: Numbers, remark: str) -> Measurement:
     low, high = np.quantile(statistic[1:], ENDS)
     ends = float(statistic[0]), float(low), float(high)
     return Measurement(_name(study), kind, _learned_from(study), *ends, remark)
