@@ -34,7 +34,8 @@ screenings = study.calibrate(parameters)
 # The classes, two of a critical pair side by side, and what varies in them:
 
 # %%
-study.show_figure(study.plot_phantom(), "phantom")
+narrow = study.plot_phantom(columns=1)
+study.show_figure(study.plot_phantom(), "phantom", narrow)
 
 # %%
 study.save_table(study.phantom_table(), "phantom")
@@ -45,7 +46,8 @@ study.save_table(study.phantom_table(), "phantom")
 # ones.
 
 # %%
-study.show_figure(study.plot_calibration(screenings), "calibration")
+narrow = study.plot_calibration(screenings, columns=1)
+study.show_figure(study.plot_calibration(screenings), "calibration", narrow)
 
 # %% [markdown]
 # Thresholds with their 95 % intervals, \* where that does not hold the known one, and their
@@ -83,7 +85,8 @@ study.show_figure(study.plot_bias(screenings, rendered), "bias")
 # Objects of known symmetry under rotation; gray: the angles that leave them as they are.
 
 # %%
-study.show_figure(study.plot_symmetry(screenings), "symmetry")
+narrow = study.plot_symmetry(screenings, columns=1)
+study.show_figure(study.plot_symmetry(screenings), "symmetry", narrow)
 
 # %%
 study.save_table(study.symmetry_table(screenings), "symmetry")

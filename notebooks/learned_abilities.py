@@ -49,7 +49,8 @@ turning_ranges
 # Turns alone, without and with a look at the picture.
 
 # %%
-study.show_figure(study.plot_looking(abilities), "learned_looking")
+narrow = study.plot_looking(abilities, columns=1)
+study.show_figure(study.plot_looking(abilities), "learned_looking", narrow)
 
 # %%
 looking = study.looking_table(abilities)
@@ -65,10 +66,12 @@ looking_ranges
 # ## Kernels
 
 # %%
-study.show_figure(study.plot_gains(abilities, parameters), "learned_gains")
+narrow = study.plot_gains(abilities, parameters, columns=1)
+study.show_figure(study.plot_gains(abilities, parameters), "learned_gains", narrow)
 
 # %%
-study.show_figure(study.plot_kernels(abilities, parameters), "learned_kernels")
+narrow = study.plot_kernels(abilities, parameters, count=3)
+study.show_figure(study.plot_kernels(abilities, parameters), "learned_kernels", narrow)
 
 # %%
 filtering = study.filtering_table(abilities, parameters)

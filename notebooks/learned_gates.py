@@ -86,18 +86,21 @@ study.save_table(study.ratio_texts(ratios, gates), "learned_gates_ratios")
 study.grid_table(gates)
 
 # %%
-study.show_figure(study.plot_gates(gates), "learned_gates")
+narrow = study.plot_gates(gates, columns=2)
+study.show_figure(study.plot_gates(gates), "learned_gates", narrow)
 
 # %% [markdown]
 # How the first net with the paper's gate learned, and what it makes of a few pictures.
 
 # %%
-study.show_figure(
-    study.plot_transformer_training(study.paper_gate(gates)), "learned_gates_training"
-)
+trained = study.paper_gate(gates)
+narrow = study.plot_transformer_training(trained, narrow=True)
+study.show_figure(study.plot_transformer_training(trained), "learned_gates_training", narrow)
 
 # %%
-study.show_figure(study.plot_samples(study.show_gate(parameters, gates)), "learned_gates_samples")
+samples = study.show_gate(parameters, gates)
+narrow = study.plot_samples(samples, narrow=True)
+study.show_figure(study.plot_samples(samples), "learned_gates_samples", narrow)
 
 # %%
 study.glue_table(held, ["consistency"])

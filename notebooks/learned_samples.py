@@ -47,14 +47,16 @@ study.describe_transformers(trained)
 
 # %%
 samples = study.obtain_samples(parameters)
-study.show_figure(study.plot_samples(samples), "learned_samples")
+narrow = study.plot_samples(samples, narrow=True)
+study.show_figure(study.plot_samples(samples), "learned_samples", narrow)
 
 # %% [markdown]
 # The matrices, decomposed: one line for each control value, moved from 0 to 1 with all others
 # at 1/2; black: all of a kind together; gray: the identity.
 
 # %%
-study.show_figure(study.plot_decomposition(trained), "learned_decomposition")
+narrow = study.plot_decomposition(trained, columns=2)
+study.show_figure(study.plot_decomposition(trained), "learned_decomposition", narrow)
 
 # %% [markdown]
 # Accuracy and consistency (the same class as on the untouched picture) along the same values,

@@ -47,14 +47,16 @@ study.describe_transformers(trained)
 # one, the cross-entropy is minimized, otherwise the losses of the transformers.
 
 # %%
-study.show_figure(study.plot_transformer_training(trained), "learned_training")
+narrow = study.plot_transformer_training(trained, narrow=True)
+study.show_figure(study.plot_transformer_training(trained), "learned_training", narrow)
 
 # %% [markdown]
 # The learned family against random matrices that displace as much, shrunk and stretched, and
 # against the largest member of a grid of known transformations; one line for each seed.
 
 # %%
-study.show_figure(study.plot_frontier(trained), "learned_frontier")
+narrow = study.plot_frontier(trained, narrow=True)
+study.show_figure(study.plot_frontier(trained), "learned_frontier", narrow)
 
 # %%
 study.save_table(study.comparison_table(trained), "learned_comparison")

@@ -44,7 +44,8 @@ parameters = study.read_parameters(globals(), study.VariationParameters)
 
 # %%
 weights = study.vary_transformers(parameters, "color_weight", parameters.color_weights)
-study.show_figure(study.plot_variations(weights), "learned_color_weights")
+narrow = study.plot_variations(weights, columns=2)
+study.show_figure(study.plot_variations(weights), "learned_color_weights", narrow)
 
 # %%
 table = study.variation_table(weights)
@@ -57,7 +58,8 @@ table.T
 
 # %%
 fills = study.vary_transformers(parameters, "fill", parameters.fills)
-study.show_figure(study.plot_variations(fills), "learned_fills")
+narrow = study.plot_variations(fills, columns=2)
+study.show_figure(study.plot_variations(fills), "learned_fills", narrow)
 
 # %%
 table = study.variation_table(fills)
@@ -72,7 +74,8 @@ table.T
 
 # %%
 alone = study.vary_transformers(parameters, "classes", parameters.alone)
-study.show_figure(study.plot_variations(alone), "learned_alone")
+narrow = study.plot_variations(alone, columns=2)
+study.show_figure(study.plot_variations(alone), "learned_alone", narrow)
 
 # %%
 table = study.variation_table(alone)

@@ -119,8 +119,8 @@ study.save_table(table.rename(columns=farther | {"equal": "as good as equal"}), 
 # The rank correlations with their intervals, and below them their median:
 
 # %%
-wide = study.plot_correlations(found)
-study.show_figure(wide, "correlations", study.plot_correlations(found, inside=True))
+narrow = study.plot_correlations(found, columns=2)
+study.show_figure(study.plot_correlations(found), "correlations", narrow)
 
 # %% [markdown]
 # Do classes differ? Tests of the ranks of their pictures' tolerances, corrected for their number.

@@ -1,8 +1,7 @@
 // What scrolls sideways is reached by keyboard, and says what it is. The theme lets tables and
-// code be reached, without a name; formulas, and figures on a phone, scroll as well.
+// code be reached, without a name; formulas scroll as well.
 (() => {
   const parts = [
-    ["figure.panels", "Figure"],
     ["div.math, div.math mjx-container", "Formula"],
     [".pst-scrollable-table-container", "Table"],
     [".cell_output > .output", "Output"],

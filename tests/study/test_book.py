@@ -247,6 +247,23 @@ def test_no_figure_lies_there_twice(built):
     assert [names for names in seen.values() if len(names) > 1] == []
 
 
+def test_what_is_as_wide_as_a_page_is_drawn_for_a_phone_too(built):
+    """Once more, or as two columns that it shows below each other."""
+    wide = [
+        (chapter, figure)
+        for chapter in CHAPTERS
+        for figure in re.findall(
+            r"<figure class=[^>]*wide.*?</figure>", (built / f"{chapter}.html").read_text(), re.S
+        )
+    ]
+    assert len(wide) > 40
+    assert [
+        (chapter, re.search('alt="([^"]*)"', figure)[1])
+        for chapter, figure in wide
+        if "<source media=" not in figure and 'class="half other"' not in figure
+    ] == []
+
+
 def test_no_directive_is_shown_as_text(built):
     """As one is whose first line holds a backtick: Sphinx says nothing of it."""
     shown = [page.name for page in built.glob("*.html") if "```{" in page.read_text("utf-8")]

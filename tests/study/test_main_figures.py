@@ -72,6 +72,23 @@ def test_a_picture_is_shown_where_a_class_is_lost_as_the_network_sees_it(turned,
         assert step.magnitude in ("", f"{angle:.3g}°", f"{angle:.1f}°")
 
 
+def test_a_picture_keeps_its_noise():
+    """What is added is the same field, times the magnitude."""
+    alone = PHOTOS.model_copy(update={"network": "resnet_photos"})
+    noisy = obtain_screenings(alone, "noise")
+    found = thresholds(noisy["resnet_photos"], resamples=0).sel(category="grand_piano")
+    at = found.threshold.sel(direction="up")
+    (strip,) = look_at_thresholds(noisy, alone)
+    untouched, half, switch, _ = (step.image for step in strip.steps)
+    unclipped = ((half > 0) & (half < 1) & (switch > 0) & (switch < 1)).ravel()
+    fields = [
+        ((image - untouched) / at.sel(criterion=name).item()).ravel()[unclipped]
+        for name, image in (("half", half), ("switch", switch))
+    ]
+    assert unclipped.mean() > 0.5 and fields[0].std() > 0.5
+    np.testing.assert_allclose(*fields, atol=1e-5)
+
+
 def test_what_is_not_reached_has_no_picture():
     ball = FigureParameters(profile="photos", network="resnet_photos", classes=("soccer_ball",))
     (strip,) = look_at_thresholds(obtain_screenings(ball, "rotation"), ball)

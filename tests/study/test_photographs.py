@@ -1,6 +1,5 @@
 """Figures and tables of the chapter on photographs, on screenings whose thresholds are known."""
 
-import numpy as np
 import pytest
 from known_screenings import FIRST, RHO_DOWN, RHO_UP, SECOND, screening
 
@@ -9,30 +8,38 @@ from itn.messages import UsageError
 from itn.study.photographs import plot_correlations, sink_table
 
 
-@pytest.mark.parametrize("inside", [False, True])
-def test_figure_shows_every_correlation_with_its_interval_and_the_median(inside):
+@pytest.mark.parametrize("columns", [1, 2])
+def test_figure_shows_every_correlation_with_its_interval_and_the_median(columns):
     found = compare(screening(FIRST), screening(SECOND))
     itself = compare(screening(FIRST), screening(FIRST))
     both = {("one", "other"): [found], ("one", "one"): [itself]}
-    axes, _ = plot_correlations(both, inside).axes
+    panels = plot_correlations(both, columns).axes
+    assert [axes.get_title() for axes in panels] == ["one –\nother", "one –\none"]
+    axes, alike = panels
     drawn = [line.get_xdata() for line in axes.lines]
     for direction in ("down", "up"):
         one = found.sel(direction=direction)
         low, high = one.correlation_low.item(), one.correlation_high.item()
         assert any(len(xs) == 2 and list(xs) == [low, high] for xs in drawn)
         assert any(list(xs) == [one.correlation.item()] for xs in drawn)
-    assert sum(list(xs) == [pytest.approx(1)] for xs in drawn) == 3  # with itself, and the median
+    of_one = [list(line.get_xdata()) for line in alike.lines]
+    assert of_one.count([pytest.approx(1)]) == 3  # with itself, and the median
     middle = (RHO_UP + RHO_DOWN) / 2
     assert sum(list(xs) == [pytest.approx(middle)] for xs in drawn) == 1
-    names = axes.texts if inside else axes.get_yticklabels()
-    assert [each.get_text() for each in names] == ["brightness ↓", "brightness ↑", "median"]
+    names = [each.get_text() for each in axes.get_yticklabels()]
+    assert names == ["median", "brightness ↓", "brightness ↑"]
+    places = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "o"]
+    assert places == [0, 1, 2] and axes.get_ylim()[0] > axes.get_ylim()[1]
 
 
-def test_rows_go_down_in_the_order_of_networks():
-    same = compare(screening(FIRST), screening(FIRST), resamples=0)
-    axes, _ = plot_correlations({("a", "b"): [same], ("a", "c"): [same]}).axes
-    places = [line.get_ydata()[0] for line in axes.lines if line.get_marker() in ("o", "s")]
-    assert np.allclose(sorted(places), np.repeat([0, 1, 2], 2) + np.tile([-0.25, 0.25], 3))
+def test_what_is_surely_above_none_looks_otherwise():
+    found = compare(screening(FIRST), screening(SECOND))
+    axes = plot_correlations({("one", "other"): [found]}).axes[0]
+    for direction, place in (("down", 1), ("up", 2)):
+        one = found.sel(direction=direction)
+        (mark,) = (line for line in axes.lines if list(line.get_xdata()) == [one.correlation])
+        assert mark.get_ydata()[0] == place
+        assert (mark.get_markerfacecolor() == "white") == (one.correlation_low.item() <= 0)
 
 
 def test_networks_without_a_shared_class_draw_nothing():

@@ -17,6 +17,8 @@ Source: `notebooks/curve.py`, {download}`executed notebook <results/one/curve.ip
 
 Not a line of sources: `notebooks/curve.py`.
 
+From {glue:text}`results/one/curve.ipynb::low:.1f` to {glue:text}`results/one/curve.ipynb::of:s`.
+
 ```{toctree}
 results/one/curve
 ```
@@ -35,9 +37,18 @@ def built(tmp_path_factory):
     (results / "curve.svg").write_text(f'<?xml version="1.0"?>\n{DRAWING}\n')
     (folder / "book" / "index.md").write_text(CHAPTER)
     output = nbformat.v4.new_output("display_data", data={"image/svg+xml": DRAWING})
+    stored = {
+        key: nbformat.v4.new_output(
+            "display_data",
+            data={"application/papermill.record/text/plain": repr(value)},
+            metadata={"scrapbook": {"name": key, "mime_prefix": "application/papermill.record/"}},
+        )
+        for key, value in {"low": -4.54, "of": "-8° of well-known 1-2"}.items()
+    }
     cells = [
         nbformat.v4.new_markdown_cell("# Curve · AlexNet"),
         nbformat.v4.new_code_cell("draw()", outputs=[output], execution_count=1),
+        nbformat.v4.new_code_cell("glue()", outputs=list(stored.values()), execution_count=2),
     ]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), results / "curve.ipynb")
     target = folder / "html"
@@ -55,6 +66,11 @@ def test_a_source_leads_to_page_file_and_script(built):
     names = sorted(path.name for path in (built / "_downloads").rglob("*") if path.is_file())
     assert names == ["curve.ipynb", "curve.py"]
     assert text.count("_downloads") == 2  # the sentence that is no line of sources has none
+
+
+def test_a_number_that_is_read_has_a_minus_sign(built):
+    (said,) = re.findall(r"<p>From .*</p>", (built / "index.html").read_text())
+    assert re.sub(r"<[^>]*>", "", said) == "From −4.5 to −8° of well-known 1-2."
 
 
 def test_an_executed_notebook_names_its_script_and_itself(built):

@@ -229,13 +229,13 @@ def with_interval(hits: npt.ArrayLike) -> str:
     return f"{right / count:.3f} ({low:.3f} … {high:.3f})"
 
 
-def plot_looking(study: xr.DataTree) -> Figure:
+def plot_looking(study: xr.DataTree, columns: int = 2) -> Figure:
     """Draw how far each disc and each heart is turned by the member drawn for it."""
     found = list(trainings(study, "looking"))
     variants = list(dict.fromkeys(variant for variant, _, _ in found))
     size = (PANEL_WIDTH, 0.8 * PANEL_HEIGHT)
-    with panels(len(variants), len(variants), size=size, sharey=True) as (figure, grid):
-        for axes, variant in zip(grid[0], variants, strict=True):
+    with panels(len(variants), columns, size=size, sharey=True) as (figure, grid):
+        for axes, variant in zip(grid.flat, variants, strict=True):
             own = [(seed, one) for name, seed, one in found if name == variant]
             for seed, one in own:
                 turn = decompose_spatial(one.spatial_matrix.values).rotation.abs().to_numpy()
@@ -251,12 +251,13 @@ def plot_looking(study: xr.DataTree) -> Figure:
             axes.set_title(readable(variant))
             axes.set_ylim(0, 185)
             axes.set_yticks(np.arange(0, 181, 45))
-        grid[0, 0].set_ylabel("turn, either way, °")
-        explain(figure, lines_of(grid[0, -1:]))
+        for axes in grid[:, 0]:
+            axes.set_ylabel("turn, either way, °")
+        explain(figure, lines_of(grid.flat))
     return figure
 
 
-def plot_gains(study: xr.DataTree, parameters: FigureParameters) -> Figure:
+def plot_gains(study: xr.DataTree, parameters: FigureParameters, columns: int = 2) -> Figure:
     """Draw what learned kernels do to waves of each frequency, beside the blur that loses as much.
 
     Of all members and channels and both axes: the median, and the middle 90 %.
@@ -266,8 +267,8 @@ def plot_gains(study: xr.DataTree, parameters: FigureParameters) -> Figure:
     frequency = np.linspace(0, 0.5, 51)
     sigma = blur_held(parameters, float(found[0][2].attrs["required_accuracy"]))
     size = (PANEL_WIDTH, 0.8 * PANEL_HEIGHT)
-    with panels(len(variants), len(variants), size=size, sharey=True) as (figure, grid):
-        for axes, variant in zip(grid[0], variants, strict=True):
+    with panels(len(variants), columns, size=size, sharey=True) as (figure, grid):
+        for axes, variant in zip(grid.flat, variants, strict=True):
             own = [(seed, one) for name, seed, one in found if name == variant]
             for (seed, one), style in zip(own, RIVAL_STYLES, strict=False):
                 gain = np.stack([gains(one.kernel.values, each).ravel() for each in frequency])
@@ -285,7 +286,8 @@ def plot_gains(study: xr.DataTree, parameters: FigureParameters) -> Figure:
             axes.set_title({"kept": "sum 1", "free": "any sum"}.get(variant, variant))
             axes.set_xlim(0, 0.5)
             axes.set_xticks([0, 0.125, 0.25, 0.375], ["0", "1/8", "1/4", "3/8"])
-        grid[0, 0].set_ylabel("gain")
+        for axes in grid[:, 0]:
+            axes.set_ylabel("gain")
         grid[0, 0].set_ylim(0, None)
         explain(figure, lines_of(grid[0, :1]))
     return figure

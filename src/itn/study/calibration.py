@@ -201,14 +201,14 @@ def symmetry_table(screenings: Screenings) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("class")
 
 
-def plot_calibration(screenings: Screenings) -> Figure:
+def plot_calibration(screenings: Screenings, columns: int = 2) -> Figure:
     """Draw every critical pair's measured curves over the ideal observer's.
 
     With the intervals of the thresholds that are known, each at a height of its own.
     """
     size = (PANEL_WIDTH, 0.85 * PANEL_HEIGHT)
     found = known_and_measured(screenings)
-    with panels(len(PHANTOM_PAIRS), size=size) as (figure, grid):
+    with panels(len(PHANTOM_PAIRS), columns, size=size) as (figure, grid):
         for name, axes in zip(PHANTOM_PAIRS, grid.flat, strict=False):
             _draw_pair(axes, name, screenings)
             _draw_intervals(axes, found[found.pair == name])
@@ -216,11 +216,11 @@ def plot_calibration(screenings: Screenings) -> Figure:
     return figure
 
 
-def plot_symmetry(screenings: Screenings) -> Figure:
+def plot_symmetry(screenings: Screenings, columns: int = 2) -> Figure:
     """Draw the softmax of every symmetric class under rotation, its symmetry angles marked."""
     rotation = find_transformation("rotation")
     size = (PANEL_WIDTH, 0.8 * PANEL_HEIGHT)
-    with panels(len(SYMMETRIC), size=size) as (figure, grid):
+    with panels(len(SYMMETRIC), columns, size=size) as (figure, grid):
         for axes, name in zip(grid.flat, SYMMETRIC, strict=True):
             symmetry = PHANTOM_CLASSES[name].symmetry
             for angle in range(0, 361, SYMMETRY_STEPS[symmetry] or 361):

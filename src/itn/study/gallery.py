@@ -49,13 +49,13 @@ def _listed(nuisances: dict[str, Nuisance], usual: dict[str, Nuisance]) -> str:
     return ", ".join(texts).replace("-", "−")
 
 
-def plot_phantom(count: int = 3) -> Figure:
+def plot_phantom(count: int = 3, columns: int = 2) -> Figure:
     """Show pictures of every class, the two classes of a critical pair side by side."""
     groups = {None: ("disc",)} | {pair: pair.classes for pair in PHANTOM_PAIRS.values()}
     with mpl.rc_context(STYLE):
-        rows = -(-len(groups) // 2)
-        figure = Figure(figsize=(2 * PANEL_WIDTH, rows), layout="constrained")
-        parts = figure.subfigures(rows, 2, squeeze=False).flat
+        rows = -(-len(groups) // columns)
+        figure = Figure(figsize=(columns * PANEL_WIDTH, rows), layout="constrained")
+        parts = figure.subfigures(rows, columns, squeeze=False).flat
         for (pair, classes), part in zip(groups.items(), parts, strict=False):
             differs = f"{readable(pair.parameter)} differs" if pair else "no partner"
             strips = part.subplots(1, 2)

@@ -30,6 +30,8 @@ BASELINE_STYLES: dict[str, dict[str, Any]] = {
     "random": {"color": "#777777", "linestyle": (0, (1, 1)), "marker": ""},
     "grid": {"color": "#000000", "linestyle": "-", "marker": "x"},
 }
+UNITS = {"space": "corners, widths", "color": "colors, full range", "both": "corners + colors"}
+TITLES = {"both": "both, added"}  # otherwise the kind
 Numbers = npt.NDArray[np.float64]
 
 
@@ -302,23 +304,28 @@ def grid_table(study: xr.DataTree) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("kind")
 
 
-def plot_gates(study: xr.DataTree) -> Figure:
+def plot_gates(study: xr.DataTree, columns: int = 3) -> Figure:
     """Draw accuracy and consistency against displacement, for each gate and what it is beside.
 
-    Lines are of the first seed, marks of all.
+    A row for each criterion; with two columns, a column for each. Lines are of the first seed,
+    marks of all.
     """
     known, size = study[KNOWN].to_dataset(), (2 / 3 * PANEL_WIDTH, 0.8 * PANEL_HEIGHT)
     kinds, criteria = known.kind.values.tolist(), known.criterion.values.tolist()
-    with panels(len(kinds) * len(criteria), len(kinds), size=size, sharey="row") as (figure, grid):
-        for axes_row, criterion in zip(grid, criteria, strict=True):
+    count = len(kinds) * len(criteria)
+    with panels(count, columns, size=size, sharey=True) as (figure, grid):
+        upright = columns == len(criteria)
+        for axes_row, criterion in zip(grid.T if upright else grid, criteria, strict=True):
             for axes, kind in zip(axes_row, kinds, strict=True):
                 _draw_gates(axes, study, {"kind": kind, "criterion": criterion})
-                if criterion == criteria[0]:
-                    axes.set_title({"both": "both, added"}.get(kind, kind))
-            axes_row[0].set_ylabel(criterion)
-        units = {"space": "corners, widths", "color": "colors, full range"}
-        for axes, kind in zip(grid[-1], kinds, strict=True):
-            axes.set_xlabel(units.get(kind, "corners + colors"))
+                if upright or axes in grid[-1]:
+                    axes.set_xlabel(UNITS[kind])
+                axes.set_title(criterion if upright else TITLES.get(kind, kind))
+                axes.set_ylabel(TITLES.get(kind, kind) if upright else criterion)
+        for axes in grid[:, 1:].flat:
+            axes.set_ylabel("")
+        for axes in grid[1:].flat:
+            axes.set_title("")
         explain(figure, lines_of(grid.flat))  # a grid may have run out of passes in some
     return figure
 

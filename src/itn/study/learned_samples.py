@@ -36,11 +36,17 @@ COMPONENT_LABELS = {
 }
 
 
-def plot_samples(samples: xr.Dataset) -> Figure:
-    """Draw pictures under a learned family, with what the classifier says (figure 19)."""
+def plot_samples(samples: xr.Dataset, narrow: bool = False) -> Figure:
+    """Draw pictures under a learned family, with what the classifier says (figure 19).
+
+    In a narrow figure under every second member.
+    """
+    width = PANEL_WIDTH / 3 if narrow else 1.5
+    samples = samples.isel(value=slice(None, None, 2)) if narrow else samples
     pictures = samples.pictures.values
     count, rows, columns = pictures.shape[:3]
-    with panels(rows * count * columns, columns, size=(1.5, 1.85)) as (figure, grid):
+    size = (width, width + 0.35)  # for what is said above and below
+    with panels(rows * count * columns, columns, size=size) as (figure, grid):
         for row, axes_row in enumerate(grid):
             picture, slider = divmod(row, rows)
             for column, axes in enumerate(axes_row):
@@ -58,11 +64,11 @@ def plot_samples(samples: xr.Dataset) -> Figure:
     return figure
 
 
-def plot_decomposition(study: xr.DataTree) -> Figure:
+def plot_decomposition(study: xr.DataTree, columns: int = 3) -> Figure:
     """Draw what each control value does to the content and its colors."""
     survey = first_of(study, "survey")
     size = (2 / 3 * PANEL_WIDTH, 2.1 / 4 * PANEL_HEIGHT)
-    with panels(12, columns=3, size=size) as (figure, grid):
+    with panels(12, columns, size=size) as (figure, grid):
         for kind, components, first in (
             ("alpha", tuple(COMPONENT_LABELS)[:6], 0),
             ("beta", tuple(COMPONENT_LABELS)[6:], 6),

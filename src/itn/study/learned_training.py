@@ -11,18 +11,19 @@ from itn.plots import PANEL_HEIGHT, PANEL_WIDTH, RIVAL_STYLES, draw_share, panel
 from itn.study.learned import first_of
 from itn.study.matrices import decompose_color, decompose_spatial
 from itn.study.pages import MISSING
+from itn.study.sheets import explain, lines_of
 from itn.study.titles import title
 from itn.thresholds import NOT_REACHED, accuracy_interval, crossing
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 
 
-def plot_transformer_training(study: xr.DataTree) -> Figure:
+def plot_transformer_training(study: xr.DataTree, narrow: bool = False) -> Figure:
     """Draw how the losses and the accuracy went, step by step (the paper's figure 14)."""
     history = first_of(study, "history")
     step = history.step.values
     epoch = np.arange(history.sizes["epoch"]) * len(step) / history.attrs["epochs"]
-    size = (2 * PANEL_WIDTH, 1.9 / 3 * PANEL_HEIGHT)
+    size = (PANEL_WIDTH if narrow else 2 * PANEL_WIDTH, 1.9 / 3 * PANEL_HEIGHT)
     with panels(3, columns=1, size=size, sharex=True) as (figure, grid):
         top, middle, bottom = grid[:, 0]
         _draw_steps(top, step, history.cross_entropy.values, "#000000")
@@ -49,7 +50,7 @@ def plot_transformer_training(study: xr.DataTree) -> Figure:
         bottom.set_xlabel("training step")
         bottom.set_ylim(min(0.5, float(history.batch_accuracy.min())) - 0.02, 1.02)
         bottom.set_xlim(0, step[-1])
-        bottom.legend(loc="upper left", bbox_to_anchor=(0, -0.35), ncols=4, columnspacing=1)
+        explain(figure, lines_of([bottom]))
     return figure
 
 
@@ -68,11 +69,12 @@ def _draw_steps(
     axes.plot(middle, smooth, dash, color=color, linewidth=1.6, label=label)
 
 
-def plot_frontier(study: xr.DataTree) -> Figure:
+def plot_frontier(study: xr.DataTree, narrow: bool = False) -> Figure:
     """Draw accuracy against displacement for the learned, the random and the known families."""
     comparisons = [node["comparison"].to_dataset() for node in study.children.values()]
     styles = dict(zip(comparisons[0].family.values.tolist(), RIVAL_STYLES, strict=False))
-    with panels(1, size=(2 * PANEL_WIDTH, PANEL_HEIGHT)) as (figure, grid):
+    size = (PANEL_WIDTH if narrow else 2 * PANEL_WIDTH, 1.2 * PANEL_HEIGHT)
+    with panels(1, size=size) as (figure, grid):
         axes = grid[0, 0]
         for index, comparison in enumerate(comparisons):
             for family, style in styles.items():
@@ -104,10 +106,10 @@ def plot_frontier(study: xr.DataTree) -> Figure:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlabel("mean displacement: corners (widths) + colors (full range)")
+        axes.set_xlabel("mean displacement:\ncorners (widths) + colors (full range)")
         axes.set_ylabel("accuracy")
         axes.set_ylim(0, 1.02)
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+        explain(figure, lines_of([axes]))
     return figure
 
 

@@ -38,26 +38,32 @@ def vary_transformers(
     }
 
 
-def plot_variations(varied: dict[str, xr.DataTree]) -> Figure:
-    """Draw what transformers do to the content that were trained with different options."""
+def plot_variations(varied: dict[str, xr.DataTree], columns: int = 4) -> Figure:
+    """Draw what transformers do to the content that were trained with different options.
+
+    Four panels for each, in a row of their own, or in two.
+    """
     size = (PANEL_WIDTH / 2, (0.4 / len(varied) + 0.5) * PANEL_HEIGHT)
-    with panels(4 * len(varied), columns=4, size=size, sharey="col") as (figure, grid):
-        for row, (value, study) in zip(grid, varied.items(), strict=True):
+    with panels(4 * len(varied), columns, size=size) as (figure, grid):
+        rows = grid.reshape(len(varied), 4)
+        for row, (value, study) in zip(rows, varied.items(), strict=True):
             draw_components(row, first_of(study, "survey"), "alpha", COMPONENTS_SHOWN)
             row[0].set_ylabel(readable(value))
             history = first_of(study, "history")
             for (label, name), style in zip(DISPLACEMENTS.items(), SLIDER_STYLES, strict=False):
                 row[3].plot(history[name], label=label, linewidth=2, **style)
             row[3].axvline(history.attrs["kept_epoch"], color="#BBBBBB", zorder=0)
-            if row[0] is not grid[0, 0]:
-                for axes in row:
+            row[3].set_title("displacement", fontsize=9)
+        for shown in rows.T:
+            for axes in shown[1:]:
+                axes.sharey(shown[0])
+                if columns == rows.shape[1]:
                     axes.set_title("")
-        grid[0, 3].set_title("displacement", fontsize=9)
-        grid[0, 3].legend(loc="upper left")
-        for axes in grid[-1, :3]:
+        rows[0, 3].legend(loc="upper left")
+        for axes in rows[-1, :3]:
             axes.set_xlabel("control value")
-        grid[-1, 3].set_xlabel("epoch")
-        explain(figure, lines_of(grid[:1, 0]))
+        rows[-1, 3].set_xlabel("epoch")
+        explain(figure, lines_of(rows[:1, 0]))
     return figure
 
 

@@ -98,7 +98,9 @@ def look_at_thresholds(screenings: Screenings, parameters: FigureParameters) -> 
         name = screening.attrs["transformation"]
         fill, seed = str(screening.attrs["fill"]), int(screening.attrs["seed"])
         images = np.asarray(
-            transform(np.repeat(image[None], len(there), axis=0), name, there, fill, seed)
+            transform(
+                np.repeat(image[None], len(there), axis=0), name, there, fill, [seed] * len(there)
+            )  # one picture, which keeps its noise
         )
         seen = dict(zip(there, zip(images, classifier.predict(images), strict=True), strict=True))
         steps = [

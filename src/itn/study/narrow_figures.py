@@ -11,7 +11,6 @@ from itn.study.pages import NARROW
 
 NARROWER_THAN = 600  # CSS pixels, where panels side by side would be illegible
 
-SCROLLS = "panels"  # class of a figure that a narrow page scrolls, as it is not drawn for it
 HALVES = "halves"  # class of one that has two columns of panels, which it shows below each other
 
 
@@ -42,7 +41,6 @@ def show_variants(app: Any, document: Any, page: str) -> None:
         return
     folder = relative_uri(app.builder.get_target_uri(page), app.builder.imagedir)
     for image in list(document.findall(nodes.image)):
-        classes = image.parent.get("classes", [])
         variant = narrow_variant(image["uri"])
         if variant in app.env.images:
             stored = app.env.images[variant][1]
@@ -50,8 +48,7 @@ def show_variants(app: Any, document: Any, page: str) -> None:
             media = f"(max-width: {NARROWER_THAN}px)"
             before = f'<picture><source media="{media}" srcset="{folder}/{stored}">'
             after = "</picture>"
-            classes[:] = [name for name in classes if name != SCROLLS]
-        elif HALVES in classes:
+        elif HALVES in image.parent.get("classes", []):
             source = f"{folder}/{app.env.images[image['uri']][1]}"
             before = '<div class="half">'
             after = (

@@ -29,14 +29,15 @@ def show_paper_figure(parameters: FigureParameters) -> Drawing | str:
     screenings = [archived_screening(parameters, name) for name in SHOWN]
     shown = [highlighted(screening, parameters) for screening in screenings]
     keep_text(_in_the_page(parameters, network, shown[0]), NAME)
-    return show_figure(plot_paper_figure(shown), NAME)
+    return show_figure(plot_paper_figure(shown), NAME, plot_paper_figure(shown, columns=1))
 
 
-def plot_paper_figure(screenings: Sequence[xr.Dataset]) -> Figure:
+def plot_paper_figure(screenings: Sequence[xr.Dataset], columns: int | None = None) -> Figure:
     """Draw the mean softmax of a few categories, one row of panels for each transformation."""
-    columns = screenings[0].sizes["category"]
-    with panels(len(screenings) * columns, columns, NAMED_SIZE, named=True) as (figure, grid):
-        for screening, row in zip(screenings, grid, strict=True):
+    categories = screenings[0].sizes["category"]
+    count = len(screenings) * categories
+    with panels(count, columns or categories, NAMED_SIZE, named=True) as (figure, grid):
+        for screening, row in zip(screenings, grid.reshape(-1, categories), strict=True):
             plot_softmax(screening, ax=list(row))
     return figure
 
@@ -62,7 +63,7 @@ def _in_the_page(parameters: FigureParameters, network: str, screening: xr.Datas
 :name: fig-paper-{network.replace("_", "-")}
 :alt: Panels of {listed}, each showing the mean softmax of {title(network)} against the magnitude \
 of Gaussian noise, rotation, zoom or horizontal translation, with thresholds marked.
-:figclass: wide panels
+:figclass: wide
 
 The paper's figure {number}: {title(network)} under Gaussian noise, rotation, zoom and horizontal \
 translation, from top to bottom.

@@ -11,24 +11,21 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from itn.messages import UsageError
-from itn.plots import GRAY, PANEL_WIDTH, format_magnitude
+from itn.plots import GRAY, PANEL_WIDTH, format_magnitude, panels
 from itn.sinks import GAINS, gained, taken_for
 from itn.study.agreement import CRITERION, Networks, correlation_table, median_correlation
 from itn.study.heat_maps import ARROWS
-from itn.study.sheets import name_rows, sheet
+from itn.study.sheets import explain
 from itn.study.titles import title
 from itn.thresholds import NOT_REACHED, thresholds
 from itn.transformations import find_transformation
 
-LABEL, ROW, ABOVE = 2.1, 0.17, 0.2  # inches: names beside, a pair of networks, names inside
-PAIR_STYLES: tuple[dict[str, Any], ...] = (  # of two networks each
-    {"color": "#0072B2", "marker": "o"},
-    {"color": "#D55E00", "marker": "s"},
-    {"color": "#009E73", "marker": "D"},
-    {"color": "#CC79A7", "marker": "v"},
-    {"color": "#E69F00", "marker": "^"},
-    {"color": "#444444", "marker": "X"},
-)
+ROW, BESIDE = 0.19, 0.6  # inches: of a transformation, and above and below all of them
+ABOVE, NOT_ABOVE = "interval above 0", "not"
+VERDICT_STYLES: dict[str, dict[str, Any]] = {
+    ABOVE: {"color": "#0072B2", "marker": "o", "markersize": 5},
+    NOT_ABOVE: {"color": "#777777", "marker": "o", "markersize": 5, "markerfacecolor": "white"},
+}
 
 
 def sink_table(screenings: Mapping[str, Sequence[xr.Dataset]]) -> pd.DataFrame:
@@ -64,46 +61,43 @@ def _sinks(screening: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def plot_correlations(
-    found: Mapping[Networks, Sequence[xr.Dataset]], inside: bool = False
-) -> Figure:
+def plot_correlations(found: Mapping[Networks, Sequence[xr.Dataset]], columns: int = 3) -> Figure:
     """Draw how thresholds of every two networks correlate, with 95 % intervals, and the median.
 
-    One row for each transformation and direction of which two networks have a correlation. Names
-    are written ``inside`` where there is no room beside.
+    One panel for every two networks, one row for each transformation and direction of which two
+    networks have a correlation.
     """
     tables = {networks: correlation_table(of).dropna(subset="ρ") for networks, of in found.items()}
     keys = list(dict.fromkeys(key for table in tables.values() for key in table.index))
     if not keys:
         raise UsageError("nothing to draw: no two networks lose four classes that both know")
-    names = [f"{title(name)} {ARROWS[direction]}" for name, direction in keys]
-    above = ABOVE if inside else 0.0
-    high = above + ROW * len(found)
-    with sheet((1 if inside else 2) * PANEL_WIDTH) as made:
-        axes = made.panel(high * (len(keys) + 1), 0.15 if inside else LABEL, 0.15, 0.55)
-        axes.axvline(0, color=GRAY, linewidth=0.9)
-        for number, (networks, style) in enumerate(zip(found, PAIR_STYLES, strict=False)):
-            table, offset = tables[networks], (above + (number + 0.5) * ROW) / high - 0.5
-            for key, *row in table[["ρ", "low", "high"]].itertuples():
-                _draw_correlation(axes, row, keys.index(key) + offset, style)
-            median = median_correlation(found[networks])
-            _draw_correlation(axes, median, len(keys) + offset, style)
-        axes.axhline(len(keys) - 0.5, color=GRAY, linewidth=0.9)
-        name_rows(axes, [*names, "median"], inside, above / high)
+    names = ["median", *(f"{title(name)} {ARROWS[direction]}" for name, direction in keys)]
+    width = (2 if columns > 2 else 1) * PANEL_WIDTH / columns
+    size = width, ROW * len(names) + BESIDE
+    with panels(len(found), columns, size, sharex=True, sharey=True) as (figure, grid):
+        for axes, networks in zip(grid.flat, found, strict=False):
+            axes.axvline(0, color=GRAY, linewidth=0.9)
+            axes.axhline(0.5, color=GRAY, linewidth=0.9)
+            _draw_correlation(axes, median_correlation(found[networks]), 0)
+            for key, *row in tables[networks][["ρ", "low", "high"]].itertuples():
+                _draw_correlation(axes, row, 1 + keys.index(key))
+            axes.set_title(" –\n".join(map(title, networks)))
+            axes.tick_params(axis="y", length=0)
         axes.set_xlim(-1, 1)
-        axes.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
-        axes.set_xlabel("rank correlation of the thresholds half" if not inside else "ρ")
-        handles = [
-            Line2D([], [], label=" – ".join(map(title, networks)), markersize=5, **style)
-            for networks, style in zip(found, PAIR_STYLES, strict=False)
-        ]
-        made.legend(handles, 1)
-    return made.figure
+        axes.set_xticks([-1, 0, 1], ["−1", "0", "1"])
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        for axes in grid[:, 0]:
+            axes.get_yticklabels()[0].set_fontweight("bold")
+        for axes in grid[-1]:
+            axes.set_xlabel("rank correlation")
+        drawn = {label: Line2D([], [], **style) for label, style in VERDICT_STYLES.items()}
+        explain(figure, drawn)
+    return figure
 
 
-def _draw_correlation(
-    axes: Axes, row: Sequence[float], place: float, style: dict[str, Any]
-) -> None:
+def _draw_correlation(axes: Axes, row: Sequence[float], place: float) -> None:
     value, low, high = row
+    style = VERDICT_STYLES[ABOVE if low > 0 else NOT_ABOVE]
     axes.plot([low, high], [place, place], **style | {"marker": ""})
-    axes.plot(value, place, markersize=5, **style)
+    axes.plot(value, place, **style)

@@ -3,7 +3,8 @@
 A line that begins with "Source" leads to the executed notebook, as a page and as a file, and to
 the scripts it names; an executed notebook has such a line under its title. What a notebook shows
 is the file that chapters show, so that each figure lies in the book once; it is loaded when a
-reader comes to it, and has a text for readers who do not see it.
+reader comes to it, and has a text for readers who do not see it. A number that the text reads from
+a notebook has a minus sign, where Python writes a hyphen.
 """
 
 import html
@@ -16,10 +17,12 @@ from docutils import nodes
 from sphinx.addnodes import download_reference, pending_xref
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
+from sphinx.transforms.post_transforms import SphinxPostTransform
 
 SCRIPT = re.compile(r"(notebooks|benchmarks)/\w+\.(py|csv)")
 SPOKEN = ("base", "en", "nemeth")  # what formulas are read aloud from, or written in Braille
 UNUSED_INPUT = ("asciimath", "tex", "tex-base", "tex-full")  # TeX comes with the script itself
+HYPHEN = re.compile(r"(?<![\w.])-(?=\.?\d)")  # before a number
 LABEL = re.compile(r'<svg [^>]*\baria-label="([^"]*)"')
 
 
@@ -99,6 +102,22 @@ def _drawn(path: Path) -> str:
     return text[max(text.find("<svg"), 0) :].strip()
 
 
+class WriteMinus(SphinxPostTransform):
+    """Writes the numbers that a page reads from notebooks as it writes all others."""
+
+    default_priority = 900  # after they are there
+
+    def run(self, **_: Any) -> None:
+        """Go through them."""
+        for read in self.document.findall(_is_read):
+            for text in list(read.findall(nodes.Text)):
+                read.replace(text, nodes.Text(HYPHEN.sub("−", text)))
+
+
+def _is_read(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.inline) and "pasted-text" in node["classes"]
+
+
 def expect_outside(app: Sphinx, page: nodes.document) -> None:
     """Expect that one page of all chapters leaves out what the text only reads numbers from."""
     if app.builder.name == "singlehtml" and app.env.docname.startswith(("results/", "notebooks/")):
@@ -126,6 +145,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Tell Sphinx what there is."""
     app.add_transform(LinkSources)
     app.add_transform(ShowOnce)
+    app.add_post_transform(WriteMinus)
     app.connect("doctree-read", expect_outside)
     app.connect("build-finished", leave_out_unused, priority=900)  # after all is copied
     return {"parallel_read_safe": True, "parallel_write_safe": True}
