@@ -526,7 +526,7 @@ def rule_table() -> pd.DataFrame:
 
 
 def _listed(measured: pd.DataFrame, claim: Claim) -> list[str]:
-    """Write the measurements of a claim as a list; what several have in common stands once."""
+    """Write the measurements of a claim as a list; a remark that several share stands once."""
     if claim.key not in measured.index:
         return []
     alike: dict[str, list[str]] = {}
@@ -535,8 +535,8 @@ def _listed(measured: pd.DataFrame, claim: Claim) -> list[str]:
         alike.setdefault(f"{row['pictures']} pictures{remark}", []).append(_text(row))
     lines = []
     for common, texts in alike.items():
-        if len(texts) == 1:
-            lines.append(f"- {texts[0]}, {common}")
+        if len(texts) == 1 or ";" not in common:
+            lines += [f"- {text}, {common}" for text in texts]
         else:
             lines += [f"- {common}:", *(f"  - {text}" for text in texts)]
     return ["\n".join(lines)]

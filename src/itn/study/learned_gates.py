@@ -310,11 +310,11 @@ def plot_gates(study: xr.DataTree, columns: int = 3) -> Figure:
     A row for each criterion; with two columns, a column for each. Lines are of the first seed,
     marks of all.
     """
-    known, size = study[KNOWN].to_dataset(), (2 / 3 * PANEL_WIDTH, 0.8 * PANEL_HEIGHT)
+    known = study[KNOWN].to_dataset()
     kinds, criteria = known.kind.values.tolist(), known.criterion.values.tolist()
-    count = len(kinds) * len(criteria)
+    count, upright = len(kinds) * len(criteria), columns == len(criteria)
+    size = ((1 if upright else 2) * PANEL_WIDTH / columns, 0.8 * PANEL_HEIGHT)
     with panels(count, columns, size=size, sharey=True) as (figure, grid):
-        upright = columns == len(criteria)
         for axes_row, criterion in zip(grid.T if upright else grid, criteria, strict=True):
             for axes, kind in zip(axes_row, kinds, strict=True):
                 _draw_gates(axes, study, {"kind": kind, "criterion": criterion})

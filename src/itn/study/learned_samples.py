@@ -67,7 +67,7 @@ def plot_samples(samples: xr.Dataset, narrow: bool = False) -> Figure:
 def plot_decomposition(study: xr.DataTree, columns: int = 3) -> Figure:
     """Draw what each control value does to the content and its colors."""
     survey = first_of(study, "survey")
-    size = (2 / 3 * PANEL_WIDTH, 2.1 / 4 * PANEL_HEIGHT)
+    size = ((2 if columns > 2 else 1) * PANEL_WIDTH / columns, 2.1 / 4 * PANEL_HEIGHT)
     with panels(12, columns, size=size) as (figure, grid):
         for kind, components, first in (
             ("alpha", tuple(COMPONENT_LABELS)[:6], 0),

@@ -35,7 +35,7 @@ def plot_transformer_training(study: xr.DataTree, narrow: bool = False) -> Figur
         ):
             _draw_steps(middle, step, history[name].values, color, dash, label)
         middle.set_ylabel("transformer losses")
-        middle.legend(loc="lower left")
+        middle.legend()
         _draw_steps(bottom, step, history.batch_accuracy.values, "#777777", label="batch")
         held_out = history.held_out_accuracy.values
         bottom.plot(epoch, held_out, "o-", color=BLUE, markersize=4, label="pictures to choose by")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
@@ -55,10 +56,12 @@ def plot_variations(varied: dict[str, xr.DataTree], columns: int = 4) -> Figure:
             row[3].axvline(history.attrs["kept_epoch"], color="#BBBBBB", zorder=0)
             row[3].set_title("displacement", fontsize=9)
         for shown in rows.T:
-            for axes in shown[1:]:
-                axes.sharey(shown[0])
-                if columns == rows.shape[1]:
-                    axes.set_title("")
+            ends = np.array([axes.get_ylim() for axes in shown])
+            for axes in shown:
+                axes.set_ylim(ends.min(), ends.max())
+        if columns == rows.shape[1]:
+            for axes in rows[1:].flat:
+                axes.set_title("")
         rows[0, 3].legend(loc="upper left")
         for axes in rows[-1, :3]:
             axes.set_xlabel("control value")
