@@ -44,28 +44,29 @@ networks = study.put_on_one_axis(parameters)
 # %%
 wide = study.plot_distances(networks, parameters.intervals)
 narrow = study.plot_distances(networks, parameters.intervals, across=6)
-study.show_figure(wide, "distances", narrow)
+each = study.of_each(study.OneAxis.each, networks)
+study.show_figure(wide, "distances", narrow, each)
 
 # %% [markdown]
 # Each threshold in its own unit and as a distance, both with their 95 % intervals. A distance
 # *returns* where it has been greater on the way.
 
 # %%
-study.save_table(study.of_each(study.OneAxis.each, networks), "distances")
+each
 
 # %% [markdown]
 # Transformations in the order of the distance at which the median class is lost, with its 95 %
 # interval over classes and pictures. Arrows: growing and falling magnitude.
 
 # %%
-wide = study.plot_ranking(networks)
-study.show_figure(wide, "ranking", study.plot_ranking(networks, inside=True))
+ranking = study.of_each(study.OneAxis.ranks, networks)
+narrow = study.plot_ranking(networks, inside=True)
+study.show_figure(study.plot_ranking(networks), "ranking", narrow, ranking)
 
 # %%
 study.save_table(study.of_each(study.OneAxis.texts, networks), "ranking")
 
 # %%
-ranking = study.of_each(study.OneAxis.ranks, networks)
 study.glue_networks(ranking, ["median", "low", "high"], rows=["blur_up", "noise_up"])
 study.glue_networks(ranking, ["lost", "classes"], rows=["brightness_up"])
 texts = study.of_each(study.OneAxis.texts, networks)  # at least so far, where it is not lost

@@ -120,7 +120,8 @@ study.save_table(table.rename(columns=farther | {"equal": "as good as equal"}), 
 
 # %%
 narrow = study.plot_correlations(found, columns=2)
-study.show_figure(study.plot_correlations(found), "correlations", narrow)
+each = study.all_correlations(found)
+study.show_figure(study.plot_correlations(found), "correlations", narrow, each)
 
 # %% [markdown]
 # Do classes differ? Tests of the ranks of their pictures' tolerances, corrected for their number.

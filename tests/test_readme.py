@@ -35,7 +35,7 @@ def test_readme_examples_run_and_tell_something(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ITN_FIGURES", raising=False)
     for name in ("profiles", "results"):
-        shutil.copytree(ROOT / name, tmp_path / name)
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns(".cache"))
     exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
     told = capsys.readouterr().out
     assert told.strip()

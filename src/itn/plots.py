@@ -213,13 +213,15 @@ def _draw_categories(
     hits, count = np.round(pictures @ each, 9), pictures.sum()  # whole, where all were looked at
     with panels(1, size=(2 * PANEL_WIDTH, NAMED_HEIGHT), ax=ax, named=True) as (figure, grid):
         axes = grid[0, 0]
-        axes.plot(magnitude, each.T, color="#777777", linewidth=0.6, alpha=0.6)
+        names = [readable(name) for name in screening.category.values]
+        hidden = [f"_{name}" for name in names]  # from legends
+        axes.plot(magnitude, each.T, color="#777777", linewidth=0.6, alpha=0.6, label=hidden)
         order = np.argsort(each.mean(axis=1))
         named = []
         if len(order) > 1:
             for category, style in ((order[-1], RIVAL_STYLES[2]), (order[0], RIVAL_STYLES[0])):
-                name = readable(screening.category.values[category])
-                named += axes.plot(magnitude, each[category], label=name, linewidth=1.4, **style)
+                style = style | {"label": names[category], "linewidth": 1.4}
+                named += axes.plot(magnitude, each[category], **style)
         named += draw_share(
             axes, magnitude, hits / count, accuracy_interval(hits, count),
             label=f"all {count} pictures", color="#0072B2", linewidth=2.4,

@@ -105,6 +105,18 @@ def test_a_notebook_writes_for_the_book_alone(table, tmp_path, monkeypatch):
     }
 
 
+def test_the_numbers_of_a_figure_are_kept_beside(tmp_path, monkeypatch):
+    """Those of its curves, or what is given."""
+    figure = Figure()
+    figure.subplots().plot([0, 1, 2], [0.12344, 1, 4], label="grown")
+    monkeypatch.setenv("ITN_FIGURES", str(tmp_path))
+    show_figure(figure, "growth")
+    assert (tmp_path / "growth_data.csv").read_text() == "x,grown\n0,0.1234\n1,1\n2,4\n"
+    table = pd.DataFrame({"rank": [2]}, pd.Index(["blur"], name="of"))
+    show_figure(figure, "ranking", data=table)
+    assert (tmp_path / "ranking_data.csv").read_text() == "of,rank\nblur,2\n"
+
+
 def test_what_a_narrow_page_shows_is_kept_beside(tmp_path, monkeypatch):
     wide, narrow = Figure(figsize=(2, 1)), Figure(figsize=(1, 2))
     monkeypatch.setenv("ITN_FIGURES", str(tmp_path))

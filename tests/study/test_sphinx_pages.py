@@ -35,6 +35,7 @@ def built(tmp_path_factory):
     (folder / "notebooks").mkdir()
     (folder / "notebooks" / "curve.py").write_text("# drawn\n")
     (results / "curve.svg").write_text(f'<?xml version="1.0"?>\n{DRAWING}\n')
+    (results / "curve_data.csv").write_text("x,y\n0,1\n")
     (folder / "book" / "index.md").write_text(CHAPTER)
     output = nbformat.v4.new_output("display_data", data={"image/svg+xml": DRAWING})
     stored = {
@@ -62,10 +63,11 @@ def test_a_source_leads_to_page_file_and_script(built):
     text = (built / "index.html").read_text()
     (line,) = [line for line in text.splitlines() if line.startswith("<p>Source")]
     assert 'href="results/one/curve.html"' in line and "executed notebook" in line
-    assert line.count('class="reference download internal"') == 2
+    assert line.count('class="reference download internal"') == 3
+    assert re.sub("<[^>]*>", "", line).endswith(" Data (CSV).")
     names = sorted(path.name for path in (built / "_downloads").rglob("*") if path.is_file())
-    assert names == ["curve.ipynb", "curve.py"]
-    assert text.count("_downloads") == 2  # the sentence that is no line of sources has none
+    assert names == ["curve.ipynb", "curve.py", "curve_data.csv"]
+    assert text.count("_downloads") == 3  # the sentence that is no line of sources has none
 
 
 def test_a_number_that_is_read_has_a_minus_sign(built):

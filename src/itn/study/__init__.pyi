@@ -10,6 +10,7 @@ from .ability_tables import ranges as ranges
 from .ability_tables import turning_table as turning_table
 from .agreement import agreement_table as agreement_table
 from .agreement import agreement_texts as agreement_texts
+from .agreement import all_correlations as all_correlations
 from .agreement import compare_networks as compare_networks
 from .agreement import correlation_texts as correlation_texts
 from .agreement import difference_table as difference_table

@@ -141,6 +141,12 @@ def correlation_table(comparisons: Iterable[xr.Dataset]) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values()), index, ["pairs", "censored", "ρ", "low", "high"])
 
 
+def all_correlations(found: Mapping[Networks, Sequence[xr.Dataset]]) -> pd.DataFrame:
+    """Tabulate `correlation_table` of every two networks, one below the other."""
+    tables = {_names(networks): correlation_table(of) for networks, of in found.items()}
+    return pd.concat(tables, names=["networks"])
+
+
 def difference_table(comparisons: Iterable[xr.Dataset]) -> pd.DataFrame:
     """Count where thresholds differ, and where they are as good as equal.
 

@@ -227,7 +227,8 @@ def plot_symmetry(screenings: Screenings, columns: int = 2) -> Figure:
                 axes.axvline(angle, color="#BBBBBB", linewidth=4, zorder=0)
             for network, style in zip(networks_of(screenings), NETWORK_STYLES, strict=False):
                 curve = true_softmax(screenings[f"{network}/symmetry"]).sel(category=name)
-                axes.plot(curve.magnitude, curve, color=CLASS_COLORS[0], linewidth=1.2, **style)
+                style = style | {"label": title(network), "linewidth": 1.2}
+                axes.plot(curve.magnitude, curve, color=CLASS_COLORS[0], **style)
             draw_axes(axes, rotation, curve.magnitude.values)
             axes.set_title(f"{title(name)} ({symmetry} symmetry)")
             axes.set_ylabel("mean softmax")
@@ -263,14 +264,17 @@ def _draw_pair(axes: Axes, name: str, screenings: Screenings) -> None:
     ideal = bayes_softmax(name, magnitude)
     known = known_threshold(name)
     for index, (class_name, color) in enumerate(zip(pair.classes, CLASS_COLORS, strict=True)):
-        axes.plot(magnitude, ideal[index], color=color, label=title(class_name), **IDEAL_STYLE)
+        axes.plot(
+            magnitude, ideal[index], color=color, label=f"{title(class_name)}, known", **IDEAL_STYLE
+        )
         axes.annotate(
             title(class_name), (0, 1), (0, 4 + 1.2 * POINTS * (1 - index)),
             "axes fraction", "offset points", va="bottom", color=color,
         )  # fmt: skip
         for network, style in zip(networks, NETWORK_STYLES, strict=False):
             curve = true_softmax(screenings[f"{network}/{name}"]).sel(category=class_name)
-            axes.plot(magnitude, curve, color=color, linewidth=1, **style)
+            style = style | {"label": f"{title(class_name)}, {title(network)}", "linewidth": 1}
+            axes.plot(magnitude, curve, color=color, **style)
         for at in known[class_name].values():
             for position in () if at is None else positions(at, magnitude, transformation):
                 axes.axvline(position, color="#999999", linewidth=1, zorder=0)

@@ -66,11 +66,15 @@ def _draw_class(
     mean = screening.mean_softmax.values[category]  # [M, K]
     rival = int(screening.rival.values[category, 0])
     magnitude = screening.magnitude.values
+    name = str(screening["class"].values[rival])
     (true,) = axes.plot(
-        magnitude, mean[:, int(screening.target.values[category])], **style | {"linewidth": 1.8}
+        magnitude, mean[:, int(screening.target.values[category])], label=network,
+        **style | {"linewidth": 1.8},
+    )  # fmt: skip
+    (other,) = axes.plot(
+        magnitude, mean[:, rival], label=f"{network}, {name}", **style | RIVAL_STYLE
     )
-    (other,) = axes.plot(magnitude, mean[:, rival], **style | RIVAL_STYLE)
-    return [(true, network), (other, str(screening["class"].values[rival]))]
+    return [(true, network), (other, name)]
 
 
 def _mark_half(

@@ -10,27 +10,41 @@ import pandas as pd
 
 from itn.files import whole_file
 from itn.plots import Drawing, as_drawing
+from itn.study.figure_data import curves_of
 from itn.study.figure_texts import describe
 from itn.study.light_drawings import for_the_book
 from itn.study.titles import title
 
 MISSING = "–"  # how a page shows that there is no number
+DATA = "_data"  # ends the name of the file with a figure's numbers
 NARROW = "_narrow"  # ends the name of a figure's variant for narrow pages
 
 
 def show_figure(
-    figure: matplotlib.figure.Figure, name: str, narrow: matplotlib.figure.Figure | None = None
+    figure: matplotlib.figure.Figure,
+    name: str,
+    narrow: matplotlib.figure.Figure | None = None,
+    data: pd.DataFrame | None = None,
 ) -> Drawing:
     """Show a figure in a notebook, and keep it for the book where `itn figures` runs that.
 
-    It says in words what it shows, for readers who do not see it. With it is kept what a narrow
-    page shows instead, such as a phone's: the same, panels below each other.
+    It says in words what it shows, for readers who do not see it. With it are kept what a narrow
+    page shows instead, such as a phone's: the same, panels below each other; and its numbers, those
+    of its curves unless ``data`` has them.
     """
     drawing = _drawing_of(figure)
     _keep_drawing(drawing, name)
-    if narrow is not None and "ITN_FIGURES" in os.environ:
-        _keep_drawing(_drawing_of(narrow), f"{name}{NARROW}")
+    if "ITN_FIGURES" in os.environ:
+        _keep_data(curves_of(figure) if data is None else data.reset_index(), name)
+        if narrow is not None:
+            _keep_drawing(_drawing_of(narrow), f"{name}{NARROW}")
     return drawing
+
+
+def _keep_data(table: pd.DataFrame, name: str) -> None:
+    if not table.empty:
+        with whole_file(Path(os.environ["ITN_FIGURES"], f"{name}{DATA}.csv")) as path:
+            table.to_csv(path, index=False, float_format="%.4g", lineterminator="\n")
 
 
 def _drawing_of(figure: matplotlib.figure.Figure) -> Drawing:

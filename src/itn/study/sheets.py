@@ -28,10 +28,12 @@ class Sheet:
         self.figure = Figure(figsize=(width, TALL))
         self._width = width
         self._top = 0.0
+        self._heading = ""
         self._placed: list[tuple[Artist, float, float, float, float]] = []
 
     def heading(self, text: str) -> None:
-        """Write a line above what follows."""
+        """Write a line above what follows, which is labelled so, too."""
+        self._heading = text
         lines = textwrap.fill(text, int(self._width * LETTERS_PER_INCH))
         said = self.figure.text(0, 0, lines, size=HEADING, va="top")
         self._place(said, 0.05, self._top + 0.04, 0, 0)
@@ -85,7 +87,7 @@ class Sheet:
             self._put(*one, self._top)
 
     def _axes(self, left: float, top: float, width: float, height: float) -> Axes:
-        axes = self.figure.add_axes((0, 0, 1, 1), label=str(len(self._placed)))
+        axes = self.figure.add_axes((0, 0, 1, 1), label=self._heading)
         self._place(axes, left, top, width, height)
         return axes
 

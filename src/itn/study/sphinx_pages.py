@@ -1,10 +1,10 @@
 """What Sphinx does to every page of the book beyond its markup; `_config.yml` names this module.
 
-A line that begins with "Source" leads to the executed notebook, as a page and as a file, and to
-the scripts it names; an executed notebook has such a line under its title. What a notebook shows
-is the file that chapters show, so that each figure lies in the book once; it is loaded when a
-reader comes to it, and has a text for readers who do not see it. A number that the text reads from
-a notebook has a minus sign, where Python writes a hyphen.
+A line that begins with "Source" leads to the executed notebook, as a page and as a file, to the
+scripts it names, and to the numbers of the figure above it; an executed notebook has such a line
+under its title. What a notebook shows is the file that chapters show, so that each figure lies in
+the book once; it is loaded when a reader comes to it, and has a text for readers who do not see it.
+A number that the text reads from a notebook has a minus sign, where Python writes a hyphen.
 """
 
 import html
@@ -18,6 +18,8 @@ from sphinx.addnodes import download_reference, pending_xref
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
+
+from itn.study.pages import DATA
 
 SCRIPT = re.compile(r"(notebooks|benchmarks)/\w+\.(py|csv)")
 SPOKEN = ("base", "en", "nemeth")  # what formulas are read aloud from, or written in Braille
@@ -38,6 +40,7 @@ class LinkSources(SphinxTransform):
         for line in list(self.document.findall(nodes.paragraph)):
             if line.astext().startswith("Source"):
                 self._link(line)
+                self._offer_data(line)
 
     def _add_line(self) -> None:
         """Say under the title of an executed notebook where it and its script are."""
@@ -62,6 +65,23 @@ class LinkSources(SphinxTransform):
         for name in list(line.findall(nodes.literal)):
             if SCRIPT.fullmatch(name.astext()) and isinstance(name.parent, nodes.paragraph):
                 name.replace_self(self._file(f"/../{name.astext()}", name.deepcopy()))
+
+    def _offer_data(self, line: nodes.paragraph) -> None:
+        """Lead to the numbers of the figure above a line."""
+        number = line.parent.index(line)
+        figure = line.parent[number - 1] if number else None
+        if not isinstance(figure, nodes.figure):
+            return
+        for image in figure.findall(nodes.image):
+            _, path = self.env.relfn2path(image["uri"], self.env.docname)
+            data = Path(path).with_name(f"{Path(path).stem}{DATA}.csv")
+            if data.is_file():
+                target = f"/{data.relative_to(self.env.srcdir).as_posix()}"
+                line += [
+                    nodes.Text(" "),
+                    self._file(target, nodes.inline("", "Data")),
+                    nodes.Text(" (CSV)."),
+                ]
 
     def _file(self, target: str, label: nodes.Node) -> download_reference:
         """Make a link by which a file is downloaded."""

@@ -69,7 +69,9 @@ def plot_turned_groups(turned: pd.DataFrame, columns: int = 2) -> Figure:
                 if members.empty:
                     continue
                 curves, angles = np.stack(list(members.curve)), members.angles.iloc[0]
-                axes.plot(angles, curves.T, **style | {"linewidth": 0.6, "alpha": 0.4})
+                hidden = [f"_{title(name)}" for name in members.index]
+                thin = style | {"linewidth": 0.6, "alpha": 0.4}
+                axes.plot(angles, curves.T, label=hidden, **thin)
                 label = f"{group} ({len(members)} classes)"
                 axes.plot(angles, curves.mean(axis=0), label=label, linewidth=2.2, **style)
             draw_axes(axes, find_transformation("rotation"), own.angles.iloc[0])
