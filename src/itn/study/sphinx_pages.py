@@ -10,6 +10,7 @@ A number that the text reads from a notebook has a minus sign, where Python writ
 import html
 import re
 import shutil
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -67,21 +68,16 @@ class LinkSources(SphinxTransform):
                 name.replace_self(self._file(f"/../{name.astext()}", name.deepcopy()))
 
     def _offer_data(self, line: nodes.paragraph) -> None:
-        """Lead to the numbers of the figure above a line."""
-        number = line.parent.index(line)
-        figure = line.parent[number - 1] if number else None
-        if not isinstance(figure, nodes.figure):
-            return
-        for image in figure.findall(nodes.image):
-            _, path = self.env.relfn2path(image["uri"], self.env.docname)
-            data = Path(path).with_name(f"{Path(path).stem}{DATA}.csv")
-            if data.is_file():
-                target = f"/{data.relative_to(self.env.srcdir).as_posix()}"
-                line += [
-                    nodes.Text(" "),
-                    self._file(target, nodes.inline("", "Data")),
-                    nodes.Text(" (CSV)."),
-                ]
+        """Lead to the numbers of the figures above a line."""
+        before = line.parent[: line.parent.index(line)][::-1]
+        for figure in takewhile(lambda each: isinstance(each, nodes.figure), before):
+            for image in figure.findall(nodes.image):
+                _, path = self.env.relfn2path(image["uri"], self.env.docname)
+                data = Path(path).with_name(f"{Path(path).stem}{DATA}.csv")
+                if data.is_file():
+                    target = f"/{data.relative_to(self.env.srcdir).as_posix()}"
+                    file = self._file(target, nodes.inline("", "Data"))
+                    line += [nodes.Text(" "), file, nodes.Text(" (CSV).")]
 
     def _file(self, target: str, label: nodes.Node) -> download_reference:
         """Make a link by which a file is downloaded."""
