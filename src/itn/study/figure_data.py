@@ -45,7 +45,7 @@ def curves_of(figure: Figure) -> pd.DataFrame:
 def _panels(figure: Figure) -> Iterator[tuple[str, Axes]]:
     """Pass through the panels with what stands above each: the heading of the part, and a title."""
     for axes in figure.axes:
-        above = [str(axes.get_label()), *map(axes.get_title, ("center", "left"))]
+        above = [str(axes.get_label()), axes.get_title(), axes.get_title("left")]
         yield ", ".join(filter(None, map(_one_line, above))), axes
 
 
