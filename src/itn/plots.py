@@ -464,8 +464,8 @@ def draw_axes(axes: Axes, transformation: Transformation, magnitude: np.ndarray)
     """Label and scale the axes of a curve over the magnitude."""
     width = axes.bbox.width / axes.figure.dpi  # inches
     letters = max(28, int(13 * width))
-    said = transformation.magnitude.replace("full range = 1", "full\N{NO-BREAK SPACE}range = 1")
-    said = said.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
+    unit = "full range = 1"  # stays in one line
+    said = transformation.magnitude.replace(unit, unit.replace(" ", "\N{NO-BREAK SPACE}"))
     axes.set_xlabel(textwrap.fill(said, letters, break_on_hyphens=False))
     if transformation.logarithmic:
         axes.set_xscale("log", base=2)

@@ -17,6 +17,7 @@ def drawn():
     (left.set_title("(a)\nfirst"), right.set_title("second"))
     (left.set_xlabel("noise,\nfull range"), right.set_xlabel("noise, full range"))
     draw_share(left, X, X / 2, (X / 3, X), label="all", color="#0072B2")
+    draw_share(left, X, X / 4, (X / 5, X / 3), label="all", color="#0072B2")
     left.fill_between([0, 1], 0, 1, color="#EEEEEE")  # ground, of no line
     left.plot(X, [[1, 4], [2, 5], [3, 6]], label=["_thin", "_thin"])
     left.axvline(0.25)
@@ -35,6 +36,9 @@ def test_curves_stand_beside_their_places_once():
         "(a) first: all": X / 2,
         "(a) first: all, low": X / 3,
         "(a) first: all, high": X,
+        "(a) first: all #2": X / 4,
+        "(a) first: all, low #2": X / 5,
+        "(a) first: all, high #2": X / 3,
         "(a) first: thin": [1, 2, 3],
         "(a) first: thin #2": [4, 5, 6],
         "second: line 1": -X,

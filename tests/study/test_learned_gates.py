@@ -305,9 +305,19 @@ def test_a_profile_may_ask_for_other_fills(study):
     assert obtain_fills(phantom, study) == {"zeros": study}  # it asks for none
 
 
-def test_gates_are_drawn_beside_each_other(study):
-    axes = plot_gates(study).axes
+@pytest.mark.parametrize(
+    ("columns", "titles", "beside", "below"),
+    [
+        (3, ["space", "color", "both, added"], list(CRITERIA), ["corners, widths"]),
+        (2, list(CRITERIA), ["space", "color", "both, added"], ["corners + colors"] * 2),
+    ],
+)
+def test_gates_are_drawn_beside_each_other(study, columns, titles, beside, below):
+    axes = plot_gates(study, columns).axes
     assert len(axes) == 6
+    assert [one.get_title() for one in axes[:columns]] == titles
+    assert [one.get_ylabel() for one in axes[::columns]] == beside
+    assert [one.get_xlabel() for one in axes[-columns:]][: len(below)] == below
     named = {line.get_label(): line for line in axes[0].lines if line.get_label()[0] != "_"}
     assert set(named) == {"accuracy held", "consistency held", "random", "best of the grid"}
     np.testing.assert_allclose(named["accuracy held"].get_xdata(), FACTORS * 0.5)

@@ -16,12 +16,24 @@ def varied(known_study):
     return {"0.3": known_study, "a_name": second}
 
 
-def test_trainings_are_drawn_below_each_other(varied):
-    panels = np.reshape(plot_variations(varied).axes, (2, 4))
+@pytest.mark.parametrize("columns", [2, 4])
+def test_trainings_are_drawn_below_each_other(varied, columns):
+    panels = np.reshape(plot_variations(varied, columns).axes, (2, 4))
     assert [axes.get_title() for axes in panels[0]] == [
         *("rotation, °", "scale x, factor", "scale y, factor", "displacement"),
     ]
-    assert not any(axes.get_title() for axes in panels[1])
+    # Where the next training begins a row of its own, columns have a title once.
+    again = [""] * 4 if columns == 4 else [axes.get_title() for axes in panels[0]]
+    assert [axes.get_title() for axes in panels[1]] == again
+    for above, below in panels.T:  # on one scale, which holds all lines
+        assert above.get_ylim() == below.get_ylim()
+        low, high = above.get_ylim()
+        lines = [
+            line for axes in (above, below) for line in axes.lines if len(line.get_ydata()) > 2
+        ]
+        assert all(
+            low <= line.get_ydata().min() <= line.get_ydata().max() <= high for line in lines
+        )
     assert [row[0].get_ylabel() for row in panels] == ["0.3", "a name"]
     for row, degrees, kept in zip(panels, (30, 60), (1, 2), strict=True):
         turned, larger = ({line.get_label(): line for line in axes.lines} for axes in row[:2])

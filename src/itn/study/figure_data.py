@@ -1,6 +1,7 @@
 """The numbers behind a figure, as a table that anyone can draw again."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -52,15 +53,16 @@ def _panels(figure: Figure) -> Iterator[tuple[str, Axes]]:
 def _curves(axes: Axes) -> Iterator[tuple[str, Numbers, Numbers]]:
     """Pass through the curves of a panel, each followed by the ends of its band."""
     lines = [line for line in axes.lines if _is_curve(line, axes)]
-    bands = [each for each in axes.collections if isinstance(each, PolyCollection)]
+    bands = [each for each in axes.collections if isinstance(each, PolyCollection)]  # in order
     for number, line in enumerate(lines):
         label = _one_line(str(line.get_label())).removeprefix("_")  # which hides from legends
         name = f"line {number + 1}" if label.startswith("child") else label
         x, y = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
         yield name, x, y
-        for band in bands:
-            if (ends := _ends(band, line, x)) is not None:
-                yield from ((f"{name}, {end}", x, values) for end, values in ends.items())
+        found = ((band, ends) for band in bands if (ends := _ends(band, line, x)) is not None)
+        for band, ends in islice(found, 1):
+            bands.remove(band)
+            yield from ((f"{name}, {end}", x, values) for end, values in ends.items())
 
 
 def _is_curve(line: Line2D, axes: Axes) -> bool:
