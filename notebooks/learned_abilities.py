@@ -70,7 +70,7 @@ narrow = study.plot_gains(abilities, parameters, columns=1)
 study.show_figure(study.plot_gains(abilities, parameters), "learned_gains", narrow)
 
 # %%
-narrow = study.plot_kernels(abilities, parameters, count=3)
+narrow = study.plot_kernels(abilities, parameters, count=2)
 study.show_figure(study.plot_kernels(abilities, parameters), "learned_kernels", narrow)
 
 # %%

@@ -264,6 +264,19 @@ def test_what_is_as_wide_as_a_page_is_drawn_for_a_phone_too(built):
     ] == []
 
 
+def test_letters_in_figures_are_no_smaller_than_a_caption_s(built):
+    """Of 10 points, where a page makes 6.2 inches as wide as its text; half of that on a phone."""
+    small = {}
+    for path in (ROOT / "book" / "results").rglob("*.svg"):
+        text = path.read_text("utf-8")
+        width = float(re.search(r'viewBox="0 0 ([\d.]+)', text)[1]) / 72
+        points = min(100 * float(scale) for scale in re.findall(r"scale\(([\d.]+) -", text))
+        wide = 3.2 if path.stem.endswith("_narrow") else 6.4
+        if points * min(1, wide / width) < 9.9:
+            small[path.relative_to(ROOT).as_posix()] = (points, width)
+    assert small == {}
+
+
 def test_the_numbers_of_every_drawn_figure_are_offered(built):
     """In the line of sources below it, or below several; of pictures there are none."""
     pictures = ("phantom", "samples", "kernels", "architecture", "thresholds", "conventions")

@@ -293,7 +293,7 @@ def plot_gains(study: xr.DataTree, parameters: FigureParameters, columns: int = 
     return figure
 
 
-def plot_kernels(study: xr.DataTree, parameters: FigureParameters, count: int = 6) -> Figure:
+def plot_kernels(study: xr.DataTree, parameters: FigureParameters, count: int = 4) -> Figure:
     """Draw pictures that kernels with a kept sum change most, those kernels, and what they make.
 
     One picture of each of `count` classes, and the mean of its kernel over the channels.
@@ -314,18 +314,19 @@ def plot_kernels(study: xr.DataTree, parameters: FigureParameters, count: int = 
     )
     shown = kernels.mean(axis=1)
     limit = float(np.abs(shown).max())
-    with panels(3 * count, count, size=(1.3, 1.45)) as (figure, grid):
+    width = PANEL_WIDTH / 2
+    with panels(3 * count, count, size=(width, width + 0.1)) as (figure, grid):
         for column, index in enumerate(chosen):
             grid[0, column].imshow(np.clip(images[index], 0, 1))
             grid[1, column].imshow(shown[column], cmap="PuOr_r", vmin=-limit, vmax=limit)
             for (y, x), value in np.ndenumerate(shown[column]):
                 dark = "white" if abs(value) > 0.6 * limit else "black"
                 grid[1, column].text(
-                    x, y, f"{value:.2f}".replace("-", "−"), ha="center", va="center", fontsize=6,
+                    x, y, f"{value:.2f}".replace("-", "−"), ha="center", va="center",
                     color=dark,
                 )  # fmt: skip
             grid[2, column].imshow(np.clip(filtered[column], 0, 1))
-            grid[0, column].set_title(readable(names[index]), fontsize=8)
+            grid[0, column].set_title(readable(names[index]))
         for axes in grid.flat:
             axes.set_xticks([])
             axes.set_yticks([])

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from itn.line_names import POINTS
 from itn.phantom.objects import (
     PHANTOM_CLASSES,
     PHANTOM_PAIRS,
@@ -14,7 +15,7 @@ from itn.phantom.objects import (
     Nuisance,
 )
 from itn.phantom.rendering import render
-from itn.plots import PANEL_WIDTH, STYLE, readable
+from itn.plots import GRAY, PANEL_WIDTH, STYLE, readable
 
 
 def phantom_table() -> pd.DataFrame:
@@ -65,6 +66,6 @@ def plot_phantom(count: int = 3, columns: int = 2) -> Figure:
                 gap = [(0, 0), (0, 0), (0, SIZE // 16), (0, 0)]
                 pictures = np.pad(render(name, range(count)), gap, constant_values=1)
                 axes.imshow(np.concatenate(list(pictures), axis=1), interpolation="none")
-                axes.set_title(readable(name), fontsize=8)
-            part.suptitle(differs, fontsize=7)
+                axes.set_title(readable(name))
+            part.suptitle(differs, fontsize=POINTS, color=GRAY)
     return figure

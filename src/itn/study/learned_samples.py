@@ -1,5 +1,6 @@
 """What the learned transformations look like, what they are made of, and what they cost."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ SLIDER_STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#009E73", "linestyle": (0, (3, 1, 1, 1))},
     {"color": "#CC79A7", "linestyle": (0, (1, 1))},
 )
+ANSWER = 15  # letters of a line under a picture
 COMPONENT_LABELS = {
     "rotation": "rotation, °",
     "scale_x": "scale x, factor",
@@ -41,11 +43,11 @@ def plot_samples(samples: xr.Dataset, narrow: bool = False) -> Figure:
 
     In a narrow figure under every second member.
     """
-    width = PANEL_WIDTH / 3 if narrow else 1.5
+    width = PANEL_WIDTH / 3 if narrow else 2 * PANEL_WIDTH / 5
     samples = samples.isel(value=slice(None, None, 2)) if narrow else samples
     pictures = samples.pictures.values
     count, rows, columns = pictures.shape[:3]
-    size = (width, width + 0.35)  # for what is said above and below
+    size = (width, width + 0.4)  # for what is said above and below
     with panels(rows * count * columns, columns, size=size) as (figure, grid):
         for row, axes_row in enumerate(grid):
             picture, slider = divmod(row, rows)
@@ -54,11 +56,10 @@ def plot_samples(samples: xr.Dataset, narrow: bool = False) -> Figure:
                 axes.set_xticks([])
                 axes.set_yticks([])
                 said = samples.isel(picture=picture, slider=slider, value=column)
-                axes.set_xlabel(
-                    f"{title(said.predicted.item())}\n{said.softmax.item():.2f}", fontsize=8
-                )
+                name = textwrap.fill(title(said.predicted.item()), ANSWER, break_long_words=False)
+                axes.set_xlabel(f"{name}\n{said.softmax.item():.2f}")
                 if row == 0 or slider == 0:
-                    axes.set_title(f"{samples.value.values[column]:g}", fontsize=8)
+                    axes.set_title(f"{samples.value.values[column]:g}")
             letter = {"alpha": "all α =", "beta": "all β ="}[samples.slider.values[slider]]
             axes_row[0].set_ylabel(letter, rotation=0, ha="right", va="center")
     return figure
@@ -101,7 +102,7 @@ def draw_components(
             if name == kind:
                 label, style = f"all {letter}", {"color": "#000000", "linewidth": 2.0}
             axes.plot(survey.value.values[own], table[component][own], label=label, **style)
-        axes.set_title(COMPONENT_LABELS[component], fontsize=9)
+        axes.set_title(COMPONENT_LABELS[component])
         axes.set_xticks([0, 0.5, 1])
 
 

@@ -54,7 +54,7 @@ def plot_variations(varied: dict[str, xr.DataTree], columns: int = 4) -> Figure:
             for (label, name), style in zip(DISPLACEMENTS.items(), SLIDER_STYLES, strict=False):
                 row[3].plot(history[name], label=label, linewidth=2, **style)
             row[3].axvline(history.attrs["kept_epoch"], color="#BBBBBB", zorder=0)
-            row[3].set_title("displacement", fontsize=9)
+            row[3].set_title("displacement")
         for shown in rows.T:
             ends = np.array([axes.get_ylim() for axes in shown])
             for axes in shown:
