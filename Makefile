@@ -41,7 +41,7 @@ test: $(INSTALLED)
 	$(VENV)/ruff check
 	$(VENV)/ruff format --check
 	$(VENV)/mypy
-	$(VENV)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(VENV)/pytest --numprocesses auto --dist loadfile
 
 bench: $(INSTALLED)
 	$(VENV)/python benchmarks/speed.py $(if $(QUICK),--quick)

@@ -43,7 +43,7 @@ networks = study.put_on_one_axis(parameters)
 
 # %%
 wide = study.plot_distances(networks, parameters.intervals)
-narrow = study.plot_distances(networks, parameters.intervals, across=6)
+narrow = study.plot_distances(networks, parameters.intervals, across=7)
 each = study.of_each(study.OneAxis.each, networks)
 study.show_figure(wide, "distances", narrow, each)
 

@@ -26,15 +26,7 @@ settings.register_profile("thorough", max_examples=1000, **ALIKE)
 settings.load_profile("quick")
 
 
-# The files that take longest come first, so that in the end no worker is busy alone.
-LONGEST = (
-    *("test_training", "test_claims", "test_readme", "test_invariant_transformer"),
-    *("test_backends", "test_transformer_training", "test_workers", "test_explorer", "test_book"),
-)
-
-
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.stem not in LONGEST)
     if not os.environ.get("ITN_DATA"):
         for item in items:
             if item.get_closest_marker("data"):

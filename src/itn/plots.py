@@ -220,8 +220,8 @@ def _draw_categories(
         named = []
         if len(order) > 1:
             for category, style in ((order[-1], RIVAL_STYLES[2]), (order[0], RIVAL_STYLES[0])):
-                style = style | {"label": names[category], "linewidth": 1.4}
-                named += axes.plot(magnitude, each[category], **style)
+                name = names[category]
+                named += axes.plot(magnitude, each[category], label=name, linewidth=1.4, **style)
         named += draw_share(
             axes, magnitude, hits / count, accuracy_interval(hits, count),
             label=f"all {count} pictures", color="#0072B2", linewidth=2.4,

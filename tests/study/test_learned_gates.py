@@ -308,7 +308,12 @@ def test_a_profile_may_ask_for_other_fills(study):
 @pytest.mark.parametrize(
     ("columns", "titles", "beside", "below"),
     [
-        (3, ["space", "color", "both, added"], list(CRITERIA), ["corners, widths"]),
+        (
+            3,
+            ["space", "color", "both, added"],
+            list(CRITERIA),
+            ["corners, widths", "colors, full range", "corners + colors"],
+        ),
         (2, list(CRITERIA), ["space", "color", "both, added"], ["corners + colors"] * 2),
     ],
 )
@@ -317,7 +322,7 @@ def test_gates_are_drawn_beside_each_other(study, columns, titles, beside, below
     assert len(axes) == 6
     assert [one.get_title() for one in axes[:columns]] == titles
     assert [one.get_ylabel() for one in axes[::columns]] == beside
-    assert [one.get_xlabel() for one in axes[-columns:]][: len(below)] == below
+    assert [one.get_xlabel() for one in axes[-columns:]] == below
     named = {line.get_label(): line for line in axes[0].lines if line.get_label()[0] != "_"}
     assert set(named) == {"accuracy held", "consistency held", "random", "best of the grid"}
     np.testing.assert_allclose(named["accuracy held"].get_xdata(), FACTORS * 0.5)

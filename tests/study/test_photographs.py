@@ -33,13 +33,17 @@ def test_figure_shows_every_correlation_with_its_interval_and_the_median(columns
 
 
 def test_what_is_surely_above_none_looks_otherwise():
-    found = compare(screening(FIRST), screening(SECOND))
-    axes = plot_correlations({("one", "other"): [found]}).axes[0]
-    for direction, place in (("down", 1), ("up", 2)):
-        one = found.sel(direction=direction)
-        (mark,) = (line for line in axes.lines if list(line.get_xdata()) == [one.correlation])
-        assert mark.get_ydata()[0] == place
-        assert (mark.get_markerfacecolor() == "white") == (one.correlation_low.item() <= 0)
+    found, itself = (compare(screening(FIRST), screening(other)) for other in (SECOND, FIRST))
+    both = {("one", "other"): [found], ("one", "one"): [itself]}
+    hollow = []
+    for axes, compared in zip(plot_correlations(both).axes, (found, itself), strict=True):
+        for direction, place in (("down", 1), ("up", 2)):
+            one = compared.sel(direction=direction)
+            marks = {line.get_ydata()[0]: line for line in axes.lines if line.get_marker() == "o"}
+            hollow.append(marks[place].get_markerfacecolor() == "white")
+            assert list(marks[place].get_xdata()) == [one.correlation]
+            assert hollow[-1] == (one.correlation_low.item() <= 0)
+    assert set(hollow) == {True, False}
 
 
 def test_networks_without_a_shared_class_draw_nothing():

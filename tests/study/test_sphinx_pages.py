@@ -44,7 +44,7 @@ def built(tmp_path_factory):
             data={"application/papermill.record/text/plain": repr(value)},
             metadata={"scrapbook": {"name": key, "mime_prefix": "application/papermill.record/"}},
         )
-        for key, value in {"low": -4.54, "of": "-8° of well-known 1-2"}.items()
+        for key, value in {"low": -4.54, "of": "-8° of well-known 1-2, -0.0 or -0.01"}.items()
     }
     cells = [
         nbformat.v4.new_markdown_cell("# Curve · AlexNet"),
@@ -72,7 +72,7 @@ def test_a_source_leads_to_page_file_and_script(built):
 
 def test_a_number_that_is_read_has_a_minus_sign(built):
     (said,) = re.findall(r"<p>From .*</p>", (built / "index.html").read_text())
-    assert re.sub(r"<[^>]*>", "", said) == "From −4.5 to −8° of well-known 1-2."
+    assert re.sub(r"<[^>]*>", "", said) == "From −4.5 to −8° of well-known 1-2, 0.0 or −0.01."
 
 
 def test_an_executed_notebook_names_its_script_and_itself(built):

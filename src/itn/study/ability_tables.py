@@ -244,7 +244,7 @@ def plot_looking(study: xr.DataTree, columns: int = 2) -> Figure:
                     x = seed + np.linspace(-0.15, 0.15, len(chosen)) + (place - 0.5) * 0.4
                     axes.plot(
                         x, chosen, "os"[place], markersize=2.5, markeredgewidth=0,
-                        color=RIVAL_STYLES[place]["color"], label=None if seed else label,
+                        color=RIVAL_STYLES[place]["color"], label=f"_{label}" if seed else label,
                     )  # fmt: skip
             axes.set_xticks([seed for seed, _ in own])
             axes.set_xlabel("seed")

@@ -227,8 +227,10 @@ def plot_symmetry(screenings: Screenings, columns: int = 2) -> Figure:
                 axes.axvline(angle, color="#BBBBBB", linewidth=4, zorder=0)
             for network, style in zip(networks_of(screenings), NETWORK_STYLES, strict=False):
                 curve = true_softmax(screenings[f"{network}/symmetry"]).sel(category=name)
-                style = style | {"label": title(network), "linewidth": 1.2}
-                axes.plot(curve.magnitude, curve, color=CLASS_COLORS[0], **style)
+                axes.plot(
+                    curve.magnitude, curve, color=CLASS_COLORS[0], linewidth=1.2,
+                    label=title(network), **style,
+                )  # fmt: skip
             draw_axes(axes, rotation, curve.magnitude.values)
             axes.set_title(f"{title(name)} ({symmetry} symmetry)")
             axes.set_ylabel("mean softmax")
@@ -273,8 +275,8 @@ def _draw_pair(axes: Axes, name: str, screenings: Screenings) -> None:
         )  # fmt: skip
         for network, style in zip(networks, NETWORK_STYLES, strict=False):
             curve = true_softmax(screenings[f"{network}/{name}"]).sel(category=class_name)
-            style = style | {"label": f"{title(class_name)}, {title(network)}", "linewidth": 1}
-            axes.plot(magnitude, curve, color=color, **style)
+            label = f"{title(class_name)}, {title(network)}"
+            axes.plot(magnitude, curve, color=color, linewidth=1, label=label, **style)
         for at in known[class_name].values():
             for position in () if at is None else positions(at, magnitude, transformation):
                 axes.axvline(position, color="#999999", linewidth=1, zorder=0)

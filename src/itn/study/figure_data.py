@@ -13,6 +13,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from itn.study.figure_texts import one_line, panel_name
+
 Numbers = npt.NDArray[np.float64]
 
 FEWEST = 3  # points of a curve; with fewer a line marks something
@@ -28,7 +30,7 @@ def curves_of(figure: Figure) -> pd.DataFrame:
     curves: dict[int, dict[str, Numbers]] = {}
     for panel, axes in _panels(figure):
         for name, x, y in _curves(axes):
-            label = _one_line(axes.get_xlabel()) or "x"
+            label = one_line(axes.get_xlabel()) or "x"
             same = (n for n, one in enumerate(places) if _alike(one, (label, x)))
             number = next(same, len(places))
             if number == len(places):
@@ -44,10 +46,10 @@ def curves_of(figure: Figure) -> pd.DataFrame:
 
 
 def _panels(figure: Figure) -> Iterator[tuple[str, Axes]]:
-    """Pass through the panels with what stands above each: the heading of the part, and a title."""
+    """Pass through the panels with the heading of the part and the title, or what is drawn."""
     for axes in figure.axes:
-        above = [str(axes.get_label()), axes.get_title(), axes.get_title("left")]
-        yield ", ".join(filter(None, map(_one_line, above))), axes
+        above = filter(None, [str(axes.get_label()), panel_name(axes)])
+        yield ", ".join(above) or one_line(axes.get_ylabel()), axes
 
 
 def _curves(axes: Axes) -> Iterator[tuple[str, Numbers, Numbers]]:
@@ -55,7 +57,7 @@ def _curves(axes: Axes) -> Iterator[tuple[str, Numbers, Numbers]]:
     lines = [line for line in axes.lines if _is_curve(line, axes)]
     bands = [each for each in axes.collections if isinstance(each, PolyCollection)]  # in order
     for number, line in enumerate(lines):
-        label = _one_line(str(line.get_label())).removeprefix("_")  # which hides from legends
+        label = one_line(str(line.get_label())).removeprefix("_").strip()  # hides from legends
         name = f"line {number + 1}" if label.startswith("child") else label
         x, y = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
         yield name, x, y
@@ -92,7 +94,3 @@ def _new(name: str, names: dict[str, Any]) -> str:
     """Return a name, numbered if it is there already."""
     count = sum(each == name or each.startswith(f"{name} #") for each in names)
     return f"{name} #{count + 1}" if count else name
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -17,9 +17,9 @@ def describe(figure: Figure) -> str:
     plots = [axes for axes in shown if axes not in pictures]
     said = []
     if pictures:
-        said.append(_counted(len(pictures), "picture") + _listed(map(_name, pictures)))
+        said.append(_counted(len(pictures), "picture") + _listed(map(panel_name, pictures)))
     if plots:
-        said.append(_counted(len(plots), "panel") + _listed(map(_name, plots)))
+        said.append(_counted(len(plots), "panel") + _listed(map(panel_name, plots)))
         said += _drawn(plots)
     if len(plots) <= IN_DETAIL:
         said += [text for axes in plots if (text := _lines(axes, len(plots) > 1))]
@@ -38,11 +38,12 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}s" if count > 1 else f"One {what}"
 
 
-def _name(axes: Axes) -> str:
+def panel_name(axes: Axes) -> str:
+    """Return the title of a panel, and what stands below a picture."""
     titles = (axes.get_title(loc) for loc in ("center", "left", "right"))
     above = next(filter(None, titles), "")
     below = axes.get_xlabel() if _is_picture(axes) else ""
-    return _one_line(f"{above} {below}")
+    return one_line(f"{above} {below}")
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -56,7 +57,7 @@ def _listed(names: Iterable[str]) -> str:
 def _drawn(plots: Sequence[Axes]) -> Iterator[str]:
     """Say once what is drawn against what, even where only outer panels have labels."""
     upward, across = (
-        " or ".join(dict.fromkeys(filter(None, map(_one_line, labels))))
+        " or ".join(dict.fromkeys(filter(None, map(one_line, labels))))
         for labels in (
             [axes.get_ylabel() for axes in plots],
             [axes.get_xlabel() for axes in plots],
@@ -69,10 +70,10 @@ def _drawn(plots: Sequence[Axes]) -> Iterator[str]:
 def _lines(axes: Axes, named: bool) -> str:
     """Say from where to where the lines of a panel run that have names, the last drawn first."""
     named_lines = zip(*axes.get_legend_handles_labels(), strict=True)
-    told = [f"{_one_line(label)}{_course(_heights(line))}" for line, label in named_lines][::-1]
+    told = [f"{one_line(label)}{_course(_heights(line))}" for line, label in named_lines][::-1]
     if not told:
         return ""
-    where = f"In {_name(axes)}: " if named and _name(axes) else "Named: "
+    where = f"In {panel_name(axes)}: " if named and panel_name(axes) else "Named: "
     return where + ", ".join(told[:MOST])
 
 
@@ -102,5 +103,6 @@ def _number(value: float) -> str:
     return f"{rounded:.2f}".replace("-", "−") if abs(value) < 10 else f"{value:.3g}"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Write a text of several lines in one."""
     return " ".join(text.split())

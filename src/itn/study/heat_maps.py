@@ -70,11 +70,12 @@ def plot_distances(
                     color = NOT_LOST if row["censored"] else colors(norm(row["distance"]))
                     _draw_cell(axes, row, at, color, intervals)
                 _label_cells(axes, shown, classes)
-        bar = made.panel(BAR, right=0.3, below=0.5)
+        said = textwrap.fill(PERCENT, 28 if across < len(columns) else 60)
+        bar = made.panel(BAR, right=0.3, below=0.35 + 0.17 * (1 + said.count("\n")))
         made.figure.colorbar(
             ScalarMappable(norm, colors), cax=bar, orientation="horizontal", extend="both"
         )
-        bar.set_xlabel(textwrap.fill(PERCENT, 28 if across < len(columns) else 60))
+        bar.set_xlabel(said)
         bar.set_xticks([1 / 16, 1 / 8, 1 / 4, 1 / 2], ["6", "12", "25", "50"])
         bar.minorticks_off()
     return made.figure

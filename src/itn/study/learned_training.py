@@ -65,8 +65,11 @@ def _draw_steps(
     window = max(1, len(values) // 15)
     smooth = np.convolve(values, np.ones(window), "valid") / window
     middle = step[window // 2 : window // 2 + len(smooth)]
-    axes.plot(step, values, ".", color=color, alpha=0.45, markersize=4, markeredgewidth=0)
-    axes.plot(middle, smooth, dash, color=color, linewidth=1.6, label=label)
+    each, mean = f"_{label or ''} at each step", label or "_running mean"  # not in the legend
+    axes.plot(
+        step, values, ".", color=color, alpha=0.45, markersize=4, markeredgewidth=0, label=each
+    )
+    axes.plot(middle, smooth, dash, color=color, linewidth=1.6, label=mean)
 
 
 def plot_frontier(study: xr.DataTree, narrow: bool = False) -> Figure:
@@ -83,7 +86,7 @@ def plot_frontier(study: xr.DataTree, narrow: bool = False) -> Figure:
                 accuracy, low, high = family_accuracy(comparison, family)
                 draw_share(
                     axes, displacement, accuracy, (low, high), opacity=0.12,
-                    label=family if index == 0 else None, linewidth=1.5, **style,
+                    label=family if index == 0 else f"_{family}", linewidth=1.5, **style,
                 )  # fmt: skip
                 if family == "learned":
                     one = int(np.argmin(np.abs(own.factor.values - 1)))

@@ -62,11 +62,10 @@ def plot_variations(varied: dict[str, xr.DataTree], columns: int = 4) -> Figure:
         if columns == rows.shape[1]:
             for axes in rows[1:].flat:
                 axes.set_title("")
-        rows[0, 3].legend(loc="upper left")
         for axes in rows[-1, :3]:
             axes.set_xlabel("control value")
         rows[-1, 3].set_xlabel("epoch")
-        explain(figure, lines_of(rows[:1, 0]))
+        explain(figure, lines_of(rows[0, [0, 3]]))
     return figure
 
 

@@ -4,10 +4,10 @@ Most of a figure of many panels is letters, each placed by a transformation in a
 and the same words over and over.
 """
 
-import hashlib
 import html
 import re
 from collections import Counter
+from hashlib import sha256
 from itertools import pairwise
 
 LETTER = re.compile(r'<use xlink:href="#([^"]+)" transform="translate\(([-\d.]+) ([-\d.]+)\)"/>')
@@ -33,15 +33,12 @@ def for_the_book(drawing: str, words: str) -> str:
 def _words_once(drawing: str) -> str:
     """Define a word that occurs again once, under a name that is the same in every drawing."""
     count = Counter(WORD.findall(drawing))
-    names = {word: f"w{_digest(word)}" for word in count if count[word] > 1}
+    often = [word for word in count if count[word] > 1]
+    names = {word: f"w{sha256(word.encode()).hexdigest()[:10]}" for word in often}
     uses = {word: f'<use xlink:href="#{name}"/>' for word, name in names.items()}
     words = "".join(f'<g id="{name}">{word}</g>' for word, name in names.items())
     used = WORD.sub(lambda found: uses.get(found[0], found[0]), drawing)
     return used.replace("<defs>", f"<defs>{words}", 1)
-
-
-def _digest(word: str) -> str:
-    return hashlib.sha256(word.encode()).hexdigest()[:10]
 
 
 def _written_short(path: re.Match[str]) -> str:

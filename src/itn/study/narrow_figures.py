@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from itn.study.pages import NARROW
+from itn.study.sources import code_hash
 
 NARROWER_THAN = 600  # CSS pixels, where panels side by side would be illegible
 
@@ -62,8 +63,12 @@ def show_variants(app: Any, document: Any, page: str) -> None:
         image.parent.insert(place, nodes.raw("", before, format="html"))
 
 
-def setup(app: Any) -> dict[str, bool]:
+def setup(app: Any) -> dict[str, int]:
     """Connect the extension."""
     app.connect("doctree-read", note_variants)
     app.connect("doctree-resolved", show_variants)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    return {
+        "env_version": int(code_hash(__name__)[:8], 16),  # another one reads all pages again
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }

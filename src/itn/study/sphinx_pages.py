@@ -21,11 +21,13 @@ from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from itn.study.pages import DATA
+from itn.study.sources import code_hash
 
 SCRIPT = re.compile(r"(notebooks|benchmarks)/\w+\.(py|csv)")
 SPOKEN = ("base", "en", "nemeth")  # what formulas are read aloud from, or written in Braille
 UNUSED_INPUT = ("asciimath", "tex", "tex-base", "tex-full")  # TeX comes with the script itself
 HYPHEN = re.compile(r"(?<![\w.])-(?=\.?\d)")  # before a number
+NO_LESS = re.compile(r"(?<![\w.])-(?=0(?:\.0+)?(?![.\d]))")  # before a zero
 LABEL = re.compile(r'<svg [^>]*\baria-label="([^"]*)"')
 
 
@@ -127,7 +129,7 @@ class WriteMinus(SphinxPostTransform):
         """Go through them."""
         for read in self.document.findall(_is_read):
             for text in list(read.findall(nodes.Text)):
-                read.replace(text, nodes.Text(HYPHEN.sub("−", text)))
+                read.replace(text, nodes.Text(HYPHEN.sub("−", NO_LESS.sub("", text))))
 
 
 def _is_read(node: nodes.Node) -> bool:
@@ -157,11 +159,15 @@ def leave_out_unused(app: Sphinx, error: Exception | None) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def setup(app: Sphinx) -> dict[str, int]:
     """Tell Sphinx what there is."""
     app.add_transform(LinkSources)
     app.add_transform(ShowOnce)
     app.add_post_transform(WriteMinus)
     app.connect("doctree-read", expect_outside)
     app.connect("build-finished", leave_out_unused, priority=900)  # after all is copied
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    return {
+        "env_version": int(code_hash(__name__)[:8], 16),  # another one reads all pages again
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }
