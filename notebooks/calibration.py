@@ -79,7 +79,8 @@ study.glue_table(draws)
 draws
 
 # %%
-study.show_figure(study.plot_bias(screenings, rendered), "bias")
+narrow = study.plot_bias(screenings, rendered, narrow=True)
+study.show_figure(study.plot_bias(screenings, rendered), "bias", narrow)
 
 # %% [markdown]
 # Objects of known symmetry under rotation; gray: the angles that leave them as they are.

@@ -264,8 +264,14 @@ def test_what_is_as_wide_as_a_page_is_drawn_for_a_phone_too(built):
     ] == []
 
 
-def test_letters_in_figures_are_no_smaller_than_a_caption_s(built):
-    """Of 10 points, where a page makes 6.2 inches as wide as its text; half of that on a phone."""
+def test_letters_in_figures_are_as_large_as_a_caption_s(built):
+    """They have 10 points, which are 16.9 pixels where 6.2 inches are as wide as the text.
+
+    Half of that width on a phone of 390 pixels makes 15.7 of it. A caption's have 16.
+    """
+    for page in (ROOT / "book").glob("*.md"):
+        for figure in re.findall(r"^```\{figure\} results/.*?^```", page.read_text(), re.M | re.S):
+            assert re.search("^:figclass: wide", figure, re.M), (page.name, figure.splitlines()[0])
     small = {}
     for path in (ROOT / "book" / "results").rglob("*.svg"):
         text = path.read_text("utf-8")

@@ -276,7 +276,7 @@ def _decimals(value: float, digits: int = 3) -> str:
     return MISSING if np.isnan(value) else f"{value:.{digits}f}"
 
 
-def plot_bias(screenings: Screenings, rendered: Screenings) -> Figure:
+def plot_bias(screenings: Screenings, rendered: Screenings, narrow: bool = False) -> Figure:
     """Draw how far measured thresholds are off, against how far off they are of rendered pictures.
 
     Both in separations of the pair, outward from the identity; vertical lines are 95 % intervals.
@@ -285,7 +285,8 @@ def plot_bias(screenings: Screenings, rendered: Screenings) -> Figure:
     table = known_and_measured(screenings).set_index(key)
     table = table[table.known.notna()]
     table["anew"] = known_and_measured(rendered).set_index(key).error
-    with panels(1, size=(1.3 * PANEL_WIDTH, 1.2 * PANEL_HEIGHT)) as (figure, grid):
+    size = (PANEL_WIDTH if narrow else 2 * PANEL_WIDTH, 1.2 * PANEL_HEIGHT)
+    with panels(1, size=size) as (figure, grid):
         axes = grid[0, 0]
         for network, style in zip(networks_of(screenings), NETWORK_STYLES, strict=False):
             own = table.loc[network]
@@ -299,7 +300,7 @@ def plot_bias(screenings: Screenings, rendered: Screenings) -> Figure:
         axes.plot(both, both, color="#777777", linewidth=0.8, zorder=0)
         for line in (axes.axhline, axes.axvline):
             line(0, color="#BBBBBB", linewidth=0.8, linestyle="--", zorder=0)
-        axes.set_xlabel("off where nothing is transformed, separations")
+        axes.set_xlabel("off where nothing is transformed,\nseparations")
         axes.set_ylabel("off as measured, separations")
         axes.legend()
     return figure
