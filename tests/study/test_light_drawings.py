@@ -25,7 +25,7 @@ def drawing():
 
 def test_it_is_smaller_and_says_what_is_seen(drawing):
     lighter = for_the_book(drawing, 'a "line" & more')
-    assert len(lighter) < 0.6 * len(drawing)
+    assert len(lighter) < 0.5 * len(drawing)
     root = ElementTree.fromstring(lighter)
     assert root.get("aria-label") == 'a "line" & more' and root.get("role") == "img"
     assert letters(root) == letters(ElementTree.fromstring(drawing))
@@ -60,4 +60,4 @@ def test_it_looks_the_same(drawing, tmp_path):
         seen.append(np.asarray(Image.open(shown).convert("L"), dtype=float))
     assert (seen[0] < 128).sum() > 5000  # something is drawn
     assert np.abs(seen[0] - seen[1]).max() < 128  # an edge of a letter in between two pixels
-    assert np.abs(seen[0] - seen[1]).mean() < 0.05
+    assert np.abs(seen[0] - seen[1]).mean() < 0.1  # of 255

@@ -13,7 +13,12 @@ from itertools import pairwise
 LETTER = re.compile(r'<use xlink:href="#([^"]+)" transform="translate\(([-\d.]+) ([-\d.]+)\)"/>')
 NAMES = re.compile(r'((?:id="|href="#))DejaVuSans-')
 GROUP = re.compile(r'<g id="[^"]*">')
+ALONE = re.compile(r"<g>(<(?:path|use) [^>]*/>)</g>")
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)  # says a word in letters that are drawn
+PLACE = re.compile(r'translate\([^)]*\)|\b[xy]="[^"]*"')
+STYLE = re.compile(r' style="([^"]*)"')
 PATH = re.compile(r'\bd="[^"]*"')
+LONG = re.compile(r"-?\d*\.\d{3,}")
 DECIMALS = re.compile(r"(\.\d\d)\d+")  # of points, of which nobody sees the hundredth part
 POINT = r"[-\d.]+ [-\d.]+"
 LINES = re.compile(rf"([ML]) ({POINT})((?: L {POINT})+)")
@@ -24,9 +29,12 @@ WORD = re.compile(r"(?<=>)(?:<use [^>]*/>){2,}(?=</g>)")
 
 def for_the_book(drawing: str, words: str) -> str:
     """Return the text of an SVG that is smaller, looks the same, and says what is seen."""
-    lighter = NAMES.sub(r"\1g", LETTER.sub(_placed, drawing))
+    lighter = NAMES.sub(r"\1g", LETTER.sub(_placed, COMMENT.sub("", drawing)))
+    lighter = PLACE.sub(lambda place: LONG.sub(_rounded, place[0]), lighter)
     lighter = GROUP.sub("<g>", PATH.sub(_written_short, lighter))
-    lighter = _words_once(BETWEEN.sub("><", lighter))
+    lighter = _styles_once(_words_once(BETWEEN.sub("><", lighter)))
+    while (unwrapped := ALONE.sub(r"\1", lighter)) != lighter:
+        lighter = unwrapped
     return lighter.replace("<svg ", f'<svg role="img" aria-label="{html.escape(words)}" ', 1)
 
 
@@ -39,6 +47,22 @@ def _words_once(drawing: str) -> str:
     words = "".join(f'<g id="{name}">{word}</g>' for word, name in names.items())
     used = WORD.sub(lambda found: uses.get(found[0], found[0]), drawing)
     return used.replace("<defs>", f"<defs>{words}", 1)
+
+
+def _styles_once(drawing: str) -> str:
+    """Define a style that occurs again once, under a name that is the same in every drawing.
+
+    A notebook that is read in a browser has the styles of all its drawings in one page.
+    """
+    count = Counter(STYLE.findall(drawing))
+    names = {
+        style: f"s{sha256(style.encode()).hexdigest()[:8]}" for style in count if count[style] > 1
+    }
+    rules = "".join(f".{name}{{{style}}}" for style, name in names.items())
+    named = STYLE.sub(
+        lambda found: f' class="{names[found[1]]}"' if found[1] in names else found[0], drawing
+    )
+    return named.replace("</style>", f"{rules}</style>", 1)
 
 
 def _written_short(path: re.Match[str]) -> str:
@@ -63,6 +87,11 @@ def _stepped(lines: re.Match[str]) -> str:
     )
     x, y = (f"{value / 100:g}" for value in hundredths[0])
     return f"{command} {x} {y} l {ZERO.sub('.', ' '.join(steps)).replace(' -', '-')}"
+
+
+def _rounded(number: re.Match[str]) -> str:
+    """Write a place in points, of which nobody sees the hundredth part."""
+    return f"{float(number[0]):.2f}".rstrip("0").removesuffix(".")
 
 
 def _placed(letter: re.Match[str]) -> str:
