@@ -168,7 +168,8 @@ study.of_each(study.threshold_table, blur)
 # %%
 study.glue_table(study.screening_summary(next(iter(blur.values()))), ["categories"])
 summary = study.threshold_summary(next(iter(blur.values())))
-study.glue_table(summary, ["reached", "nearest", "farthest"], "blur_", ["switch_up"])
+ends = ["nearest", "nearest category", "farthest", "farthest category"]
+study.glue_table(summary, ["reached", *ends], "blur_", ["switch_up"])
 
 # %% [markdown]
 # ## Gaussian noise

@@ -85,6 +85,7 @@ summary
 study.glue_table(study.screening_summary(screening))
 found = study.threshold_table(screening)
 study.glue_table(found, ["switch up", "switch down"], rows=["grand_piano"])
+study.glue_table(found, ["switch up"], rows=["dragonfly"])
 study.glue_networks(summary, ["reached"], rows=["switch_up", "switch_down"])
 own = study.threshold_summary(screening)
 study.glue_table(own, ["nearest", "nearest category"], rows=["switch_up"])

@@ -170,6 +170,6 @@ def test_notebooks_are_titled_by_the_networks_that_they_show():
     assert "· AlexNet and ResNet on" in titles["photos/appendix"]
     assert "· SqueezeNet v1.0 and EfficientNet-Lite0 on" in titles["imagenet/translation"]
     assert "· SqueezeNet v1.0 and EfficientNet-Lite0 on" in titles["imagenet/distances"]
-    assert "· SqueezeNet v1.0 on" in titles["imagenet/controls"]
+    assert "· SqueezeNet v1.0 on" in titles["imagenet/squeezenet/controls"]
     assert "· AlexNet on" in titles["phantom/noise"]
     assert "· ResNet on" in titles["photos/resnet_photos/controls"]

@@ -89,19 +89,20 @@ def test_thresholds_of_all_categories_are_summarized(rotation):
     drum, piano = "steel drum", "grand piano"
     summary = threshold_summary(rotation)
     assert summary.columns.tolist() == [
-        *("reached", "median", "nearest", "nearest category", "farthest", "farthest category"),
+        *("reached", "untouched", "median"),
+        *("nearest", "nearest category", "farthest", "farthest category"),
     ]
     assert summary.T.to_dict("list") == {
-        "switch_down": [2, "−90.0°", "−30.0°", drum, "−90.0°", piano],  # the ball is farther out
-        "switch_up": [2, "100°", "30.0°", drum, "100°", piano],
-        "half_down": [2, "not reached", "−30.0°", drum, "−60.0°", piano],
-        "half_up": [2, "not reached", "30.0°", drum, "150°", piano],
+        "switch_down": [2, 1, "−90.0°", "−30.0°", drum, "−90.0°", piano],  # the ball is farther out
+        "switch_up": [2, 1, "100°", "30.0°", drum, "100°", piano],
+        "half_down": [2, 0, "not reached", "−30.0°", drum, "−60.0°", piano],
+        "half_up": [2, 0, "not reached", "30.0°", drum, "150°", piano],
     }
 
 
 def test_where_nothing_is_reached_nothing_is_named(rotation):
     summary = threshold_summary(itn.select_categories(rotation, ["soccer_ball"]))
-    assert summary.loc["switch_up"].tolist() == [0, "not reached", "–", "–", "–", "–"]
+    assert summary.loc["switch_up"].tolist() == [0, 0, "not reached", "–", "–", "–", "–"]
 
 
 def test_the_overview_has_a_row_for_each_transformation(rotation, zoom):

@@ -354,7 +354,8 @@ CLAIMS = (
         _each(screened.halved_together),
         (
             *("fig-photos-rotation", "fig-rotation", "fig-zoom"),
-            *("fig-photos-controls-alexnet", "fig-photos-controls-resnet", "fig-controls"),
+            *("fig-photos-controls-alexnet", "fig-photos-controls-resnet"),
+            *("fig-controls", "fig-controls-efficientnet-lite0"),
         ),
         "photos/appendix",
     ),

@@ -16,6 +16,7 @@ from itn.study.screenings import highlighted
 from itn.study.titles import title
 from itn.thresholds import (
     CRITERIA,
+    LOST_AT_IDENTITY,
     NOT_SCREENED,
     REACHED,
     accuracy,
@@ -61,7 +62,7 @@ def of_each(
 def threshold_summary(screening: xr.Dataset) -> pd.DataFrame:
     """Summarize the thresholds of all categories, one row for each criterion and direction.
 
-    How many are reached, the median, and of those that are reached the nearest to the identity
+    How many are reached, how many are lost before anything is done, the median, and of those that are reached the nearest to the identity
     and the farthest from it; what gains from a sink is not praised as the farthest.
     """
     transformation = find_transformation(screening.attrs["transformation"])
@@ -71,6 +72,7 @@ def threshold_summary(screening: xr.Dataset) -> pd.DataFrame:
         outward = reached.sortby("threshold", ascending=direction == "up")
         rows[f"{criterion}_{direction}"] = row = {
             "reached": outward.sizes["category"],
+            "untouched": int((column.status == LOST_AT_IDENTITY).sum()),
             "median": _text(*median_threshold(column), transformation),
         }
         for name, end in (("nearest", 0), ("farthest", -1)):
