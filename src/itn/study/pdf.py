@@ -81,6 +81,8 @@ def for_paper(page: str) -> str:
     formulas = soup.body.find_all("script")
     for picture in article.find_all("img", loading=True):
         del picture["loading"]  # all are seen at once
+    for part in article.find_all("details"):
+        part["open"] = ""  # nobody opens it on paper
     _keep_links_that_lead_on(article)
     article.find("h1").insert_after(_contents(soup, article))
     soup.body.clear()
