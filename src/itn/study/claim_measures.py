@@ -22,6 +22,7 @@ from itn.study.agreement import median_correlation
 from itn.study.class_differences import LEVEL, class_tests
 from itn.study.titles import title
 from itn.thresholds import (
+    LOST_AT_IDENTITY,
     NOT_REACHED,
     is_consistent,
     is_correct,
@@ -160,17 +161,21 @@ def transformations_apart(screenings: Screenings, first: str, second: str) -> Me
 def confidence_and_noise(screenings: Screenings) -> Measurement:
     """Correlate the mean softmax of classes with their threshold *switch* under noise, by ranks.
 
-    For the interval, classes are drawn again.
+    Of classes that another one leads untouched there is no threshold. For the interval, classes are
+    drawn again.
     """
     screening = screenings["noise"]
     true = resampled(screening, screening.softmax.values)[0]
     sure = value_at(screening, true, find_transformation("noise").identity)
     found = thresholds(screening, resamples=0).sel(criterion="switch", direction="up")
     limit = np.where(found.status == NOT_REACHED, np.inf, found.threshold)
+    leads = found.status.values != LOST_AT_IDENTITY
+    sure, limit = sure[leads], limit[leads]
     chosen = np.random.default_rng(0).integers(len(sure), size=(RESAMPLES, len(sure)))
     rows = np.vstack([np.arange(len(sure)), chosen])
     rho = spearman(sure[rows], limit[rows])
-    return _measured(screenings, rho, kind="correlation", remark=f"{len(sure)} classes")
+    of = "" if leads.all() else f" that lead untouched, of {len(leads)}"
+    return _measured(screenings, rho, kind="correlation", remark=f"{len(sure)} classes{of}")
 
 
 def classes_differ(screenings: Screenings) -> Measurement:
