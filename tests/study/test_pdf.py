@@ -12,6 +12,7 @@ PAGE = """<!doctype html><html data-theme="dark"><head><script src="theme.js"></
 <a class="download" href="_downloads/1/a.ipynb">a file</a>, <a href="#document-results/a">a
 notebook</a> and <a href="https://arxiv.org">the web</a>.</p>
 <span id="document-first"></span><section><h2>First &amp; last</h2><p id="place">Here.</p>
+<details><summary>Curves</summary><p>Hidden.</p></details>
 <script src="live/explorer.js"></script></section></section></article></body></html>"""
 
 
@@ -24,6 +25,7 @@ def test_the_text_alone_goes_to_paper():
     assert shown.count('href="#document-first"') == 2  # in the text, and in the contents
     assert '<a href="#document-first">First &amp; last</a>' in shown
     assert 'data-theme="light"' in shown
+    assert '<details open="">' in shown
 
 
 def test_executed_notebooks_stay_out():
