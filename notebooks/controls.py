@@ -65,5 +65,5 @@ zoomed = ["zoom_down_as_screened", "zoom_down_edge", "zoom_up_as_screened"]
 brighter = ["brightness_down_as_screened", "brightness_up_as_screened"]
 clipped = ["brightness_down_clipped", "brightness_up_clipped"]
 study.glue_table(table, ["half"], rows=[*turned, *zoomed, *brighter, *clipped])
-study.glue_table(summary, ["pictures", "thresholds", "farther"], rows=["edge"])
+study.glue_table(summary, ["pictures", "thresholds", "farther", "nearer"], rows=["edge"])
 study.glue_table(summary, ["kept", "lowest"], rows=["there_and_back"])
