@@ -73,8 +73,12 @@ def test_differences_of_factors_are_octaves_outward():
 def test_nothing_differs_from_itself():
     screening = load_screening("results/imagenet/squeezenet_noise.nc")
     found = compare(screening, screening, margin=1e-6).sel(direction="up")
-    ends = found[["difference", "difference_low", "difference_high"]].to_array()
-    assert (ends == 0).all() and found.equivalent.all() and not found.different.any()
+    # Of forty-two ants four are right untouched: too few for an interval.
+    few = found.category == "ant"
+    ends = found[["difference_low", "difference_high"]].to_array()
+    assert (found.difference == 0).all() and (ends.isel(category=~few) == 0).all()
+    assert ends.isel(category=few).isnull().all()
+    assert (found.equivalent == ~few).all() and not found.different.any()
     assert found.paired.all() and found.pairs == screening.sizes["category"]
     for name in ("correlation", "correlation_low", "correlation_high"):
         assert found[name].item() == 1

@@ -130,7 +130,7 @@ def plot_softmax(
     >>> from itn.curves import load_screening
     >>> screening = load_screening("results/imagenet/squeezenet_blur.nc")
     >>> len(plot_softmax(screening, columns=3).axes)
-    12
+    27
     """
     screening = screening.sortby("magnitude")
     found = thresholds(screening, resamples=0)
