@@ -62,9 +62,9 @@ def of_each(
 def threshold_summary(screening: xr.Dataset) -> pd.DataFrame:
     """Summarize the thresholds of all categories, one row for each criterion and direction.
 
-    How many are reached, in how many another class leads untouched, the median, and of those that
-    are reached the nearest to the identity and the farthest from it; what gains from a sink is not
-    praised as the farthest.
+    How many are reached, how many are lost untouched, the median, and of those that are reached the
+    nearest to the identity and the farthest from it; what gains from a sink is not praised as the
+    farthest.
     """
     transformation = find_transformation(screening.attrs["transformation"])
     rows = {}
