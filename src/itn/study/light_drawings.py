@@ -14,11 +14,10 @@ LETTER = re.compile(r'<use xlink:href="#([^"]+)" transform="translate\(([-\d.]+)
 NAMES = re.compile(r'((?:id="|href="#))DejaVuSans-')
 GROUP = re.compile(r'<g id="[^"]*">')
 ALONE = re.compile(r"<g>(<(?:path|use) [^>]*/>)</g>")
-COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)  # says a word in letters that are drawn
 PLACE = re.compile(r'translate\([^)]*\)|\b[xy]="[^"]*"')
 STYLE = re.compile(r' style="([^"]*)"')
 PATH = re.compile(r'\bd="[^"]*"')
-LONG = re.compile(r"-?\d*\.\d{3,}")
+LONG = re.compile(r"-?\d*\.\d{4,}")
 DECIMALS = re.compile(r"(\.\d\d)\d+")  # of points, of which nobody sees the hundredth part
 POINT = r"[-\d.]+ [-\d.]+"
 LINES = re.compile(rf"([ML]) ({POINT})((?: L {POINT})+)")
@@ -29,7 +28,7 @@ WORD = re.compile(r"(?<=>)(?:<use [^>]*/>){2,}(?=</g>)")
 
 def for_the_book(drawing: str, words: str) -> str:
     """Return the text of an SVG that is smaller, looks the same, and says what is seen."""
-    lighter = NAMES.sub(r"\1g", LETTER.sub(_placed, COMMENT.sub("", drawing)))
+    lighter = NAMES.sub(r"\1g", LETTER.sub(_placed, drawing))
     lighter = PLACE.sub(lambda place: LONG.sub(_rounded, place[0]), lighter)
     lighter = GROUP.sub("<g>", PATH.sub(_written_short, lighter))
     lighter = _styles_once(_words_once(BETWEEN.sub("><", lighter)))
@@ -90,8 +89,8 @@ def _stepped(lines: re.Match[str]) -> str:
 
 
 def _rounded(number: re.Match[str]) -> str:
-    """Write a place in points, of which nobody sees the hundredth part."""
-    return f"{float(number[0]):.2f}".rstrip("0").removesuffix(".")
+    """Write a place in points, of whose thousandth parts an edge shows nothing."""
+    return f"{float(number[0]):.3f}".rstrip("0").removesuffix(".")
 
 
 def _placed(letter: re.Match[str]) -> str:

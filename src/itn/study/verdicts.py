@@ -27,10 +27,12 @@ LEVELS = {  # from which a measurement speaks for a claim: at all, and in full
 
 def judge(kind: str, estimate: float, low: float, high: float) -> str:
     """Compare a measurement with the levels of its kind, see above."""
+    if np.isnan(estimate):
+        return UNTESTABLE
     least, full = LEVELS[kind]
     low, high = (estimate if np.isnan(end) else end for end in (low, high))
     if low >= full:
         return HOLDS
     if estimate < least and high < full:
         return DOES_NOT
-    return UNTESTABLE if np.isnan(estimate) or (low < least and high >= full) else LIMITS
+    return UNTESTABLE if low < least and high >= full else LIMITS
