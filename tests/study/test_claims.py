@@ -79,6 +79,7 @@ def measured(draws_are_shared):
         ((0.74, 0.6, 0.89), DOES_NOT),
         ((0.74, 0.6, 0.9), UNTESTABLE),
         ((0.95, 0.7, 1), UNTESTABLE),
+        ((np.nan, 0.95, 1), UNTESTABLE),  # an interval of draws alone, and no number
         ((0.9, np.nan, np.nan), HOLDS),
         ((0.75, np.nan, np.nan), LIMITS),
         ((0.7, np.nan, np.nan), DOES_NOT),
